@@ -1,0 +1,364 @@
+package balance
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Policy says how a server is chosen for a request that may go to any.
+type Policy uint8
+
+const (
+	// LeastLoad takes the server with the fewest requests in flight for its
+	// capacity and weight; among equals by weight, quicker ones more often.
+	LeastLoad Policy = iota
+	// RoundRobin takes servers in turn, by weight.
+	RoundRobin
+	// RandomChoose draws two at random and takes the less loaded.
+	RandomChoose
+	// First takes the first in the table's order that has room.
+	First
+)
+
+var policyNames = []string{"least_load", "round_robin", "random_choose", "first"}
+
+// String returns the policy's name as it is written in the Caddyfile.
+func (p Policy) String() string { return policyNames[p] }
+
+// ParsePolicy returns the policy of that name; "" is LeastLoad.
+func ParsePolicy(name string) (Policy, error) {
+	if name == "" {
+		return LeastLoad, nil
+	}
+	for i, n := range policyNames {
+		if n == name {
+			return Policy(i), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown policy %q: use least_load, round_robin, random_choose or first", name)
+}
+
+// Defaults of Config.
+const (
+	DefaultQueueLength = 4096
+)
+
+// Config is what a Balancer is told once or at a reload.
+type Config struct {
+	// Policy chooses among the servers. Default LeastLoad.
+	Policy Policy
+	// QueueLength is how many requests of one lane may wait. Default 4096.
+	QueueLength int
+	// OnDrain is how long a session stays on a server that drains. Default 0:
+	// its next request goes elsewhere.
+	OnDrain time.Duration
+}
+
+// Validate refuses what cannot work. Zero values stand for the defaults.
+func (c Config) Validate() error {
+	if int(c.Policy) >= len(policyNames) {
+		return fmt.Errorf("balance: unknown policy %d", c.Policy)
+	}
+	if c.QueueLength < 0 || c.OnDrain < 0 {
+		return errors.New("balance: queue length and on_drain must not be negative")
+	}
+	return nil
+}
+
+// A Balancer is the table of servers and the queue before them. All methods may
+// be called from any goroutine. The times it is given must come from one
+// monotonic clock, such as time.Now.
+type Balancer struct {
+	epoch    time.Time
+	table    atomic.Pointer[table]
+	policy   atomic.Uint32
+	sessions sessionTable
+	resting  restingTimes
+	waiting  [Lanes]atomic.Int64 // requests in the queue, by lane
+
+	mu    sync.Mutex
+	cfg   Config
+	queue queue
+	ticks int
+	// firstUp is when the first server came up.
+	firstUp time.Time
+}
+
+// togetherWithin is how long after the first server others count as having come
+// up with it: two rounds of checks at their default interval, and a little.
+const togetherWithin = 5 * time.Second
+
+// table is the servers at one moment. It is never changed, only replaced.
+type table struct {
+	servers []*Server
+	byID    map[uint64]*Server
+	// open are the servers that take requests of any kind: all that are up and
+	// no backup, or else the backups.
+	open []*Server
+}
+
+// New returns a Balancer without servers. now is the time of its birth.
+func New(cfg Config, now time.Time) (*Balancer, error) {
+	b := &Balancer{epoch: now}
+	b.table.Store(&table{})
+	if err := b.Configure(cfg); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Configure replaces the configuration. Requests that wait go on waiting.
+func (b *Balancer) Configure(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if cfg.QueueLength == 0 {
+		cfg.QueueLength = DefaultQueueLength
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cfg = cfg
+	b.policy.Store(uint32(cfg.Policy))
+	return nil
+}
+
+// IDOf returns the number that stands for a server's name in sticky cookies.
+// It is never 0.
+func IDOf(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return max(1, h.Sum64())
+}
+
+func (s Spec) validate() error {
+	switch {
+	case s.Name == "":
+		return errors.New("server without a name")
+	case s.Address == "":
+		return fmt.Errorf("server %s has no address", s.Name)
+	case s.Capacity < 1 || s.Capacity > MaxCapacity:
+		return fmt.Errorf("server %s: capacity must be from 1 to %d, not %d", s.Name, MaxCapacity, s.Capacity)
+	case s.Weight < 0 || s.Weight > MaxWeight:
+		return fmt.Errorf("server %s: weight must be from 0 to %d, not %d", s.Name, MaxWeight, s.Weight)
+	}
+	return nil
+}
+
+// Update makes the table hold exactly these servers. A server that was there
+// before, by name, keeps its state, health and mark; a new one begins as
+// Starting. Requests in flight on a server that is no longer in the table end
+// as usual.
+func (b *Balancer) Update(now time.Time, specs []Spec) error {
+	seen := make(map[uint64]string, len(specs))
+	for _, spec := range specs {
+		if err := spec.validate(); err != nil {
+			return fmt.Errorf("balance: %w", err)
+		}
+		id := IDOf(spec.Name)
+		if other, taken := seen[id]; taken {
+			if other == spec.Name {
+				return fmt.Errorf("balance: two servers are named %s", spec.Name)
+			}
+			return fmt.Errorf("balance: the names %s and %s have the same hash: rename one", other, spec.Name)
+		}
+		seen[id] = spec.Name
+	}
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := b.table.Load()
+	next := &table{byID: make(map[uint64]*Server, len(specs))}
+	for _, spec := range specs {
+		s := old.byID[IDOf(spec.Name)]
+		if s == nil {
+			s = newServer(spec)
+		} else if s.Address() != spec.Address && s.health == Up {
+			s.upSince = now
+		}
+		address := spec.Address
+		s.address.Store(&address)
+		s.backup.Store(spec.Backup)
+		s.capacity, s.weight = spec.Capacity, spec.Weight
+		next.servers = append(next.servers, s)
+		next.byID[s.id] = s
+	}
+	for _, s := range old.servers {
+		if next.byID[s.id] == nil {
+			s.gone = true
+		}
+	}
+	b.install(now, next, old.servers)
+	return nil
+}
+
+// SetHealth tells what the checks say of a server. A server that comes up after
+// it was down starts slowly, and so does one that joins servers at work; those
+// that come up together at the beginning don't. An unknown name is ignored.
+func (b *Balancer) SetHealth(now time.Time, name string, health Health, reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.table.Load()
+	s := t.byID[IDOf(name)]
+	if s == nil {
+		return
+	}
+	if health == Up && s.health != Up {
+		if b.firstUp.IsZero() {
+			b.firstUp = now
+		}
+		if s.health != Starting || now.Sub(b.firstUp) > togetherWithin {
+			s.upSince = now
+		}
+	}
+	if s.health == health && s.reason == reason {
+		return
+	}
+	s.health, s.reason = health, reason
+	b.install(now, t.clone(), nil)
+}
+
+// SetMark notes what an operator asked of a server. An unknown name is ignored.
+func (b *Balancer) SetMark(now time.Time, name string, mark Mark) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.table.Load()
+	s := t.byID[IDOf(name)]
+	if s == nil || s.mark == mark {
+		return
+	}
+	if s.mark != NoMark && mark == NoMark && s.health == Up {
+		s.upSince = now
+	}
+	if s.mark == NoMark {
+		s.drainSince = now
+	}
+	s.mark = mark
+	b.install(now, t.clone(), nil)
+}
+
+func (t *table) clone() *table {
+	return &table{servers: t.servers, byID: t.byID}
+}
+
+func newServer(spec Spec) *Server {
+	return &Server{name: spec.Name, id: IDOf(spec.Name), bound: newList()}
+}
+
+// install derives what each server takes, puts the table in force, and gives
+// waiting requests what can be given now. also are servers that may have left
+// the table. The caller holds b.mu.
+func (b *Balancer) install(now time.Time, t *table, also []*Server) {
+	for _, backup := range []bool{false, true} {
+		for _, s := range t.servers {
+			if s.backup.Load() != backup {
+				continue
+			}
+			takes := b.takesOf(now, s)
+			if takes == takesAll && backup && len(t.open) > 0 && !t.open[0].backup.Load() {
+				takes = takesSticky
+			}
+			if takes == takesAll {
+				t.open = append(t.open, s)
+			}
+			s.takes.Store(takes)
+		}
+	}
+	for _, s := range also {
+		if s.gone {
+			s.takes.Store(takesNone)
+		}
+	}
+	b.retune(now, t)
+	t.levelPasses()
+	b.table.Store(t)
+	for _, s := range t.servers {
+		if s.takes.Load() == takesNone {
+			b.queue.unbind(s)
+		}
+	}
+	for _, s := range also {
+		if s.gone {
+			b.queue.unbind(s)
+		}
+	}
+	b.dispatchAll(now, t)
+}
+
+func (b *Balancer) takesOf(now time.Time, s *Server) uint32 {
+	switch {
+	case s.gone || s.mark == Maintenance || s.health != Up:
+		return takesNone
+	case s.mark == Drain:
+		if now.Sub(s.drainSince) < b.cfg.OnDrain {
+			return takesSticky
+		}
+		return takesNone
+	case s.weight == 0:
+		return takesSticky
+	default:
+		return takesAll
+	}
+}
+
+func (b *Balancer) retune(now time.Time, t *table) {
+	var fastest int64
+	for _, s := range t.servers {
+		if l := s.latency.Load(); l > 0 && (fastest == 0 || l < fastest) {
+			fastest = l
+		}
+	}
+	for _, s := range t.servers {
+		s.retune(now, fastest)
+	}
+}
+
+// Tick is to be called ten times a second. It moves what depends on time alone:
+// slow start, the flow share of servers whose sessions rest, sessions that are
+// closed, and drains whose grace is over.
+func (b *Balancer) Tick(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ticks++
+	t := b.table.Load()
+	at := now.Sub(b.epoch)
+	for _, s := range t.servers {
+		s.share.tick(at)
+		if s.mark == Drain && s.takes.Load() == takesSticky && b.takesOf(now, s) == takesNone {
+			t = t.clone()
+			b.install(now, t, nil)
+		}
+	}
+	b.sessions.sweep(at, b.ticks)
+	b.retune(now, t)
+	t.levelPasses()
+	b.dispatchAll(now, t)
+}
+
+// Ready reports whether any server takes requests.
+func (b *Balancer) Ready() bool { return len(b.table.Load().open) > 0 }
+
+// levelPasses keeps a server that was away, or busy, for long from being chosen
+// among equals until it has caught up with all it missed: it may be behind by
+// sixteen requests at most.
+func (t *table) levelPasses() {
+	const behind = 16
+	var highest uint64
+	for _, s := range t.servers {
+		if s.takes.Load() != takesNone {
+			highest = max(highest, s.pass.Load())
+		}
+	}
+	for _, s := range t.servers {
+		pass, slack := s.pass.Load(), behind*s.step.Load()
+		if highest > slack && pass < highest-slack {
+			s.pass.CompareAndSwap(pass, highest-slack)
+		}
+		if highest > 1<<62 { // the same from all keeps their order
+			s.pass.Add(^uint64(1<<61 - 1))
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package balance
+
+import (
+	"container/list"
+	"time"
+)
+
+// fairness is how many slots of a server go to others in a row while flow
+// requests wait for it, before one of these gets the next.
+const fairness = 8
+
+// lookAhead bounds how far the queue is searched for a request that may go to a
+// server: those before it have tried that server already.
+const lookAhead = 32
+
+// queue is the requests that wait, oldest first: those that may go to any
+// server by lane, those of sessions with their server (Server.bound). All of it
+// is guarded by Balancer.mu.
+type queue struct {
+	lanes [Lanes]*list.List
+	next  uint64 // place in line
+}
+
+func newList() *list.List { return list.New() }
+
+// Waiter is a request in the queue.
+type Waiter struct {
+	// C gives the slot, once.
+	C <-chan Grant
+
+	c       chan Grant
+	request Request
+	why     Why
+	place   uint64
+	server  *Server // the one it waits for alone, or nil
+	list    *list.List
+	element *list.Element
+}
+
+func (q *queue) lane(l Lane) *list.List {
+	if q.lanes[l] == nil {
+		q.lanes[l] = newList()
+	}
+	return q.lanes[l]
+}
+
+// push appends, or inserts by the place in line when w waited elsewhere before.
+func (w *Waiter) push(l *list.List) {
+	w.list = l
+	for e := l.Back(); e != nil; e = e.Prev() {
+		if e.Value.(*Waiter).place < w.place {
+			w.element = l.InsertAfter(w, e)
+			return
+		}
+	}
+	w.element = l.PushFront(w)
+}
+
+func (w *Waiter) remove() {
+	w.list.Remove(w.element)
+	w.list, w.element = nil, nil
+}
+
+// unbind lets requests that wait for this server alone go anywhere.
+func (q *queue) unbind(s *Server) {
+	for e := s.bound.Front(); e != nil; e = s.bound.Front() {
+		w := e.Value.(*Waiter)
+		w.remove()
+		w.server, w.why = nil, WhyMoved
+		w.push(q.lane(w.request.Lane))
+	}
+}
+
+// enqueue is the way with the lock. A slot that is free and due to this request
+// is still given at once.
+func (b *Balancer) enqueue(now time.Time, r *Request) (Grant, *Waiter, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting[r.Lane].Load() >= int64(b.cfg.QueueLength) {
+		return Grant{}, nil, ErrQueueFull
+	}
+	c := make(chan Grant, 1)
+	w := &Waiter{C: c, c: c, request: *r, why: WhyWaited, place: b.queue.next}
+	w.request.Tried = append([]*Server(nil), r.Tried...)
+	b.queue.next++
+	// It counts as waiting before the servers are looked at: a slot that is given
+	// back from here on is passed on by Release.
+	b.waiting[r.Lane].Add(1)
+	t := b.table.Load()
+	if s := t.sticky(r); s != nil {
+		w.server, w.why = s, WhySticky
+		w.push(s.bound)
+		b.dispatch(now, t, s)
+	} else {
+		if r.Sticky != 0 {
+			w.why = WhyMoved
+		}
+		w.push(b.queue.lane(r.Lane))
+		for {
+			s := t.choose(b.cfg.Policy, r)
+			if s == nil || !b.dispatch(now, t, s) || w.element == nil {
+				break
+			}
+		}
+	}
+	select {
+	case g := <-c:
+		return g, nil, nil
+	default:
+		return Grant{}, w, nil
+	}
+}
+
+// Cancel takes a request out of the queue. If a slot was granted already, it is
+// given back.
+func (b *Balancer) Cancel(now time.Time, w *Waiter) {
+	b.mu.Lock()
+	waits := w.element != nil
+	if waits {
+		w.remove()
+		b.waiting[w.request.Lane].Add(-1)
+	}
+	b.mu.Unlock()
+	if !waits {
+		select {
+		case g := <-w.c:
+			b.Release(now, g, Outcome{})
+		default: // it was received from C; its receiver releases it
+		}
+	}
+}
+
+// Queued returns how many requests of the lane wait.
+func (b *Balancer) Queued(l Lane) int { return int(b.waiting[l].Load()) }
+
+func (b *Balancer) dispatchAll(now time.Time, t *table) {
+	for _, s := range t.servers {
+		b.dispatch(now, t, s)
+	}
+}
+
+// dispatch gives the server's free slots to the requests that are due, and
+// reports whether it gave any. The caller holds b.mu.
+func (b *Balancer) dispatch(now time.Time, t *table, s *Server) bool {
+	given := false
+	for {
+		w := b.due(t, s)
+		if w == nil || !s.take(w.request.Lane) {
+			return given
+		}
+		given = true
+		if w.request.Lane == Flow {
+			s.streak = 0
+		} else if b.waiting[Flow].Load() > 0 {
+			s.streak++
+		}
+		w.remove()
+		b.waiting[w.request.Lane].Add(-1)
+		w.c <- b.granted(now, &w.request, s, w.why)
+	}
+}
+
+// due returns the request that is next on the server, or nil if none may be
+// given to it now.
+func (b *Balancer) due(t *table, s *Server) *Waiter {
+	load := s.load.Load()
+	var flow *Waiter
+	if s.room(load, Flow) {
+		flow = b.oldest(t, s, Flow)
+	}
+	if flow != nil && s.streak >= fairness {
+		return flow
+	}
+	if !s.room(load, Session) {
+		return nil
+	}
+	var best *Waiter
+	if e := s.bound.Front(); e != nil {
+		best = e.Value.(*Waiter)
+		if best.request.Lane == Flow && !s.room(load, Flow) {
+			best = nil
+		}
+	}
+	for l := range Lanes {
+		if Lane(l) == Flow {
+			continue
+		}
+		if w := b.oldest(t, s, Lane(l)); w != nil && (best == nil || w.place < best.place) {
+			best = w
+		}
+	}
+	if best == nil {
+		return flow
+	}
+	return best
+}
+
+// oldest returns the first request of the lane that may go to the server.
+func (b *Balancer) oldest(t *table, s *Server, l Lane) *Waiter {
+	waiters := b.queue.lanes[l]
+	if waiters == nil {
+		return nil
+	}
+	n := 0
+	for e := waiters.Front(); e != nil && n < lookAhead; e, n = e.Next(), n+1 {
+		w := e.Value.(*Waiter)
+		if t.may(s, &w.request) {
+			return w
+		}
+		if len(w.request.Tried) == 0 {
+			return nil // the server takes nothing new at all
+		}
+		if s.takes.Load() == takesAll && !t.untried(&w.request) {
+			return w // all were tried: another chance
+		}
+	}
+	return nil
+}
