@@ -1,0 +1,146 @@
+package database
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"time"
+)
+
+// User is an account. OMFLOW's only job for it here is signing in.
+type User struct {
+	ID     int
+	Name   string
+	Nick   string
+	Groups []int
+	// Salt and Hash prove the password. One round of SHA-256 stands for OMFLOW's
+	// PBKDF2, whose cost is part of the stand-in's time model instead: a test
+	// machine must not burn a quarter of a second for each sign-in.
+	Salt, Hash []byte
+}
+
+// NewUser returns an account with a salted proof of password. Its ID is given
+// by the database when it is saved.
+func NewUser(name, password string, groups ...int) User {
+	salt := make([]byte, 16)
+	rand.Read(salt) // never fails: crypto/rand.Read ends the program instead
+	return User{Name: name, Nick: name, Groups: groups, Salt: salt, Hash: proof(salt, password)}
+}
+
+// CheckPassword tells whether password is the account's.
+func (u User) CheckPassword(password string) bool {
+	return len(u.Hash) > 0 && subtle.ConstantTimeCompare(u.Hash, proof(u.Salt, password)) == 1
+}
+
+func proof(salt []byte, password string) []byte {
+	h := sha256.New()
+	h.Write(salt)
+	h.Write([]byte(password))
+	return h.Sum(nil)
+}
+
+// Session is a row of the session table. Data is signed by the server that
+// wrote it; a server with another secret key cannot read it.
+type Session struct {
+	Key    string
+	Data   []byte
+	Expire time.Time
+}
+
+// Workspace is an application as its designer left it: deploying makes flows of
+// it.
+type Workspace struct {
+	ID    int
+	Name  string
+	Flows []Design
+}
+
+// Design is one flow of a Workspace.
+type Design struct {
+	UUID    string `json:"uuid"` // 32 hexadecimal digits
+	Name    string `json:"name"`
+	APIPath string `json:"api_path"`
+	Steps   []Step `json:"steps"`
+}
+
+// Step is one stop of a flow.
+type Step struct {
+	// Name is the chart's text for the step, such as 任務分析.
+	Name string `json:"name"`
+	// Work is how long the step runs in the background. Zero is a form: the
+	// ticket stops there until a person pushes it on.
+	Work time.Duration `json:"work"`
+}
+
+// Flow is a deployed flow.
+type Flow struct {
+	ID      int
+	UUID    string
+	App     string
+	Name    string
+	APIPath string
+	Version int
+	Active  bool
+}
+
+// Ticket is one row of a flow's table. A ticket leaves a row for each step it
+// went through; the rows with History false and Closed false are the open ones,
+// and there should be one.
+type Ticket struct {
+	ID         int // data_id
+	DataNo     int // the ticket's number; the same in all its rows
+	Stop       string
+	Title      string
+	Level      string
+	Status     string
+	Group      string
+	CreateUser string
+	UpdateUser string
+	CreateTime time.Time
+	UpdateTime time.Time
+	Form       json.RawMessage
+	History    bool
+	Closed     bool
+	Running    bool
+}
+
+// QueueItem is a row of OMFLOW's table omflow_queuedata, the flow queue's
+// journal. It has no owner column: no server can tell whose it is.
+type QueueItem struct {
+	ID       int
+	FlowUUID string
+	DataNo   int
+	DataID   int
+	After    string // the form that was left; empty: the flow's start
+	Temp     string // folder of uploaded files that belong to the ticket
+	User     string
+	Created  time.Time
+}
+
+// Schedule is a row of the scheduler's table: create a ticket every so often.
+type Schedule struct {
+	ID       int
+	FlowUUID string
+	Cycle    string // Once, Secondly, Minutely, Hourly or Daily
+	Every    int
+	Exec     time.Time // when it fires first
+	Form     json.RawMessage
+	Active   bool
+	LastRun  time.Time
+}
+
+// File is a row of the table of attachments. The bytes lie on the disk of the
+// server that took them.
+type File struct {
+	ID       int
+	FlowUUID string
+	DataNo   int
+	DataID   int
+	Path     string // below the uploads folder, with slashes
+	Name     string
+	Size     int64
+	Deleted  bool
+	User     string
+	Created  time.Time
+}

@@ -1,0 +1,22 @@
+// Package testbed runs stand-ins for OMFLOW Server, for tests, demonstrations and
+// benchmarks of what stands in front of them.
+//
+// The pieces are packages of their own:
+//
+//   - database: what all servers share, which can be taken down and brought back;
+//   - engine: flows, their queue, schedules and attachments of one server;
+//   - interpreter: how long requests take;
+//   - standin: the server itself, as a browser and an API client see it;
+//   - instrument: counters and injected faults of one server;
+//   - client: a browser and an API client to drive them with.
+//
+// This one puts them together: [NewCluster] is a database and some servers in one
+// process, for tests; [Main] is one of either as a program, for an agent to start
+// and supervise, and for tests that kill and stop real processes.
+//
+// What a stand-in does is OMFLOW 1.1.0.0 as measured, with the faults that appear
+// when several servers share a database. It is not safe to leave open to others:
+// the database trusts whoever connects, and with instruments any client can make
+// the server misbehave. Both therefore belong on loopback addresses; the database
+// refuses any other.
+package testbed
