@@ -1,0 +1,77 @@
+// Package gossip joins the nodes of a cluster: who is there, what they report
+// of their servers, what operators told them, and a way to call each other.
+//
+// # One port
+//
+// Everything runs over one port, TCP and UDP, 5169 by default.
+//
+//   - TCP is TLS 1.3 with both sides authenticated (internal/trust). The
+//     negotiated protocol (ALPN) tells what a connection is for:
+//     "omflow-gossip/1" is a memberlist stream, "h2" and "http/1.1" are the
+//     control API, an HTTP server whose handler the owner sets.
+//   - UDP packets are sealed with AES-256-GCM under the cluster's keys
+//     (gossip/internal/seal), by the transport and not by memberlist's keyring:
+//     that one would encrypt TLS streams a second time, tells of packets it
+//     can't open only in a log line, and while it removes a key shifts the very
+//     slice that packets are being decrypted with. The first byte inside a
+//     packet tells memberlist's from a report.
+//
+// A stranger gets no answer on UDP, and on TCP five seconds for a handshake,
+// of which at most 16 from one address and 128 in all run at a time.
+//
+// # Membership
+//
+// memberlist (SWIM) does it, behind a Transport of ours. What Members returns is
+// memberlist's own table, asked for over an in-memory stream with the protocol
+// that peers use, because no other interface of it tells that a member is
+// suspect. Members that died stay visible for a day, those that left for an
+// hour. A peer named in Config.Join that never answered is shown as dead under
+// the address it was given as.
+//
+// Each address in Join is tried until it answers, and again whenever the node
+// behind it is lost: at once, then after 1 s, backing off to 5 s, jittered, for
+// ever. Names are looked up again each time. A node may be told to join itself.
+//
+// Two live nodes of one name are a mistake: the second is not accepted by the
+// others, both log it and show it in Problems. A node that was restarted with
+// another address is accepted once its old self has been dead for five seconds.
+//
+// # Reports
+//
+// An agent hands its server's state to SetReport. It goes to each booster every
+// second, and 50 ms after a change. Packets carry it; a change, and one report
+// in five, goes over the control API as well, so that neither a lost packet nor
+// a firewall that drops UDP keeps it away. A report that is too large for a
+// packet goes over the control API only, through a bounded queue: what finds no
+// room is dropped, counted, and repeated a second later anyway.
+//
+// A booster takes a report only if it names the server of the node that sent
+// it, came from the address under which that node is a member, belongs to the
+// run of the node that is a member now, and is newer than the last one. These
+// rules keep misconfigured nodes apart; who has the cluster key can be anyone.
+//
+// # Marks
+//
+// SetMark and DeleteMark write to a small map that all nodes have
+// (gossip/internal/marks): last writer wins, spread by gossip within a second,
+// completed by the state exchange at each join and every 15 s, kept in the
+// state directory.
+//
+// # What fails, and what happens then
+//
+//   - The port is taken: New fails and says what to do.
+//   - A peer has another key: refused on TCP and UDP, counted in Metrics, and
+//     logged once a minute for each address.
+//   - A peer is lost: suspect after about a second, dead about two seconds
+//     later; subscribers are told; it is tried for ever.
+//   - The state directory can't be written: shown in Problems, marks live on in
+//     memory and on the other nodes.
+//
+// # Threads
+//
+// All methods of Node may be called concurrently. memberlist calls our delegates
+// under its own lock: they only store and wake, and never call back into it.
+// Subscribers are called from one goroutine each for members, reports and
+// marks, with the latest value of each key: a slow one delays the others and
+// skips values that were overtaken, but never holds up the protocol.
+package gossip

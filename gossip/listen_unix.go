@@ -1,0 +1,7 @@
+//go:build !windows
+
+package gossip
+
+import "syscall"
+
+const errAddrInUse = syscall.EADDRINUSE
