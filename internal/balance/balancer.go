@@ -182,6 +182,9 @@ func (b *Balancer) Update(now time.Time, specs []Spec) error {
 		address := spec.Address
 		s.address.Store(&address)
 		s.backup.Store(spec.Backup)
+		if spec.Value != nil {
+			s.value.Store(spec.Value)
+		}
 		s.capacity, s.weight = spec.Capacity, spec.Weight
 		next.servers = append(next.servers, s)
 		next.byID[s.id] = s

@@ -69,6 +69,9 @@ type Spec struct {
 	Weight int
 	// Backup is a server that is used only when no other is up.
 	Backup bool
+	// Value is whatever the caller keeps with the server; see Server.Value. All
+	// servers of a Balancer have values of one type.
+	Value any
 }
 
 // A Server is one upstream of the table. Its methods may be called from any
@@ -101,6 +104,7 @@ type Server struct {
 	id      uint64
 	address atomic.Pointer[string]
 	backup  atomic.Bool
+	value   atomic.Value
 
 	// All below is guarded by Balancer.mu.
 	capacity, weight int
@@ -153,6 +157,9 @@ func (s *Server) ID() uint64 { return s.id }
 
 // Address returns where requests are sent, host:port.
 func (s *Server) Address() string { return *s.address.Load() }
+
+// Value returns the Spec's Value, or nil.
+func (s *Server) Value() any { return s.value.Load() }
 
 // InFlight returns how many requests hold a slot.
 func (s *Server) InFlight() int { return int(all(s.load.Load())) }

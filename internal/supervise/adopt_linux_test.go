@@ -1,0 +1,251 @@
+package supervise
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// crash runs an agent in a process of its own, lets it start a server in the
+// given mode, kills the agent, and returns the server's record.
+func crash(t *testing.T, dir string, mode ...string) record {
+	t.Helper()
+	agent := exec.Command(os.Args[0], append([]string{"agent", dir, os.Args[0]}, mode...)...)
+	agent.Env = append(os.Environ(), childEnv...)
+	var stderr bytes.Buffer
+	agent.Stderr = &stderr
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var r record
+	eventually(t, "the agent's server", func() bool {
+		out, _ := os.ReadFile(filepath.Join(dir, "server.log"))
+		var ok bool
+		r, ok, _ = loadRecord(dir)
+		return ok && bytes.Contains(out, []byte("serving"))
+	})
+	agent.Process.Kill()
+	agent.Wait()
+	if !alive(r.PID) {
+		t.Fatalf("the server died with its agent: %s", &stderr)
+	}
+	t.Cleanup(func() { unix.Kill(-r.PID, unix.SIGKILL) })
+	return r
+}
+
+func TestAdoption(t *testing.T) {
+	dir := t.TempDir()
+	left := crash(t, dir, "serve", "x")
+	s, j := supervisor(t, dir, nil, "serve", "x")
+	s.Start()
+	got := s.State()
+	if got.State != Running || got.PID != left.PID || !got.Adopted || !got.Since.Equal(left.Started) {
+		t.Fatalf("adopted: %+v, want pid %d since %s", got, left.PID, left.Started)
+	}
+	if j.find("serving") != "" {
+		t.Error("what it wrote before the adoption was logged")
+	}
+
+	unix.Kill(left.PID, unix.SIGKILL) // its end is noticed though it is no child
+	eventually(t, "a restart", func() bool {
+		now := s.State()
+		return now.State == Running && now.PID != left.PID && now.Restarts == 1 && !now.Adopted
+	})
+	waitOutput(t, j, "INFO serving x")
+}
+
+func TestAdoptedIsStopped(t *testing.T) {
+	dir := t.TempDir()
+	left := crash(t, dir, "serve")
+	s, j := supervisor(t, dir, nil, "serve")
+	s.Start()
+	if err := s.Stop(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if alive(left.PID) || s.State().State != Stopped {
+		t.Errorf("process lives: %v, %+v", alive(left.PID), s.State())
+	}
+	if j.find("INFO bye") == "" {
+		t.Error("the adopted process' output is not followed")
+	}
+}
+
+// TestStopFindsWhatWasLeft: Stop without Start ends the left process too.
+func TestStopFindsWhatWasLeft(t *testing.T) {
+	dir := t.TempDir()
+	left := crash(t, dir, "serve")
+	s, _ := supervisor(t, dir, nil, "serve")
+	if err := s.Stop(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if alive(left.PID) {
+		t.Error("the process lives")
+	}
+}
+
+func TestOtherCommandIsNotAdopted(t *testing.T) {
+	dir := t.TempDir()
+	left := crash(t, dir, "serve", "old")
+	s, j := supervisor(t, dir, nil, "serve", "new")
+	s.Start()
+	waitOutput(t, j, "INFO serving new")
+	if got := s.State(); alive(left.PID) || got.PID == left.PID || got.Adopted {
+		t.Errorf("old process lives: %v, %+v", alive(left.PID), got)
+	}
+}
+
+// TestForeignProcessIsLeftAlone: the pid in server.pid has gone to a stranger.
+func TestForeignProcessIsLeftAlone(t *testing.T) {
+	stranger := exec.Command(os.Args[0], "leaf")
+	stranger.Env = append(os.Environ(), childEnv...)
+	stranger.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Wait()
+	defer stranger.Process.Kill()
+	st, err := readStat(stranger.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*record){
+		"another start time": func(r *record) { r.Start-- },
+		"another boot":       func(r *record) { r.Boot = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, _ := supervisor(t, dir, nil, "serve")
+			cfg := Config{Command: []string{os.Args[0], "serve"}, Env: childEnv}
+			r := record{PID: stranger.Process.Pid, Start: st.start, Boot: bootID(), Hash: cfg.hash(), Started: time.Now()}
+			change(&r)
+			if err := r.save(dir); err != nil {
+				t.Fatal(err)
+			}
+			s.Start()
+			if got := s.State(); got.State != Running || got.PID == r.PID || got.Adopted {
+				t.Errorf("started: %+v", got)
+			}
+			if err := s.Stop(within(t)); err != nil {
+				t.Fatal(err)
+			}
+			if !alive(stranger.Process.Pid) {
+				t.Error("the stranger was killed")
+			}
+		})
+	}
+}
+
+// TestRelease: the process goes on, the next supervisor takes it, and learns
+// its exit status, being its parent.
+func TestRelease(t *testing.T) {
+	dir := t.TempDir()
+	first, j := supervisor(t, dir, nil, "serve")
+	first.Start()
+	waitOutput(t, j, "INFO serving")
+	pid := first.State().PID
+	if err := first.Release(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if !alive(pid) {
+		t.Fatal("the process ended")
+	}
+	if err := first.Stop(within(t)); !errors.Is(err, ErrClosed) {
+		t.Errorf("stop after release: %v", err)
+	}
+	second, _ := supervisor(t, dir, nil, "serve")
+	second.Start()
+	if got := second.State(); got.PID != pid || !got.Adopted {
+		t.Fatalf("adopted: %+v", got)
+	}
+	if err := second.Stop(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := second.State().LastExit; got != "exit status 0" {
+		t.Errorf("last exit %q", got)
+	}
+}
+
+// TestWatchWithoutPidfd: the look into /proc does for old kernels.
+func TestWatchWithoutPidfd(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "leaf")
+	cmd.Env = append(os.Environ(), childEnv...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := readStat(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan bool, 1)
+	w := &watch{pid: cmd.Process.Pid, start: st.start, quit: make(chan struct{})}
+	go func() { ended <- w.wait() }()
+	w.abandon()
+	if <-ended {
+		t.Error("an abandoned watch says that the process ended")
+	}
+	w = &watch{pid: cmd.Process.Pid, start: st.start, quit: make(chan struct{})}
+	go func() { ended <- w.wait() }()
+	cmd.Process.Kill()
+	if !<-ended {
+		t.Error("the end was not noticed")
+	}
+	cmd.Wait()
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := supervisor(t, dir, nil, "serve")
+	cfg := Config{Name: "s1", Command: []string{"x"}, StateDir: dir}
+	if _, err := New(cfg); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second supervisor: %v", err)
+	}
+	if err := s.Close(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := New(cfg)
+	if err != nil {
+		t.Fatalf("after the first has ended: %v", err)
+	}
+	again.Close(within(t))
+}
+
+func TestParseStat(t *testing.T) {
+	const rest = " S 1 4242 4242 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 987654 1 2"
+	for _, tt := range []struct {
+		in   string
+		want stat
+		ok   bool
+	}{
+		{"4242 (python3)" + rest, stat{'S', 4242, 987654}, true},
+		{"4242 (a) S 1 2 (b)" + rest, stat{'S', 4242, 987654}, true},
+		{"4242 (x) Z 1 7 7 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 5", stat{'Z', 7, 5}, true},
+		{"", stat{}, false},
+		{"4242 (python3)", stat{}, false},
+		{"4242 (python3) S 1 x" + rest[6:], stat{}, false},
+		{"4242 (p) S 1 4242 4242 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 -5", stat{}, false},
+	} {
+		got, err := parseStat([]byte(tt.in))
+		if got != tt.want || (err == nil) != tt.ok {
+			t.Errorf("parseStat(%q) = %+v, %v", tt.in, got, err)
+		}
+	}
+	if st, err := readStat(os.Getpid()); err != nil || st.start == 0 || st.ended() {
+		t.Errorf("this very process: %+v, %v", st, err)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("4242 (a) b) S 1 4242 4242 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 987654"))
+	f.Add([]byte(") "))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if st, err := parseStat(data); err != nil && st != (stat{}) {
+			t.Errorf("an error and a result: %+v, %v", st, err)
+		}
+	})
+}
