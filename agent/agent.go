@@ -1,0 +1,199 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/caddyconf"
+	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/supervise"
+)
+
+const (
+	defaultCapacity = 8
+	defaultWeight   = 100
+	maxNumber       = 100_000 // of capacity and weight
+
+	// startup is how long a new process may take until its live check counts.
+	// OMFLOW takes 1 to 2 s, and much longer on a busy machine or with pending
+	// migrations.
+	startup = 60 * time.Second
+	// hungGrace is between TERM and KILL for a process that hangs.
+	hungGrace = 3 * time.Second
+)
+
+func init() {
+	caddy.RegisterModule(Agent{})
+}
+
+// Agent runs beside an OMFLOW Server, or any other HTTP server. It starts the
+// server and keeps it running, checks its health, and reports to the boosters,
+// which then send it requests.
+type Agent struct {
+	// The folder of the OMFLOW Server: the working directory of `run`. It also
+	// says that this is an OMFLOW Server, whose health is checked in OMFLOW's
+	// way. Without it the agent is one for any HTTP server, and `health` must
+	// say what to ask for. Default: none.
+	Home string `json:"home,omitempty"`
+
+	// The host and port where the boosters send requests. They must be able to
+	// reach it, and the agent checks the server there too. Required.
+	Server string `json:"server,omitempty"`
+
+	// The command that runs the server, and its arguments. No shell is
+	// involved. The server must stay in the foreground. Default: none, the
+	// server is managed by something else and only checked.
+	Run []string `json:"run,omitempty"`
+
+	// How long the server may take to end after it was asked to, before it is
+	// killed. Default: 40s.
+	StopGrace caddy.Duration `json:"stop_grace,omitempty"`
+
+	// How many requests at once the boosters give the server. OMFLOW runs
+	// Python on one core, so that more than 8 only wait inside it. Default: 8.
+	Capacity int `json:"capacity,omitempty"`
+
+	// The server's share of the load beside others of the same capacity.
+	// Default: 100.
+	Weight int `json:"weight,omitempty"`
+
+	// How the server's health is checked. A process that the agent runs is
+	// replaced when its `live` check fails `fall` times in a row; without a
+	// `live` check it never is. Default: in OMFLOW's way, if `home` is set.
+	Health *caddyconf.Health `json:"health,omitempty"`
+
+	log    *slog.Logger
+	checks health.Config
+	inUse  *lease
+}
+
+// CaddyModule returns the Caddy module information.
+func (Agent) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "omflow.agent",
+		New: func() caddy.Module { return new(Agent) },
+	}
+}
+
+// Provision fills in the defaults.
+func (a *Agent) Provision(ctx caddy.Context) error {
+	a.log = ctx.Slogger()
+	if a.Home != "" {
+		home, err := filepath.Abs(a.Home)
+		if err != nil {
+			return fmt.Errorf("agent: home %q: %w", a.Home, err)
+		}
+		a.Home = home
+	}
+	if a.StopGrace == 0 {
+		a.StopGrace = caddy.Duration(supervise.DefaultStopGrace)
+	}
+	if a.Capacity == 0 {
+		a.Capacity = defaultCapacity
+	}
+	if a.Weight == 0 {
+		a.Weight = defaultWeight
+	}
+	a.checks = a.Health.Config(a.Home != "")
+	return nil
+}
+
+// Validate refuses what cannot work, and says what to write instead.
+func (a *Agent) Validate() error {
+	if a.Server == "" {
+		return errors.New("agent: server is missing: write where the boosters reach the server, as in `server 10.0.0.21:8000`")
+	}
+	if err := caddyconf.CheckAddress(a.Server); err != nil {
+		return fmt.Errorf("agent: server %q: %w", a.Server, err)
+	}
+	if a.Home != "" {
+		if info, err := os.Stat(a.Home); err != nil {
+			return fmt.Errorf("agent: home: write the folder of the OMFLOW Server: %w", err)
+		} else if !info.IsDir() {
+			return fmt.Errorf("agent: home %s is a file: write the folder of the OMFLOW Server", a.Home)
+		}
+	}
+	if slices.Contains(a.Run, "") {
+		return errors.New("agent: run holds an empty word: write the command and its arguments")
+	}
+	if a.StopGrace < 0 {
+		return fmt.Errorf("agent: stop_grace %s is negative: write a duration such as 40s", time.Duration(a.StopGrace))
+	}
+	for name, n := range map[string]int{"capacity": a.Capacity, "weight": a.Weight} {
+		if n < 1 || n > maxNumber {
+			return fmt.Errorf("agent: %s %d: write a number from 1 to %d", name, n, maxNumber)
+		}
+	}
+	if a.checks.Live == nil && a.checks.Ready == nil {
+		return errors.New("agent: without home, health must say what to ask for: write `health { live / }`, or set home to the OMFLOW Server's folder")
+	}
+	if err := a.Health.Validate(a.Home != ""); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	return nil
+}
+
+// Start runs the agent: node carries its reports and stateDir keeps what must
+// survive it, in a folder named after the server. The name is the server's and
+// must be node's own. It returns once the settings are in force; the server may
+// still be starting. A server that an earlier Agent with this stateDir and name
+// runs is taken over, which is how it outlives a reload.
+func (a *Agent) Start(node *gossip.Node, stateDir, name string) error {
+	return a.start(stateDir, name, a.settings(node, name))
+}
+
+// Stop ends this Agent's part. If no other Agent took the server over, it is
+// stopped, and Stop returns when it is gone, after stop_grace at the latest.
+// The node must still be alive, so that the boosters are told. Stop after a
+// failed Start does nothing.
+func (a *Agent) Stop() error {
+	if a.inUse == nil {
+		return nil
+	}
+	l := a.inUse
+	a.inUse = nil
+	return l.end()
+}
+
+// settings is what this configuration wants of the runner.
+func (a *Agent) settings(to reporter, name string) *settings {
+	s := &settings{
+		server:  a.Server,
+		command: a.Run,
+		home:    a.Home,
+		grace:   time.Duration(a.StopGrace),
+		report:  gossip.Report{Server: name, Address: a.Server, Capacity: a.Capacity, Weight: a.Weight},
+		checks:  a.checks,
+		startup: startup,
+		to:      to,
+		log:     a.log,
+	}
+	if a.Health != nil {
+		s.health = *a.Health
+	}
+	return s
+}
+
+func (a *Agent) start(stateDir, name string, s *settings) error {
+	l, err := begin(stateDir, name, s)
+	if err != nil {
+		return fmt.Errorf("agent %s: %w", name, err)
+	}
+	a.inUse = l
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Module      = (*Agent)(nil)
+	_ caddy.Provisioner = (*Agent)(nil)
+	_ caddy.Validator   = (*Agent)(nil)
+)

@@ -1,0 +1,67 @@
+package agent
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/omflow/booster/internal/caddyconf"
+)
+
+var (
+	options = []string{"home", "server", "run", "stop_grace", "capacity", "weight", "health"}
+
+	// laterOptions belong to the agent block but have nothing behind them yet.
+	// To accept them would promise what does not happen.
+	laterOptions = []string{"lead_env", "python", "database", "patch", "replicate"}
+)
+
+// UnmarshalCaddyfile sets up the agent from its block:
+//
+//	agent {
+//		home       <folder>
+//		server     <host:port>
+//		run        <command> <args...>
+//		stop_grace <duration>
+//		capacity   <n>
+//		weight     <n>
+//		health {
+//			live     <uri>
+//			ready    <uri> [<text to expect>]
+//			interval <duration>
+//			timeout  <duration>
+//			fall     <n>
+//			rise     <n>
+//		}
+//	}
+//
+// Each option may be given once.
+func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume "agent"
+	if d.NextArg() {
+		return d.Errf("agent takes no arguments, only a block: move %q into it", d.Val())
+	}
+	return caddyconf.Options(d, "agent", options, nil, laterOptions, func(option string) error {
+		switch option {
+		case "home":
+			return caddyconf.Word(d, &a.Home)
+		case "server":
+			return caddyconf.Address(d, &a.Server)
+		case "run":
+			if a.Run = d.RemainingArgs(); len(a.Run) == 0 {
+				return d.Err("run needs a command: write it with its arguments, as in `run python3 manage.py runserver --noreload 0.0.0.0:8000`")
+			}
+			return nil
+		case "stop_grace":
+			return caddyconf.Duration(d, &a.StopGrace)
+		case "capacity":
+			return caddyconf.Number(d, &a.Capacity, maxNumber)
+		case "weight":
+			return caddyconf.Number(d, &a.Weight, maxNumber)
+		default:
+			a.Health = new(caddyconf.Health)
+			return a.Health.UnmarshalCaddyfile(d)
+		}
+	})
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Agent)(nil)

@@ -1,0 +1,292 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/supervise"
+)
+
+// closeMargin is added to stop_grace when the server is stopped for good: the
+// supervisor keeps to stop_grace by itself.
+const closeMargin = 5 * time.Second
+
+// monitor is one server's goroutine and all that belongs to it.
+type monitor struct {
+	name   string
+	dir    string            // state folder of the supervisor
+	before []<-chan struct{} // closed when others have let go of the server's port
+
+	cur *settings // in force; nil before the first
+	log *slog.Logger
+
+	sup      *supervise.Supervisor // nil until a command is to be run
+	changes  <-chan supervise.Status
+	unwatch  func()
+	process  supervise.Status
+	outdated bool          // the process runs another command than the configured
+	acting   chan struct{} // closed when the stop, restart or replacement under way is over
+
+	checks     health.Status
+	results    <-chan health.Status // nil: nothing is asked
+	stopChecks context.CancelFunc
+	checked    time.Time // start of the process that is asked; zero: not ours
+
+	told gossip.Report
+	to   reporter
+}
+
+// run is the goroutine. When ctx is done it stops the server and returns.
+func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
+	for {
+		var before <-chan struct{}
+		if len(m.before) > 0 {
+			before = m.before[0]
+		}
+		select {
+		case <-ctx.Done():
+			return m.close()
+		case f := <-ask:
+			f(m)
+		case <-before:
+			if m.before = m.before[1:]; len(m.before) == 0 {
+				m.startProcess()
+			}
+		case status, ok := <-m.changes:
+			if !ok {
+				m.changes = nil
+				continue
+			}
+			m.observe(status)
+		case <-m.acting:
+			m.acting = nil
+			m.observe(m.sup.State()) // before anything is decided on what was
+		case status, ok := <-m.results:
+			if ok {
+				m.checks = status
+			} else {
+				m.results = nil
+			}
+		}
+		m.act(ctx)
+		m.report()
+	}
+}
+
+// apply puts settings in force.
+func (m *monitor) apply(s *settings) error {
+	former := m.cur
+	if len(s.command) > 0 {
+		if err := m.configure(s); err != nil {
+			return err
+		}
+	}
+	m.cur, m.log = s, s.log.With("server", m.name)
+	if m.to != s.to {
+		m.to, m.told = s.to, gossip.Report{} // the new node knows nothing yet
+	}
+	switch {
+	case !m.runs():
+		if former == nil || len(former.command) > 0 || !former.sameChecks(s) {
+			m.check(time.Time{})
+		}
+	case former != nil && !former.sameChecks(s) && m.results != nil:
+		m.check(m.checked)
+	}
+	if m.runs() && len(m.before) == 0 {
+		m.startProcess()
+	}
+	return nil
+}
+
+// runs tells whether the server's process is ours.
+func (m *monitor) runs() bool { return m.cur != nil && len(m.cur.command) > 0 }
+
+// configure makes or changes the supervisor.
+func (m *monitor) configure(s *settings) (err error) {
+	cfg := supervise.Config{
+		Name: m.name, Command: s.command, Dir: s.home, StateDir: m.dir, StopGrace: s.grace, Logger: s.log,
+		BackoffMin: s.backoff, BackoffMax: s.backoff,
+	}
+	if s.home != "" {
+		// Python holds output back that goes to a file, up to 8 kB of it.
+		cfg.Env = []string{"PYTHONUNBUFFERED=1"}
+	}
+	if m.sup != nil {
+		m.outdated, err = m.sup.Configure(cfg)
+		return err
+	}
+	if m.sup, err = supervise.New(cfg); err != nil {
+		return err
+	}
+	m.changes, m.unwatch = m.sup.Changes()
+	return nil
+}
+
+// startProcess starts the server, takes over one that still runs, or leaves the
+// Fatal state. It does nothing to a process that runs.
+func (m *monitor) startProcess() {
+	if !m.runs() || m.outdated {
+		return // an outdated process is restarted
+	}
+	if err := m.sup.Start(); err != nil {
+		m.log.Error("server could not be started", "error", err)
+	}
+	m.observe(m.sup.State())
+}
+
+// observe takes note of what became of the process and asks for its health
+// while it runs.
+func (m *monitor) observe(status supervise.Status) {
+	m.process = status
+	if !m.runs() {
+		return
+	}
+	if status.State != supervise.Running {
+		m.endChecks()
+		return
+	}
+	if m.results == nil || !m.checked.Equal(status.Since) {
+		m.checks = health.Status{}
+		m.check(status.Since)
+	}
+}
+
+// check begins to ask for the health of a process that was started at the given
+// time, or of a server that is not ours. What was known stays until the first
+// answer.
+func (m *monitor) check(started time.Time) {
+	known := m.checks
+	m.endChecks()
+	m.checks, m.checked = known, started
+	cfg := m.cur.checks
+	if !started.IsZero() {
+		cfg.Startup = max(0, m.cur.startup-time.Since(started))
+	}
+	prober, err := health.New(cfg)
+	if err != nil { // Validate has made sure
+		m.log.Error("server cannot be checked", "error", err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m.results, m.stopChecks = prober.Run(ctx, m.cur.server), cancel
+}
+
+// endChecks stops asking and forgets the answers.
+func (m *monitor) endChecks() {
+	if m.stopChecks != nil {
+		m.stopChecks()
+		for m.results != nil {
+			if _, ok := <-m.results; !ok {
+				break
+			}
+		}
+		m.stopChecks = nil
+	}
+	m.results, m.checks, m.checked = nil, health.Status{}, time.Time{}
+}
+
+// act does what the process needs, one thing at a time.
+func (m *monitor) act(ctx context.Context) {
+	if m.sup == nil || m.acting != nil || len(m.before) > 0 {
+		return
+	}
+	if !m.runs() {
+		if m.process.State != supervise.Stopped {
+			m.log.Info("server is stopped: the configuration has no command for it any more")
+			m.do("stop", func() error { return m.sup.Stop(ctx) })
+		}
+		return
+	}
+	if m.outdated {
+		m.outdated = false
+		m.log.Info("server is restarted: its command has changed")
+		m.do("restart", func() error { return m.sup.Restart(ctx) })
+		return
+	}
+	if replace, why := hung(m.process, m.checks, m.cur.checks.Live != nil); replace {
+		m.log.Error("server is replaced", "pid", m.process.PID, "reason", why)
+		m.do("replace", func() error { return m.sup.Replace(ctx, hungGrace, why) })
+	}
+}
+
+// do runs what takes long beside the monitor.
+func (m *monitor) do(what string, f func() error) {
+	over := make(chan struct{})
+	m.acting = over
+	log := m.log
+	go func() {
+		defer close(over)
+		if err := f(); err != nil {
+			log.Warn("server: "+what+" did not go as planned", "error", err)
+		}
+	}()
+}
+
+// report tells the boosters if something is new. The node repeats it by itself.
+func (m *monitor) report() {
+	if m.cur == nil {
+		return
+	}
+	r := m.cur.report
+	switch {
+	case !m.runs():
+		r.State, r.Reason = assess(nil, m.checks)
+	case len(m.before) > 0:
+		r.State, r.Reason = gossip.ServerStarting, "it waits until the server before it has let go of the port"
+	default:
+		r.State, r.Reason = assess(&m.process, m.checks)
+		r.PID, r.Restarts = m.process.PID, m.process.Restarts
+	}
+	r.Live, r.Ready = m.checks.Live == health.Up, m.checks.Ready == health.Up
+	m.tell(r)
+}
+
+func (m *monitor) tell(r gossip.Report) {
+	if r == m.told {
+		return
+	}
+	if r.State != m.told.State {
+		level, attrs := slog.LevelInfo, []slog.Attr{}
+		if r.State == gossip.ServerDown || r.State == gossip.ServerFailed {
+			level = slog.LevelWarn
+		}
+		if r.Reason != "" {
+			attrs = append(attrs, slog.String("reason", r.Reason))
+		}
+		m.log.LogAttrs(context.Background(), level, "server is "+string(r.State), attrs...)
+	}
+	if err := m.to.SetReport(r); err != nil {
+		m.log.Error("report to the boosters", "error", err)
+	}
+	m.told = r
+}
+
+// close stops the server, having told the boosters so that they send nothing
+// more, and ends everything.
+func (m *monitor) close() error {
+	if m.acting != nil {
+		<-m.acting // its context has ended
+	}
+	m.endChecks()
+	if m.sup == nil {
+		return nil // the server goes on without us, and the boosters check it too
+	}
+	r := m.cur.report
+	r.State, r.Reason = gossip.ServerStopped, "its agent is being stopped and ends it"
+	r.PID, r.Restarts = m.process.PID, m.process.Restarts
+	m.tell(r)
+	m.unwatch()
+	ctx, cancel := context.WithTimeout(context.Background(), m.cur.grace+closeMargin)
+	defer cancel()
+	if err := m.sup.Close(ctx); err != nil {
+		return fmt.Errorf("server %s: %w", m.name, err)
+	}
+	r.PID, r.Reason = 0, "its agent was stopped"
+	m.tell(r)
+	return nil
+}

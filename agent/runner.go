@@ -1,0 +1,170 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/caddyconf"
+	"github.com/omflow/booster/internal/health"
+)
+
+// runners holds what outlives a reload: for each state folder and server name a
+// *runner.
+var runners = caddy.NewUsagePool()
+
+var errEnded = errors.New("the agent has ended")
+
+// reporter takes reports; *gossip.Node is one.
+type reporter interface {
+	SetReport(gossip.Report) error
+}
+
+// settings are what one loaded configuration wants of a runner.
+type settings struct {
+	server  string
+	command []string // none: the server is not ours to run
+	home    string
+	grace   time.Duration
+	report  gossip.Report // what does not change from report to report
+	checks  health.Config
+	health  caddyconf.Health // what checks was made from, to compare
+	startup time.Duration
+	backoff time.Duration // between quick exits; tests only, 0 is supervise's default
+	to      reporter
+	log     *slog.Logger
+}
+
+// sameChecks tells whether what is asked, and whom, is the same.
+func (s *settings) sameChecks(o *settings) bool {
+	return s.server == o.server && s.health == o.health && (s.home == "") == (o.home == "")
+}
+
+// runner is one server's monitor and the settings of those who use it: usually
+// one configuration, two in the middle of a reload.
+type runner struct {
+	name   string
+	server string // of the first settings, see predecessors
+	ask    chan func(*monitor)
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the monitor has ended
+	err    error         // of the end; read after done
+
+	mu     sync.Mutex
+	wanted []*settings // the last is in force
+}
+
+// lease is one configuration's use of a runner.
+type lease struct {
+	key string
+	r   *runner
+	s   *settings
+}
+
+// begin puts settings in force, on a running runner if there is one.
+func begin(stateDir, name string, s *settings) (*lease, error) {
+	stateDir = filepath.Clean(stateDir)
+	l := &lease{key: stateDir + "\x00" + name, s: s}
+	before := predecessors(l.key, s.server)
+	value, _, err := runners.LoadOrNew(l.key, func() (caddy.Destructor, error) {
+		return newRunner(filepath.Join(stateDir, "servers", name), name, s.server, before), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.r = value.(*runner)
+	if err := l.r.use(s); err != nil {
+		return nil, errors.Join(err, l.end())
+	}
+	return l, nil
+}
+
+// end takes the settings back. Those before them are in force again, or the
+// runner ends.
+func (l *lease) end() error {
+	l.r.drop(l.s)
+	if _, err := runners.Delete(l.key); err != nil {
+		return fmt.Errorf("stop server %s: %w", l.r.name, err)
+	}
+	return nil
+}
+
+// predecessors returns the ends of runners for the same address under another
+// key. When a reload renames the server or moves its state, the old process has
+// the port until the old configuration is stopped, which comes after the new
+// one's start.
+func predecessors(key, server string) (ends []<-chan struct{}) {
+	runners.Range(func(k, value any) bool {
+		if r, ok := value.(*runner); ok && k != key && r.server == server {
+			ends = append(ends, r.done)
+		}
+		return true
+	})
+	return ends
+}
+
+func newRunner(dir, name, server string, before []<-chan struct{}) *runner {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &runner{
+		name: name, server: server,
+		ask: make(chan func(*monitor)), cancel: cancel, done: make(chan struct{}),
+	}
+	m := &monitor{name: name, dir: dir, before: before}
+	go func() {
+		defer close(r.done)
+		r.err = m.run(ctx, r.ask)
+	}()
+	return r
+}
+
+// use adds settings and puts them in force.
+func (r *runner) use(s *settings) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wanted = append(r.wanted, s)
+	return r.apply(s)
+}
+
+// drop removes settings. If they were in force, those before them are again:
+// Caddy has taken a reload back.
+func (r *runner) drop(s *settings) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	inForce := r.wanted[len(r.wanted)-1] == s
+	r.wanted = slices.DeleteFunc(r.wanted, func(w *settings) bool { return w == s })
+	if !inForce || len(r.wanted) == 0 {
+		return
+	}
+	last := r.wanted[len(r.wanted)-1]
+	if err := r.apply(last); err != nil {
+		last.log.Error("the former settings could not be put in force again", "server", r.name, "error", err)
+	}
+}
+
+// apply hands settings to the monitor.
+func (r *runner) apply(s *settings) (err error) {
+	applied := make(chan struct{})
+	select {
+	case r.ask <- func(m *monitor) { defer close(applied); err = m.apply(s) }:
+		<-applied
+		return err
+	case <-r.done:
+		return errEnded
+	}
+}
+
+// Destruct stops the server and returns when it is gone. Caddy's pool calls it
+// when the last lease has ended.
+func (r *runner) Destruct() error {
+	r.cancel()
+	<-r.done
+	return r.err
+}

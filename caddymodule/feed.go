@@ -1,0 +1,129 @@
+package caddymodule
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/fleet"
+)
+
+// join feeds the fleet with what the cluster knows, now and at each change, until
+// the function that it returns is called.
+func join(node *gossip.Node, f *fleet.Fleet, log *slog.Logger) (leave func()) {
+	feed := &feed{node: node, fleet: f, log: log}
+	wake := make(chan struct{}, 1)
+	poke := func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	// Before the first look, so that nothing is missed in between.
+	unsubscribe := []func(){
+		node.Subscribe(func(gossip.Member) { poke() }),
+		node.SubscribeReports(func(gossip.ReceivedReport) { poke() }),
+		node.SubscribeMarks(func(gossip.Mark) { poke() }),
+	}
+	feed.look()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		feed.run(ctx, wake)
+	}()
+	return func() {
+		for _, f := range unsubscribe {
+			f()
+		}
+		cancel()
+		<-done
+	}
+}
+
+// feed carries members, reports and marks from the cluster into a fleet.
+type feed struct {
+	node  *gossip.Node
+	fleet *fleet.Fleet
+	log   *slog.Logger
+}
+
+func (f *feed) run(ctx context.Context, wake <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+			f.look()
+		}
+	}
+}
+
+// look hands on what the cluster knows now. Marks come first, so that a drained
+// server that is new in the table gets no request in between.
+func (f *feed) look() {
+	f.marks()
+	if err := f.agents(); err != nil {
+		f.log.Error("servers that agents report can't be used", "error", err)
+	}
+}
+
+// agents hands on what the agents report. An agent that said good-bye takes its
+// server with it, unless the server goes on: then its last report says so.
+func (f *feed) agents() error {
+	there := make(map[string]gossip.Member)
+	for _, m := range f.node.Members() {
+		if m.Kind == gossip.KindAgent {
+			there[m.Name] = m
+		}
+	}
+	var agents []fleet.Agent
+	for _, r := range f.node.Reports() {
+		m, known := there[r.Server]
+		if !known || m.State == gossip.Left && r.State != gossip.ServerUp {
+			continue
+		}
+		agents = append(agents, fleet.Agent{
+			Name: r.Server, Address: r.Address, Capacity: min(r.Capacity, balance.MaxCapacity), Weight: min(r.Weight, balance.MaxWeight),
+			Health: healthOf(r.State), Reason: r.Reason, Lost: !m.Reachable(),
+			Lead: r.Lead, Release: r.Release, Database: r.Database,
+		})
+	}
+	return f.fleet.SetAgents(agents)
+}
+
+func healthOf(s gossip.ServerState) balance.Health {
+	switch s {
+	case gossip.ServerUp:
+		return balance.Up
+	case gossip.ServerStarting:
+		return balance.Starting
+	case gossip.ServerFailed:
+		return balance.Failed
+	default:
+		return balance.Down
+	}
+}
+
+// markPrefix begins the keys of marks that are about a server.
+const markPrefix = "server/"
+
+// marks hands on what operators asked of servers.
+func (f *feed) marks() {
+	marks := make(map[string]balance.Mark)
+	for key, value := range f.node.Marks() {
+		name, ok := strings.CutPrefix(key, markPrefix)
+		if !ok {
+			continue
+		}
+		switch value {
+		case balance.Drain.String():
+			marks[name] = balance.Drain
+		case balance.Maintenance.String():
+			marks[name] = balance.Maintenance
+		}
+	}
+	f.fleet.SetMarks(marks)
+}

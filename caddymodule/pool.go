@@ -1,0 +1,167 @@
+package caddymodule
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/fleet"
+)
+
+// omflowPool is the key of the pool that all handlers with OMFLOW's profile share.
+const omflowPool = "omflow"
+
+// plainPool begins the keys of the others; the addresses of their servers follow.
+const plainPool = "none "
+
+// pools keeps the servers, their queue and counters over reloads.
+var pools = caddy.NewUsagePool()
+
+// pool is the servers behind one or more handlers.
+type pool struct {
+	key     string
+	fleet   *fleet.Fleet
+	retries *balance.RetryBudget
+	metrics *metrics
+	inForce[poolConfig]
+}
+
+// Destruct ends the checks and closes the connections. Caddy's pool calls it when
+// no configuration has the servers any more.
+func (p *pool) Destruct() error {
+	p.fleet.Close()
+	return nil
+}
+
+// poolConfig is what all handlers of one pool must agree on.
+type poolConfig struct {
+	fleet  fleet.Config
+	budget float64
+	// text is the part of the handlers' JSON that it comes from, to compare.
+	text poolText
+}
+
+// poolText is the settings of a handler that belong to its pool, with the names
+// that they have in the Caddyfile.
+type poolText struct {
+	Servers         []Server      `option:"server"`
+	Health          any           `option:"health"`
+	Policy          string        `option:"policy"`
+	QueueLength     int           `option:"queue"`
+	OnDrain         time.Duration `option:"on_drain"`
+	Budget          float64       `option:"budget"`
+	DialTimeout     time.Duration `option:"dial_timeout"`
+	ResponseTimeout time.Duration `option:"response_timeout"`
+}
+
+// differs returns the first option in which two handlers differ, or "".
+func (t poolText) differs(o poolText) string {
+	mine, other := reflect.ValueOf(t), reflect.ValueOf(o)
+	for i := range mine.NumField() {
+		if !reflect.DeepEqual(mine.Field(i).Interface(), other.Field(i).Interface()) {
+			return mine.Type().Field(i).Tag.Get("option")
+		}
+	}
+	return ""
+}
+
+// poolUse is one configuration's use of a pool, from Start to Stop. What keeps the
+// pool itself are the handlers, from Provision to Cleanup.
+type poolUse struct {
+	pool *pool
+	cfg  poolConfig
+	want *want[poolConfig] // nil before Start
+}
+
+// usePool returns the pool of that key for a handler that is being provisioned,
+// with a reference that the handler must give back with pools.Delete. An error
+// leaves no reference.
+func (a *App) usePool(key string, cfg poolConfig) (*pool, error) {
+	if err := cfg.fleet.Validate(); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	use := a.pools[key]
+	if use != nil {
+		if option := use.cfg.text.differs(cfg.text); option != "" {
+			return nil, fmt.Errorf("%s is not the same in all omflow_booster blocks: they share their servers and the queue, so write server, health, policy, queue length, on_drain, budget and timeouts once in a snippet and import it", option)
+		}
+	}
+	value, _, err := pools.LoadOrNew(key, func() (caddy.Destructor, error) { return newPool(key, cfg) })
+	if err != nil {
+		return nil, err
+	}
+	if use == nil {
+		use = &poolUse{pool: value.(*pool), cfg: cfg}
+		a.pools[key] = use
+	}
+	return use.pool, nil
+}
+
+// newPool makes a pool that has no servers until a configuration starts, so that
+// one that is only validated asks nobody for their health.
+func newPool(key string, cfg poolConfig) (*pool, error) {
+	empty := cfg.fleet
+	empty.Static = nil
+	f, err := fleet.New(empty)
+	if err != nil {
+		return nil, err
+	}
+	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key)}
+	p.put = func(cfg poolConfig) error {
+		if err := f.Configure(cfg.fleet); err != nil {
+			return err
+		}
+		p.retries.SetPercent(cfg.budget)
+		return nil
+	}
+	return p, nil
+}
+
+// ownSecret signs sticky cookies where there is no cluster key. It is the process's,
+// so that cookies outlive a reload that changes the servers.
+var ownSecret = sync.OnceValue(func() []byte {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // it never fails
+	return secret
+})
+
+// startPools puts this configuration's settings in force, and feeds OMFLOW's pool
+// from the cluster.
+func (a *App) startPools() error {
+	for key, use := range a.pools {
+		want, err := use.pool.use(use.cfg)
+		if err != nil {
+			return err
+		}
+		use.want = want
+		if node := a.node.Load(); key == omflowPool && node != nil && a.agent == nil {
+			a.unhook = append(a.unhook, join(node, use.pool.fleet, a.log))
+		}
+	}
+	return nil
+}
+
+// stopPools takes back what startPools did. The pools go on: requests may still be
+// on their way, and Cleanup comes later.
+func (a *App) stopPools() error {
+	for _, unhook := range a.unhook {
+		unhook()
+	}
+	a.unhook = nil
+	var errs []error
+	for _, use := range a.pools {
+		if use.want != nil {
+			errs = append(errs, use.pool.drop(use.want))
+			use.want = nil
+		}
+	}
+	return errors.Join(errs...)
+}

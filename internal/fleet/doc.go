@@ -1,0 +1,30 @@
+// Package fleet keeps the servers that one front door sends requests to: who they
+// are, whether they are well, and the connections to them.
+//
+// It composes balance (who takes the next request), proxy (the connections) and
+// health (the checks). It knows nothing of gossip and of Caddy: its owner tells it
+// the servers of the configuration (Configure), those that agents report
+// (SetAgents) and what operators asked for (SetMarks).
+//
+// # When a server is up
+//
+// A server of the configuration is up when its checks pass. A server with an
+// agent must be well in both views: the agent, beside it, checks its process and
+// database; the booster checks that it answers from here. A booster never takes
+// an agent's word alone for a server that it can't reach, and when the agent is
+// lost, the booster's own view is enough: the server goes on.
+//
+// # What fails, and what happens then
+//
+//   - A connection is refused: the server is down at that moment, without
+//     waiting for a check, and is asked four times a second until it answers.
+//   - A server goes down: requests that wait for it go elsewhere, requests that
+//     run on it and may be repeated are ended so that their callers repeat them.
+//     Those that must not be repeated go on waiting for their answer.
+//   - An agent reports that its server is starting, down or has failed: it gets no
+//     requests, whatever the booster's own check says.
+//   - A server leaves the configuration, or an agent says good-bye: running
+//     requests end, connections are closed.
+//
+// All methods of Fleet may be called from any goroutine.
+package fleet

@@ -1,0 +1,37 @@
+// Package front is a request's way through the front door: lane, body, place on a
+// server, sending, answer.
+//
+// It composes omflow (what a request is, and our own answers), balance (whose turn
+// it is), fleet (the servers) and proxy (the way there). It knows net/http but not
+// Caddy.
+//
+// # A request's way
+//
+//  1. It is classified by method and path, and where that is not enough by a
+//     bounded look at its body, into a lane (whom it waits with) and a class
+//     (whether it may be repeated).
+//  2. Its body is read whole, before anybody waits for it.
+//  3. It waits for a place on a server: its session's own, if it has one.
+//  4. It is sent. If nothing of it was written, another server is tried, whatever
+//     it does. If it was written and the server died, a read or guarded request is
+//     tried again within the retry budget; a create never is.
+//  5. The answer is passed on as it comes, with X-Request-Id, Server-Timing and,
+//     where a session begins or moves, the sticky cookie.
+//
+// # What fails, and what happens then
+//
+// Every answer of ours has the right HTTP code and speaks the client's language
+// (omflow.Answer): never a redirect, never an HTML page with status 200, since
+// OMFLOW's pages take those for a lost session. A create that was written to a
+// server that died is answered 502 and told that its outcome is unknown. An answer
+// that breaks off after its head was passed on can't be mended: the client's
+// connection is closed, so that nobody takes half an answer for a whole one.
+//
+// A client that goes away while it waits leaves the queue. If it goes while the
+// server works, the place on the server stays taken until the server has answered:
+// OMFLOW does not stop working when its client is gone, and giving the place away
+// would push more into it than it takes.
+//
+// Requests for an upgrade (WebSocket) are rare and go through the standard
+// library's ReverseProxy; they hold their place as long as they last.
+package front

@@ -1,0 +1,156 @@
+package front
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/fleet"
+	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/proxy"
+)
+
+// Defaults of Config.
+const (
+	DefaultCookie      = "omflow_server"
+	DefaultIdle        = 30 * time.Minute
+	DefaultMaxAge      = 12 * time.Hour
+	DefaultQueueWait   = 30 * time.Second
+	DefaultAttempts    = 3
+	DefaultRetryBudget = 20.0
+	DefaultMaxBody     = 64_000_000
+
+	// noServerWait bounds how long a request that somebody waits for stays in the
+	// queue while no server is up. A restart of OMFLOW takes 1 to 2 s.
+	noServerWait = 10 * time.Second
+)
+
+// Config is what a Front is told.
+type Config struct {
+	// Fleet are the servers. Required.
+	Fleet *fleet.Fleet
+	// Table classifies requests. Required.
+	Table *omflow.Table
+	// Plain is true for servers that are no OMFLOW: all requests are sticky, and
+	// the place of a client that went away is free at once.
+	Plain bool
+	// QueueWait bounds the time in the queue. Default 30s.
+	QueueWait time.Duration
+	// Cookie is the sticky cookie's name. Default omflow_server.
+	Cookie string
+	// Idle is how long a session stays on its server without a request, MaxAge how
+	// long at most. Defaults 30m and 12h.
+	Idle, MaxAge time.Duration
+	// Keys sign the sticky cookies. Required.
+	Keys *balance.StickyKeys
+	// Attempts is how many times a request is sent at most. Default 3.
+	Attempts int
+	// Retries bounds how many requests are sent again. Required.
+	Retries *balance.RetryBudget
+	// MaxBody is the largest request body, in bytes. Default 64 MB.
+	MaxBody int64
+	// DialTimeout and ResponseTimeout are for upgrades; all else uses the Fleet's.
+	DialTimeout, ResponseTimeout time.Duration
+	// BodyDir is where larger bodies wait. Default: the system's folder for
+	// temporary files.
+	BodyDir string
+	// Active reports whether this booster is the active one. Required.
+	Active func() bool
+	// Logger is told what operators should know. Required.
+	Logger *slog.Logger
+}
+
+// Validate refuses what cannot work. Zero values stand for the defaults.
+func (c Config) Validate() error {
+	if c.Fleet == nil || c.Table == nil || c.Keys == nil || c.Retries == nil || c.Active == nil || c.Logger == nil {
+		return errors.New("front: a part is missing")
+	}
+	if c.DialTimeout < 0 || c.ResponseTimeout < 0 || c.QueueWait < 0 || c.Idle < 0 || c.MaxAge < 0 || c.Attempts < 0 || c.MaxBody < 0 {
+		return errors.New("front: durations, attempts and max_body must not be negative")
+	}
+	if c.Cookie != "" {
+		if err := (&http.Cookie{Name: c.Cookie, Value: "x"}).Valid(); err != nil {
+			return fmt.Errorf("front: %q can't be a cookie's name: use letters, digits, - and _", c.Cookie)
+		}
+	}
+	return nil
+}
+
+// Front is one front door. Any number of goroutines may call Serve.
+type Front struct {
+	cfg     Config
+	upgrade *upgrader
+	// ids makes request IDs unlike those of another process.
+	idPrefix uint64
+	idNext   atomic.Uint64
+}
+
+// New returns a Front.
+func New(cfg Config) (*Front, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	def := func(d *time.Duration, byDefault time.Duration) {
+		if *d == 0 {
+			*d = byDefault
+		}
+	}
+	def(&cfg.QueueWait, DefaultQueueWait)
+	def(&cfg.Idle, DefaultIdle)
+	def(&cfg.MaxAge, DefaultMaxAge)
+	if cfg.Cookie == "" {
+		cfg.Cookie = DefaultCookie
+	}
+	def(&cfg.DialTimeout, proxy.DefaultDialTimeout)
+	def(&cfg.ResponseTimeout, proxy.DefaultResponseTimeout)
+	if cfg.Attempts == 0 {
+		cfg.Attempts = DefaultAttempts
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	f := &Front{cfg: cfg, idPrefix: rand.Uint64()}
+	f.upgrade = newUpgrader(f)
+	return f, nil
+}
+
+// Client is what the owner knows of who sent a request.
+type Client struct {
+	// Trusted is true when the peer is a proxy whose X-Forwarded fields are kept
+	// and added to.
+	Trusted bool
+	// Forwarded is true when the request has the fields of Forwarded already.
+	Forwarded bool
+}
+
+// Trace is what became of a request, for logs and metrics.
+type Trace struct {
+	Lane    omflow.Lane
+	Class   omflow.Class
+	Server  string      // the last one it was given to, or ""
+	Why     balance.Why // why to that one
+	Tries   int         // how many times it was given to a server
+	Queue   time.Duration
+	Served  time.Duration // by the server, until the head of its answer
+	Status  int           // of the answer
+	Refusal string        // why we answered ourselves, or ""
+	// Err is what went wrong with the last server, or nil.
+	Err error
+}
+
+// Serve serves one request. It panics with http.ErrAbortHandler, as net/http wants
+// it, when an answer broke off.
+func (f *Front) Serve(w http.ResponseWriter, r *http.Request, client Client, t *Trace) {
+	if f.wellKnown(w, r) {
+		return
+	}
+	x := passages.Get().(*passage)
+	defer x.free()
+	x.begin(f, w, r, client, t)
+	x.serve()
+}
