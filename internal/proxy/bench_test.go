@@ -188,6 +188,7 @@ func TestAllocations(t *testing.T) {
 	u, r, w := plainExchange(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	exchangeOnce(t, ctx, u, r, w) // leaves a connection to look at
 	for what, test := range map[string]struct {
 		most float64
 		f    func()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,17 +81,53 @@ func TestAbandonedExchangeIsWatched(t *testing.T) {
 	}
 }
 
-func TestAbandonedExchangeOfAServerThatIsDown(t *testing.T) {
-	arrived := make(chan struct{})
-	s := serve(t, Config{}, func(p *peer) { p.request(); arrived <- struct{}{}; p.wait() })
+// A server that hangs still has the request: it may go on with it when it wakes.
+func TestAbandonedExchangeOfAServerThatHangs(t *testing.T) {
+	arrived, wake := make(chan struct{}), make(chan struct{})
+	s := serve(t, Config{}, func(p *peer) { p.request(); arrived <- struct{}{}; <-wake; p.send(okAnswer) })
 	e, abandoned := watched(t, s, get("/"), arrived)
 	if !e.Watched {
 		t.Fatalf("%+v", e)
 	}
-	notYet(t, abandoned)
 	s.Abort()
+	notYet(t, abandoned)
+	close(wake)
 	within(t, abandoned, "Abandoned")
 	s.connections(t, 0, 0)
+}
+
+// A request that Abort took away from a server that hangs, and one that timed out,
+// are watched as one whose client went away is.
+func TestExchangeThatWasGivenUpIsWatched(t *testing.T) {
+	for name, test := range map[string]struct {
+		cfg   Config
+		abort bool
+		want  error
+	}{
+		"aborted":   {abort: true, want: ErrAborted},
+		"timed out": {cfg: Config{ResponseTimeout: 300 * time.Millisecond}, want: os.ErrDeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			arrived, wake := make(chan struct{}, 1), make(chan struct{})
+			s := serve(t, test.cfg, func(p *peer) { p.request(); arrived <- struct{}{}; <-wake; p.send(okAnswer) })
+			abandoned := make(chan struct{}, 1)
+			r := get("/")
+			r.Abandoned = func() { abandoned <- struct{}{} }
+			go func() {
+				<-arrived
+				if test.abort {
+					s.Abort()
+				}
+			}()
+			_, err := s.Do(t.Context(), time.Now(), r)
+			if e := failure(t, err); !errors.Is(e, test.want) || !e.Watched {
+				t.Fatalf("%+v", e)
+			}
+			close(wake)
+			within(t, abandoned, "Abandoned")
+			s.connections(t, 0, 0)
+		})
+	}
 }
 
 func TestAbandonedExchangeIsNotWatchedForEver(t *testing.T) {

@@ -190,6 +190,9 @@ func TestWhoFailed(t *testing.T) {
 			}
 			w := &recorder{httptest.NewRecorder(), test.writes}
 			x.WriteHead(w)
+			if got := len(w.Header()["Content-Length"]); (got > 0) != (x.Length >= 0) {
+				t.Errorf("Content-Length is %q", w.Header()["Content-Length"])
+			}
 			err = x.CopyBody(w)
 			if errors.Is(err, ErrClient) != test.client {
 				t.Errorf("%v", err)

@@ -43,9 +43,9 @@
 //
 // Do returns an *Error that says at which step it failed and whether anything
 // had been written (Error.Sent). A connection on which anything went wrong is
-// closed, never used again. When the client goes away while the server works,
-// the connection is watched until the server answers (Request.Abandoned), so that
-// the caller can count the server as busy as long as it is. When the server is
+// closed, never used again. When nobody waits for the answer any more while the
+// server works, its connection is watched until it answers (Request.Abandoned), so
+// that the caller can count the server as busy as long as it is. When the server is
 // found to be down, Upstream.Abort ends at once the waiting of requests that may
 // be repeated, instead of letting each run into its timeout.
 //

@@ -115,8 +115,7 @@ func (x *Exchange) fail(r *Request, now time.Time, failed *Error) error {
 	c, u, err := x.c, x.u, failed.Err
 	failed.Err = x.cause(err)
 	whole := failed.Step == StepRead && (x.writer == nil || x.writer.ended() && x.writer.err == nil)
-	if r.Abandoned != nil && whole && x.ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) &&
-		c.state.Load() != connAborted {
+	if r.Abandoned != nil && whole && errors.Is(err, os.ErrDeadlineExceeded) {
 		failed.Watched = true
 		x.release()
 		go u.outwait(c, r.Abandoned)
@@ -287,12 +286,11 @@ func (u *Upstream) outwait(c *conn, abandoned func()) {
 	defer u.discard(c)
 	until := time.Now().Add(u.cfg.ResponseTimeout)
 	for c.from == c.to {
-		// Abort marks the connection first and sets its deadline then.
-		if c.SetDeadline(until) != nil || c.state.Load() == connAborted {
+		if c.SetDeadline(until) != nil {
 			return
 		}
-		// The end of the context, which is why this is watched, may set its deadline
-		// in the past only now.
+		// The end of the context, or an Abort, may set the deadline in the past only
+		// now; neither ends the server's work.
 		if err := c.fill(); !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(until) {
 			return
 		}

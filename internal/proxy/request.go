@@ -41,12 +41,12 @@ type Request struct {
 	// Interim, if not nil, is called by Do for each 1xx answer but 100. The header
 	// is valid during the call only.
 	Interim func(status int, header http.Header)
-	// Abandoned, if not nil, says that a server whose client went away is to be
-	// counted as busy as long as it is. When Do's context ends while the server
-	// works on the request, which it got whole, Do returns at once an Error with
-	// Watched set. The connection is kept then until the server begins to answer,
-	// closes it, is found to be down (if the request is Repeatable), or the response
-	// timeout is over, and Abandoned is called, from another goroutine, maybe
+	// Abandoned, if not nil, says that a server is to be counted as busy as long as
+	// it is. When nobody waits for its answer any more (Do's context ended, the
+	// response timeout is over, or Abort ended the waiting) while the server has the
+	// whole request, Do returns at once an Error with Watched set. The connection is
+	// kept then until the server begins to answer or closes it, for one response
+	// timeout more at most, and Abandoned is called, from another goroutine, maybe
 	// before Do returns. In all other cases it is not called.
 	Abandoned func()
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -6,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -19,21 +20,16 @@ import (
 //	trivial <listen>...   servers that answer 1 kB at once
 //	omflow <listen>...    servers with the speed of OMFLOW Server
 //	load <address> <connections> <duration>
-func child(args []string) {
-	var err error
+func child(args []string) error {
 	switch args[0] {
 	case "trivial":
-		err = serveTrivial(args[1:])
+		return serveTrivial(args[1:])
 	case "omflow":
-		err = serveOMFLOW(args[1:])
+		return serveOMFLOW(args[1:])
 	case "load":
-		err = loadChild(args[1], args[2], args[3])
+		return loadChild(args[1], args[2], args[3])
 	default:
-		err = fmt.Errorf("unknown child %q", args[0])
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return fmt.Errorf("unknown child %q", args[0])
 	}
 }
 
