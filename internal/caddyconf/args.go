@@ -1,6 +1,7 @@
 package caddyconf
 
 import (
+	"errors"
 	"net"
 	"slices"
 	"strconv"
@@ -84,23 +85,19 @@ func Address(d *caddyfile.Dispenser, to *string) error {
 func CheckAddress(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return errText("write it as host:port, as in 10.0.0.21:8000")
+		return errors.New("write it as host:port, as in 10.0.0.21:8000")
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return errText("the port must be a number from 1 to 65535")
+		return errors.New("the port must be a number from 1 to 65535")
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		return errText("nobody can connect to an address that means all of them: write one machine's own")
+		return errors.New("nobody can connect to an address that means all of them: write one machine's own")
 	}
 	if strings.ContainsAny(host, " /@?#\\") {
-		return errText("write a name or an IP address and a port, nothing else")
+		return errors.New("write a name or an IP address and a port, nothing else")
 	}
 	return nil
 }
-
-type errText string
-
-func (e errText) Error() string { return string(e) }
 
 // Options calls parse for each option of the block that d is at; d is at the option
 // then. Each may be given once unless it is in repeatable. One that is not in known

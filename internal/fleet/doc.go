@@ -25,6 +25,9 @@
 //     requests, whatever the booster's own check says.
 //   - A server leaves the configuration, or an agent says good-bye: running
 //     requests end, connections are closed.
+//   - An agent reports what can't be used, such as an address without a port or the
+//     name of another server: it is logged and left out, the others are not touched.
+//   - A reload begins all checks anew. Until they have a verdict the old one holds.
 //
 // All methods of Fleet may be called from any goroutine.
 package fleet

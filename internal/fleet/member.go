@@ -166,8 +166,8 @@ func (f *Fleet) observe(name string, round int, status health.Status) {
 	if m == nil || m.round != round {
 		return
 	}
-	if m.status.Ready == health.Up && status.Ready == health.Unknown && status.Live != health.Down {
-		return // checks that began anew at a reload: one that fails is no verdict yet
+	if m.status.Ready != health.Unknown && status.Ready == health.Unknown && status.Live != health.Down {
+		return // checks that began anew at a reload have no verdict yet: the old one holds
 	}
 	m.status = status
 	if status.Ready == health.Up {

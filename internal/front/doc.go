@@ -10,13 +10,19 @@
 //  1. It is classified by method and path, and where that is not enough by a
 //     bounded look at its body, into a lane (whom it waits with) and a class
 //     (whether it may be repeated).
-//  2. Its body is read whole, before anybody waits for it.
+//  2. Its body is read whole, before anybody waits for it. How long a client may
+//     take for that is up to the server in front, which knows its timeouts.
 //  3. It waits for a place on a server: its session's own, if it has one.
 //  4. It is sent. If nothing of it was written, another server is tried, whatever
 //     it does. If it was written and the server died, a read or guarded request is
 //     tried again within the retry budget; a create never is.
 //  5. The answer is passed on as it comes, with X-Request-Id, Server-Timing and,
-//     where a session begins or moves, the sticky cookie.
+//     where a session begins or moves, the sticky cookie. One of up to 64 kB is
+//     taken from the server first: a slow client then holds no place on it.
+//
+// The sticky cookie never reaches a server, and no cookie at all reaches OMFLOW's
+// REST API: each call there signs in by its token and out again, and would end the
+// session of the browser whose cookie came along.
 //
 // # What fails, and what happens then
 //
@@ -30,8 +36,15 @@
 // A client that goes away while it waits leaves the queue. If it goes while the
 // server works, the place on the server stays taken until the server has answered:
 // OMFLOW does not stop working when its client is gone, and giving the place away
-// would push more into it than it takes.
+// would push more into it than it takes. So it is when the server has not answered
+// within the response timeout, or is said to be down: it is waited for as long once
+// more. net/http takes a client that closes its sending side for one that has gone.
+//
+// A request that has no path which means the same to all who look at it (CONNECT,
+// a target such as "http:a/b") is refused with 400.
 //
 // Requests for an upgrade (WebSocket) are rare and go through the standard
-// library's ReverseProxy; they hold their place as long as they last.
+// library's ReverseProxy; they hold their place as long as they last. One that
+// brings a body, or asks for h2c, is served as if it had not asked: the first would
+// go past the rules for bodies, the second past us.
 package front

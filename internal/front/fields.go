@@ -67,7 +67,7 @@ func (x *passage) writeCookie(server *balance.Server) {
 	}
 	s.Server, s.Seen = server.ID(), x.start
 	secure := ""
-	if x.r.TLS != nil || x.client.Trusted && first(x.r.Header["X-Forwarded-Proto"]) == "https" {
+	if x.r.TLS != nil || x.client.Trusted && strings.EqualFold(first(x.r.Header["X-Forwarded-Proto"]), "https") {
 		secure = "; Secure"
 	}
 	h := x.w.Header()

@@ -61,6 +61,7 @@ func (x *passage) serve() {
 	if !origin(x.r) {
 		x.view = omflow.Request{Method: x.r.Method, Header: x.r.Header, BodyComplete: true}
 		x.trace.Class = omflow.Create
+		x.lastAnswer()
 		x.refuse(omflow.BadRequest)
 		return
 	}
@@ -77,11 +78,12 @@ func (x *passage) serve() {
 	x.send()
 }
 
-// origin reports whether the request's target has a path that means the same to
-// all who look at it. CONNECT has none, and a target such as "http:rest/x" one that
-// net/http takes for opaque: rules about paths would not see it, but the server would.
+// origin reports whether the request asks for a path that means the same to all who
+// look at it. CONNECT has none; a target such as "http:rest/x" has one that net/http
+// takes for opaque, so that rules about paths would not see it, but the server would;
+// and PRI is the beginning of HTTP/2 (RFC 9113 section 3.4), not a method.
 func origin(r *http.Request) bool {
-	return r.Method != http.MethodConnect && r.URL.Opaque == ""
+	return r.Method != http.MethodConnect && r.Method != "PRI" && r.URL.Opaque == ""
 }
 
 // classify reads the body and finds lane and class. It reports false when the
@@ -98,7 +100,6 @@ func (x *passage) classify() bool {
 	if !x.view.BodyComplete {
 		body, err := proxy.ReadBody(r.Body, r.ContentLength, x.f.cfg.MaxBody, x.f.cfg.BodyDir)
 		if err != nil {
-			x.trace.Err = err
 			x.trace.Class = omflow.Create
 			x.refuseBody(err)
 			return false
@@ -184,7 +185,12 @@ func (x *passage) prepare() {
 		forwarded := Forwarded(r, x.client)
 		x.out.Set = append(x.out.Set, forwarded[:]...)
 	}
-	if cookies := r.Header["Cookie"]; len(cookies) > 0 {
+	cookies := r.Header["Cookie"]
+	switch {
+	case len(cookies) == 0:
+	case x.f.cfg.Table.REST(x.view.Path):
+		x.set("Cookie", "")
+	default:
 		if rest, removed := withoutCookie(cookies, x.f.cfg.Cookie); removed || len(cookies) > 1 {
 			x.set("Cookie", rest)
 		}

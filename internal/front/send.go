@@ -247,11 +247,12 @@ func (x *passage) interim(status int, header http.Header) {
 
 // failed decides what becomes of a request that a server did not answer.
 func (x *passage) failed(server *balance.Server, err error) (again bool) {
-	x.trace.Err = err
 	if x.ctx.Err() != nil {
+		x.trace.Err = nil
 		x.gone()
 		return false
 	}
+	x.trace.Err = err
 	var failure *proxy.Error
 	if !errors.As(err, &failure) {
 		failure = &proxy.Error{Sent: true, Err: err}

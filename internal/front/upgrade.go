@@ -3,6 +3,8 @@ package front
 import (
 	"context"
 	"errors"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -12,21 +14,27 @@ import (
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/proxy"
 )
 
 // isUpgrade reports whether the client asks for another protocol on its
-// connection (RFC 9110 section 7.8). Upgrades exist in HTTP/1.1 only; the answer to
-// h2c, which would let a client speak past us, is an ordinary one.
+// connection (RFC 9110 section 7.8). Upgrades exist in HTTP/1.1 only. A request for
+// one may always be answered as an ordinary one, and that is what becomes of two
+// kinds: h2c, which would let a client speak past us, and those that bring a body,
+// which would go past the rules for bodies.
 func isUpgrade(r *http.Request) bool {
-	if len(r.Header["Upgrade"]) == 0 || r.ProtoMajor != 1 {
+	offers := r.Header["Upgrade"]
+	if len(offers) == 0 || r.ProtoMajor != 1 || r.ProtoMinor != 1 || hasBody(r) {
 		return false
 	}
-	if strings.EqualFold(r.Header.Get("Upgrade"), "h2c") {
-		return false
-	}
-	for _, line := range r.Header["Connection"] {
+	return hasOption(r.Header["Connection"], "upgrade") && !hasOption(offers, "h2c")
+}
+
+// hasOption reports whether the lines of a field that is a list have an entry.
+func hasOption(lines []string, entry string) bool {
+	for _, line := range lines {
 		for option := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(option), "upgrade") {
+			if strings.EqualFold(strings.TrimSpace(option), entry) {
 				return true
 			}
 		}
@@ -38,81 +46,99 @@ func isUpgrade(r *http.Request) bool {
 type upgrader struct {
 	f         *Front
 	transport *http.Transport
-}
-
-type passageKey struct{}
-
-// upgradeTo is where an upgrade goes, and what became of it.
-type upgradeTo struct {
-	x       *passage
-	address string
-	err     error
+	errorLog  *log.Logger
 }
 
 func newUpgrader(f *Front) *upgrader {
-	return &upgrader{f: f, transport: &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: f.cfg.DialTimeout}).DialContext,
-		DisableKeepAlives:      true,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 256 << 10,
-		ResponseHeaderTimeout:  f.cfg.ResponseTimeout,
-	}}
+	return &upgrader{
+		f:        f,
+		errorLog: slog.NewLogLogger(f.cfg.Logger.Handler(), slog.LevelDebug),
+		transport: &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: f.cfg.DialTimeout}).DialContext,
+			DisableKeepAlives:      true,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: 256 << 10,
+			ResponseHeaderTimeout:  f.cfg.ResponseTimeout,
+		},
+	}
 }
 
 // serve gives the request a place, which it holds as long as its connection lasts.
 func (u *upgrader) serve(x *passage) {
-	grant, ok := x.place()
-	if !ok {
-		return
+	for {
+		grant, ok := x.place()
+		if !ok || !u.try(x, grant) {
+			return
+		}
 	}
-	b := u.f.cfg.Fleet.Balancer()
-	defer func() { b.Release(time.Now(), grant, balance.Outcome{}) }()
+}
+
+// try sends the request to one server. It reports true when it should be tried
+// again.
+func (u *upgrader) try(x *passage, grant balance.Grant) (again bool) {
+	fleet := u.f.cfg.Fleet
+	defer func() { fleet.Balancer().Release(time.Now(), grant, balance.Outcome{}) }()
 	x.trace.Tries++
-	to := &upgradeTo{x: x, address: u.f.cfg.Fleet.Upstream(grant.Server).Address()}
-	ctx := context.WithValue(x.ctx, passageKey{}, to)
-	sent := time.Now()
+	up := fleet.Upstream(grant.Server)
+	ctx := x.ctx
+	if !u.f.cfg.Plain {
+		// A client that goes away does not end the server's work, so it must not end
+		// the waiting for it either. The response timeout still does.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+	}
+	sent, answered := time.Now(), false
 	rp := &httputil.ReverseProxy{
-		Rewrite:   rewriteUpgrade,
+		Rewrite:   func(pr *httputil.ProxyRequest) { x.rewriteUpgrade(pr, up.Address()) },
 		Transport: u.transport,
+		ErrorLog:  u.errorLog,
 		ModifyResponse: func(resp *http.Response) error {
-			x.trace.Served, x.trace.Status = time.Since(sent), resp.StatusCode
+			answered = true
+			x.trace.Served, x.trace.Status, x.trace.Err = time.Since(sent), resp.StatusCode, nil
 			if x.wantsStay {
 				x.writeCookie(grant.Server)
 			}
 			x.timing()
+			resp.Header.Del("X-Request-Id")
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
-			if x.ctx.Err() != nil {
-				x.gone()
+			if answered { // the answer could not be passed on
+				x.trace.Err = err
+				x.refuse(omflow.BadAnswer)
 				return
 			}
-			x.trace.Err = err
-			var op *net.OpError
-			if errors.As(err, &op) && op.Op == "dial" {
-				x.refuse(omflow.Unreachable)
-				return
-			}
-			x.refuse(omflow.BadAnswer)
+			err = upgradeError(err)
+			fleet.Failed(grant.Server, up, err)
+			again = x.failed(grant.Server, err)
 		},
 	}
 	rp.ServeHTTP(x.w, x.r.WithContext(ctx))
+	return again
+}
+
+// upgradeError tells whether the server may have seen the request.
+func upgradeError(err error) *proxy.Error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return &proxy.Error{Step: proxy.StepDial, Err: err}
+	}
+	return &proxy.Error{Step: proxy.StepRead, Sent: true, Err: err}
 }
 
 // rewriteUpgrade makes the request to the server the same as the lean way does.
-func rewriteUpgrade(pr *httputil.ProxyRequest) {
-	to := pr.In.Context().Value(passageKey{}).(*upgradeTo)
-	x := to.x
+func (x *passage) rewriteUpgrade(pr *httputil.ProxyRequest, address string) {
 	target, err := url.ParseRequestURI(x.out.Target)
 	if err != nil {
 		target = &url.URL{Path: pr.In.URL.Path, RawQuery: pr.In.URL.RawQuery}
 	}
-	target.Scheme, target.Host = "http", to.address
+	target.Scheme, target.Host = "http", address
 	pr.Out.URL = target
 	pr.Out.Host = x.out.Host
 	for name := range pr.Out.Header {
-		if strings.ContainsRune(name, '_') {
-			pr.Out.Header.Del(name)
+		if strings.ContainsRune(name, '_') || name == "Proxy" || name == "Expect" {
+			delete(pr.Out.Header, name)
 		}
 	}
 	for _, field := range x.out.Set {

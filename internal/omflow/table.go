@@ -89,6 +89,18 @@ func (t *Table) Classify(r *Request) Result {
 	return res
 }
 
+// REST reports whether a path, percent-encoded, is one of OMFLOW's REST API. Each
+// call signs in with the token in its body and out again, and so ends the session of
+// a browser whose cookies come along: they must not.
+func (t *Table) REST(path string) bool {
+	if !t.omflow {
+		return false
+	}
+	var buf, cleanBuf [pathBuffer]byte
+	decoded, doubt := decodePath(buf[:0], path)
+	return underRest(decoded) != nil || doubt != pathPlain && underRest(cleanPath(cleanBuf[:0], decoded)) != nil
+}
+
 func (t *Table) classify(r *Request, path []byte) Result {
 	if !t.omflow {
 		res := Result{Class: plainClass(r.Method)}

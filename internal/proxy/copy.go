@@ -58,8 +58,9 @@ func (x *Exchange) CopyBody(w http.ResponseWriter) error {
 			return toClient(err)
 		}
 	}
+	// The buffer is used again only when the client took all of it: after a write
+	// that failed, HTTP/2's writer may still be reading what it was given.
 	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
 	for !x.ended {
 		n, err := x.Read(buf[:])
 		if n > 0 {
@@ -74,6 +75,7 @@ func (x *Exchange) CopyBody(w http.ResponseWriter) error {
 			return err
 		}
 	}
+	copyBuffers.Put(buf)
 	for name, values := range x.Trailer() {
 		for _, value := range values {
 			w.Header().Add(http.TrailerPrefix+name, value)
