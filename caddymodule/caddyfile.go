@@ -46,6 +46,7 @@ var (
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
+		d.Next() // for its line
 		return nil, d.Err("omflow is given twice: a process is one node")
 	}
 	app := new(App)

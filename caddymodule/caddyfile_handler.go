@@ -195,17 +195,11 @@ func (h *Handler) unmarshalLane(d *caddyfile.Dispenser) error {
 	if len(args) < 2 {
 		return d.Err("lane needs a lane and paths, as in `lane flow /api/bulk/*`")
 	}
-	lane, err := balance.ParseLane(args[0])
-	if err != nil {
+	lane := Lane{Lane: args[0], Paths: args[1:]}
+	if err := lane.addTo(omflow.DefaultTable()); err != nil {
 		return d.WrapErr(err)
 	}
-	if err := omflow.DefaultTable().Add(lane, args[1:]...); err != nil {
-		return d.WrapErr(fmt.Errorf("lane: %w", err))
-	}
-	if h.Lanes == nil {
-		h.Lanes = make(map[string][]string)
-	}
-	h.Lanes[args[0]] = append(h.Lanes[args[0]], args[1:]...)
+	h.Lanes = append(h.Lanes, lane)
 	return nil
 }
 

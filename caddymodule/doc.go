@@ -5,17 +5,36 @@
 //
 // Caddy makes all modules anew at each reload. What must outlive that is kept in
 // usage pools: the cluster node with its port and membership, and each pool of
-// servers with its table, queue, connections and counters. A module finds them by
-// key, changes what differs, and drops its reference when it is stopped; what
-// nobody refers to any more is closed.
+// servers with its table, queue, connections and counters. A handler has a reference
+// to its pool from Provision to Cleanup, the app one to the node from Start to Stop;
+// what nobody refers to any more is closed. Requests that are still running then, and
+// those that wait, end as they would have.
 //
 // Nothing that other processes could notice happens before Start, so that `validate`
-// and `adapt` open no port and join no cluster.
+// and `adapt` open no port, join no cluster and ask no server for its health. Caddy
+// starts its apps in random order: requests that come before the omflow app has
+// started wait in the queue.
+//
+// Settings are put in force at Start and taken back at Stop (inForce). When another
+// app fails to start, Caddy stops what it has started, and the settings before are in
+// force again: a reload that fails changes nothing.
+//
+// A reload can't change a node's name, listen or advertise address or state folder,
+// nor make an agent of a booster: it is refused, and the process must be restarted.
 //
 // # Which servers a handler has
 //
 // All omflow_booster handlers with OMFLOW's profile share one pool: the servers that
 // agents report and those of their `server` lines, which must be the same in all of
 // them, so that no server ever sees more than its capacity from two of them. A
-// handler with `profile none` has a pool of its own `server` lines.
+// handler with `profile none` has a pool of its own `server` lines; one with other
+// addresses after a reload is another pool, which begins with new counters, while
+// what waits in the old one is still served.
+//
+// # The admin API
+//
+// Caddy makes the admin endpoint of a new configuration first, and keeps it even when
+// that configuration fails. So the API looks up the app that is in force each time it
+// is asked. Who may ask is Caddy's to decide: it checks Host and Origin, and the
+// endpoint has no password.
 package caddymodule

@@ -42,9 +42,9 @@ type Handler struct {
 	// round_robin, random_choose or first. Default: least_load.
 	Policy string `json:"policy,omitempty"`
 
-	// Paths added to the lanes session, flow, control, file and static. A star at
-	// the beginning or the end of a path stands for anything.
-	Lanes map[string][]string `json:"lanes,omitempty"`
+	// Paths that are put into a lane, whatever OMFLOW's own table says of them. The
+	// first that matches counts.
+	Lanes []Lane `json:"lanes,omitempty"`
 
 	// omflow, or none for servers that are no OMFLOW: then all requests are in one
 	// lane, GET and HEAD are what may be repeated, and all requests are sticky.
@@ -141,13 +141,9 @@ func (h *Handler) provisionFront(ctx caddy.Context) error {
 	if h.isPlain() {
 		table = omflow.PlainTable()
 	}
-	for name, paths := range h.Lanes {
-		lane, err := balance.ParseLane(name)
-		if err != nil {
+	for _, l := range h.Lanes {
+		if err := l.addTo(table); err != nil {
 			return fmt.Errorf("omflow_booster: %w", err)
-		}
-		if err := table.Add(lane, paths...); err != nil {
-			return fmt.Errorf("omflow_booster: lane: %w", err)
 		}
 	}
 	keys, err := h.app.stickyKeys()

@@ -36,7 +36,8 @@ func (f *inForce[T]) use(settings T) (*want[T], error) {
 	return w, nil
 }
 
-// drop takes settings back that use returned.
+// drop takes settings back that use returned. What is left of them ends too, so the
+// others are put in force in any case.
 func (f *inForce[T]) drop(w *want[T]) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -44,9 +45,8 @@ func (f *inForce[T]) drop(w *want[T]) error {
 	if i < 0 {
 		return nil
 	}
-	last := i == len(f.wanted)-1
 	f.wanted = slices.Delete(f.wanted, i, i+1)
-	if n := len(f.wanted); last && n > 0 {
+	if n := len(f.wanted); n > 0 {
 		return f.put(f.wanted[n-1].settings)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -30,19 +31,41 @@ type pool struct {
 	retries *balance.RetryBudget
 	metrics *metrics
 	inForce[poolConfig]
+
+	// requests is how many are on their way, less closing when no configuration has
+	// the pool any more.
+	requests atomic.Int64
+	closed   sync.Once
 }
 
-// Destruct ends the checks and closes the connections. Caddy's pool calls it when
-// no configuration has the servers any more.
+// closing is more than requests can be.
+const closing = 1 << 62
+
+// enter and leave enclose a request: Caddy does not wait for requests in flight when
+// it reloads.
+func (p *pool) enter() { p.requests.Add(1) }
+
+func (p *pool) leave() { p.closeAfter(-1) }
+
+// Destruct ends the checks and closes the connections, when the last request has
+// ended. Caddy's pool calls it when no configuration has the servers any more.
 func (p *pool) Destruct() error {
-	p.fleet.Close()
+	p.closeAfter(-closing)
 	return nil
+}
+
+func (p *pool) closeAfter(n int64) {
+	if p.requests.Add(n) == -closing {
+		p.closed.Do(p.fleet.Close) // one that came late may have been the last once more
+	}
 }
 
 // poolConfig is what all handlers of one pool must agree on.
 type poolConfig struct {
 	fleet  fleet.Config
 	budget float64
+	// clustered is true where agents report servers.
+	clustered bool
 	// text is the part of the handlers' JSON that it comes from, to compare.
 	text poolText
 }
@@ -86,6 +109,7 @@ func (a *App) usePool(key string, cfg poolConfig) (*pool, error) {
 	if err := cfg.fleet.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.clustered = a.configured && key == omflowPool
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	use := a.pools[key]
@@ -120,6 +144,9 @@ func newPool(key string, cfg poolConfig) (*pool, error) {
 			return err
 		}
 		p.retries.SetPercent(cfg.budget)
+		if !cfg.clustered {
+			return f.SetAgents(nil) // nobody would tell when they go
+		}
 		return nil
 	}
 	return p, nil
@@ -136,14 +163,14 @@ var ownSecret = sync.OnceValue(func() []byte {
 // startPools puts this configuration's settings in force, and feeds OMFLOW's pool
 // from the cluster.
 func (a *App) startPools() error {
-	for key, use := range a.pools {
+	for _, use := range a.pools {
 		want, err := use.pool.use(use.cfg)
 		if err != nil {
 			return err
 		}
 		use.want = want
-		if node := a.node.Load(); key == omflowPool && node != nil && a.agent == nil {
-			a.unhook = append(a.unhook, join(node, use.pool.fleet, a.log))
+		if use.cfg.clustered {
+			a.unhook = append(a.unhook, join(a.node.Load(), use.pool.fleet, a.log))
 		}
 	}
 	return nil

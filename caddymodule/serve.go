@@ -21,7 +21,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		w, r = h.changeHeaders(w, r, &client)
 	}
 	var trace front.Trace
+	h.pool.enter()
 	defer func() {
+		h.pool.leave()
 		h.pool.metrics.observe(&trace)
 		if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
 			logTrace(r, &trace)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/caddyconf"
+	"github.com/omflow/booster/internal/omflow"
 )
 
 // Server is a server without an agent.
@@ -30,6 +31,27 @@ type Server struct {
 
 	// Used only when no other server is up.
 	Backup bool `json:"backup,omitempty"`
+}
+
+// Lane puts requests into a lane by their path.
+type Lane struct {
+	// session, flow, control, file or static.
+	Lane string `json:"lane"`
+
+	// A star stands for anything: at the beginning or the end of a path for nothing
+	// too. Case matters, a slash at the end does not.
+	Paths []string `json:"paths"`
+}
+
+func (l Lane) addTo(table *omflow.Table) error {
+	lane, err := balance.ParseLane(l.Lane)
+	if err != nil {
+		return err
+	}
+	if err := table.Add(lane, l.Paths...); err != nil {
+		return fmt.Errorf("lane: %w", err)
+	}
+	return nil
 }
 
 // Queue bounds what waits.

@@ -1,0 +1,257 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/trust"
+)
+
+// peer is another node, beside the one that Caddy runs.
+func peer(t *testing.T, name, kind, join string) *gossip.Node {
+	t.Helper()
+	n, err := gossip.New(gossip.Config{Name: name, Kind: kind, Listen: "127.0.0.1:0", Join: []string{join}, Keys: trust.Loopback()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// cluster returns the configuration of a booster at address.
+func (b *caddyBed) cluster(address, options, block string) string {
+	return b.globals(fmt.Sprintf("omflow {\nname booster-a\nlisten %s\nstate_dir %s\n%s\n}", address, b.state, options)) +
+		fmt.Sprintf("http://%s {\nomflow_booster {\n%s\n%s\n}\n}\n", b.site, quickChecks, block)
+}
+
+// TestMarksReachTheOtherBooster: what one booster is told, the other knows, and the
+// other way round; marks stay over a reload.
+func TestMarksReachTheOtherBooster(t *testing.T) {
+	b := newBed(t)
+	s1 := newOrigin(t, "s1")
+	address := freeAddress(t)
+	caddyfile := b.cluster(address, "", fmt.Sprintf("server %s name=s1", s1.address))
+	b.load(caddyfile)
+	b.await(map[string]string{"s1": "up"})
+	other := peer(t, "booster-b", gossip.KindBooster, address)
+	for _, act := range []struct{ name, state, mark string }{{"drain", "draining", "drain"}, {"maintenance", "maintenance", "maintenance"}} {
+		var s ServerStatus
+		if err := b.api(http.MethodPost, "/omflow/servers/s1/"+act.name, &s); err != nil || s.State != act.state {
+			t.Fatalf("%s: %v, %+v", act.name, err, s)
+		}
+		eventually(t, act.name+" at the other booster", func() error {
+			mark, _ := other.Mark(markPrefix + "s1")
+			return whether(mark == act.mark)
+		})
+	}
+	b.load(caddyfile)
+	b.await(map[string]string{"s1": "maintenance"})
+	if err := other.DeleteMark(markPrefix + "s1"); err != nil {
+		t.Fatal(err)
+	}
+	b.await(map[string]string{"s1": "up"})
+	if err := other.SetMark(markPrefix+"s1", "drain"); err != nil {
+		t.Fatal(err)
+	}
+	b.await(map[string]string{"s1": "draining"})
+	var s ServerStatus
+	if err := b.api(http.MethodPost, "/omflow/servers/s1/resume", &s); err != nil || s.State != "up" {
+		t.Fatalf("resume: %v, %+v", err, s)
+	}
+	eventually(t, "resume at the other booster", func() error {
+		_, marked := other.Mark(markPrefix + "s1")
+		return whether(!marked)
+	})
+}
+
+// TestAgentsServer: a server that an agent reports takes requests, and leaves with
+// its agent's good-bye.
+func TestAgentsServer(t *testing.T) {
+	b := newBed(t)
+	s1 := newOrigin(t, "s1")
+	address := freeAddress(t)
+	b.load(b.cluster(address, "", ""))
+	agent := peer(t, "s1", gossip.KindAgent, address)
+	report := gossip.Report{Server: "s1", Address: s1.address, State: gossip.ServerUp, Capacity: 4, Weight: 100, Lead: true, Database: "up"}
+	if err := agent.SetReport(report); err != nil {
+		t.Fatal(err)
+	}
+	b.await(map[string]string{"s1": "up"})
+	status, err := b.status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := status.Servers[0]; s.Agent != "alive" || s.Capacity != 4 || !s.Lead || s.Database != "up" || s.Address != s1.address {
+		t.Errorf("the server is %+v", s)
+	}
+	if body, _, err := b.get("/"); err != nil || body != "s1" {
+		t.Errorf("the site answers %q, %v", body, err)
+	}
+	// Without the global block there is nobody who could tell when it goes.
+	s2 := newOrigin(t, "s2")
+	b.load(b.alone(fmt.Sprintf("server %s name=s2", s2.address)))
+	b.await(map[string]string{"s2": "up"})
+	b.load(b.cluster(address, "", ""))
+	b.await(map[string]string{"s1": "up"})
+	report.State, report.Reason = gossip.ServerDown, "its database is away"
+	if err := agent.SetReport(report); err != nil {
+		t.Fatal(err)
+	}
+	b.await(map[string]string{"s1": "down"})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := agent.Leave(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.await(map[string]string{})
+}
+
+// TestStatusFields: the names of the status are what programs rely on.
+func TestStatusFields(t *testing.T) {
+	b := newBed(t)
+	s1 := newOrigin(t, "s1")
+	address := freeAddress(t)
+	b.load(b.cluster(address, "booster {\nrole primary\n}", fmt.Sprintf("server %s name=s1", s1.address)))
+	b.await(map[string]string{"s1": "up"})
+	peer(t, "booster-b", gossip.KindBooster, address)
+	var text string
+	eventually(t, "the other booster", func() error {
+		if err := b.api(http.MethodGet, "/omflow/status", &text); err != nil {
+			return err
+		}
+		return whether(strings.Contains(text, `"peer":"booster-b","peer_state":"alive"`))
+	})
+	var status map[string]any
+	if err := json.Unmarshal([]byte(text), &status); err != nil {
+		t.Fatal(err)
+	}
+	one := func(v any) map[string]any { return v.([]any)[0].(map[string]any) }
+	for what, tt := range map[string]struct {
+		got  map[string]any
+		want []string
+	}{
+		"status": {status, []string{"node", "version", "pair", "servers", "queue", "members"}},
+		"pair":   {status["pair"].(map[string]any), []string{"role", "state", "peer", "peer_state"}},
+		"server": {one(status["servers"]), []string{
+			"name", "address", "state", "reason", "agent", "lead", "in_flight", "capacity", "weight", "sessions", "release",
+			"database", "pool", "flow_share", "latency_ms", "connections", "idle_connections",
+		}},
+		"queue":  {status["queue"].(map[string]any), []string{"session", "flow", "control", "file", "static"}},
+		"member": {one(status["members"]), []string{"name", "kind", "address", "state", "version"}},
+	} {
+		var got []string
+		for name := range tt.got {
+			got = append(got, name)
+		}
+		slices.Sort(got)
+		slices.Sort(tt.want)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s has the fields\n%v, not\n%v", what, got, tt.want)
+		}
+	}
+	var servers []ServerStatus
+	if err := b.api(http.MethodGet, "/omflow/servers", &servers); err != nil || len(servers) != 1 || servers[0].Name != "s1" {
+		t.Errorf("servers: %v, %+v", err, servers)
+	}
+}
+
+// TestActive: of a pair the primary is the active one, and the secondary while it
+// sees no primary.
+func TestActive(t *testing.T) {
+	b := newBed(t)
+	s1 := newOrigin(t, "s1")
+	address := freeAddress(t)
+	server := fmt.Sprintf("server %s name=s1", s1.address)
+	const question = "/.well-known/omflow/active"
+	b.load(b.cluster(address, "booster {\nrole primary\n}", server))
+	other := peer(t, "booster-b", gossip.KindBooster, address)
+	eventually(t, "the other booster", func() error {
+		s, err := b.status()
+		if err != nil {
+			return err
+		}
+		return whether(s.Pair.PeerState == "alive" && s.Pair.State == "active")
+	})
+	if _, _, err := b.get(question); err != nil {
+		t.Errorf("the primary: %v", err)
+	}
+	secondary := b.cluster(address, "booster {\nrole secondary\n}", server)
+	b.load(secondary)
+	if _, _, err := b.get(question); err == nil || !strings.Contains(err.Error(), "status 503") {
+		t.Errorf("the secondary beside another: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := other.Leave(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the secondary alone", func() error { _, _, err := b.get(question); return err })
+	// A reload must not make it look inactive for a moment.
+	stop, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-stop:
+				failed <- nil
+				return
+			default:
+				_, _, err = b.get(question)
+			}
+		}
+		failed <- err
+	}()
+	for range 5 {
+		b.load(secondary)
+	}
+	close(stop)
+	waitErr(t, "during reloads", failed)
+}
+
+// TestActiveBeforeStart: a secondary that has not joined yet can't know.
+func TestActiveBeforeStart(t *testing.T) {
+	for role, want := range map[string]bool{"": true, rolePrimary: true, roleSecondary: false} {
+		a := &App{configured: true, Booster: &Booster{Role: role}}
+		if a.active() != want {
+			t.Errorf("%q is active: %t", role, !want)
+		}
+	}
+	if !new(App).active() {
+		t.Error("a front door without a cluster is not active")
+	}
+}
+
+// TestStopLeavesTheCluster: the others see that the node left, soon.
+func TestStopLeavesTheCluster(t *testing.T) {
+	b := newBed(t)
+	address := freeAddress(t)
+	b.load(b.cluster(address, "", ""))
+	other := peer(t, "booster-b", gossip.KindBooster, address)
+	is := func(state gossip.State) func() error {
+		return func() error {
+			return whether(slices.ContainsFunc(other.Members(), func(m gossip.Member) bool {
+				return m.Name == "booster-a" && m.State == state
+			}))
+		}
+	}
+	eventually(t, "the booster", is(gossip.Alive))
+	begun := time.Now()
+	b.load(b.globals(""))
+	if d := time.Since(begun); d > 2*leaveTime {
+		t.Errorf("it took %s to leave", d)
+	}
+	eventually(t, "its good-bye", is(gossip.Left))
+	if runningNode() != nil {
+		t.Error("the node still runs")
+	}
+}

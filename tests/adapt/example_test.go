@@ -1,0 +1,111 @@
+package adapt
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/omflow/booster/internal/trust"
+)
+
+var sectionLine = regexp.MustCompile(`(?m)^# ==> (\S+)\n`)
+
+// TestExample: Caddyfile.example, cut as its comments say, is accepted as it is, and
+// is formatted.
+func TestExample(t *testing.T) {
+	text, err := os.ReadFile("../../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OMFLOW_KEY", trust.Generate())
+	home := t.TempDir()
+	at := sectionLine.FindAllSubmatchIndex(text, -1)
+	if len(at) != 3 {
+		t.Fatalf("there are %d files in it, not 3", len(at))
+	}
+	for i, m := range at {
+		end := len(text)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		name, section := string(text[m[2]:m[3]]), strings.TrimSpace(string(text[m[1]:end]))+"\n"
+		t.Run(strings.TrimSuffix(name, ".Caddyfile"), func(t *testing.T) {
+			adapted, warnings, err := adapt(t, section)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range warnings {
+				t.Errorf("warning: %s", w)
+			}
+			// The folder of OMFLOW Server is checked, and not here.
+			there, err := json.Marshal(home)
+			if err != nil {
+				t.Fatal(err)
+			}
+			validate(t, strings.ReplaceAll(string(adapted), `"/opt/omflow"`, string(there)))
+		})
+	}
+}
+
+// validate does what `booster validate` does.
+func validate(t *testing.T, config string) {
+	t.Helper()
+	var cfg caddy.Config
+	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(&cfg); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestExampleSaysWhatIsNotThere: the options that the example lists as not available
+// are refused, so that the list is neither too long nor forgotten.
+func TestExampleSaysWhatIsNotThere(t *testing.T) {
+	text, err := os.ReadFile("../../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "NOT AVAILABLE YET")
+	list, _, found := strings.Cut(list, "# ==>")
+	if !found {
+		t.Fatal("there is no list of what is not available")
+	}
+	inBlock := map[string]string{
+		"virtual_ip": "booster", "failover_after": "booster", "preempt": "booster", "lead_env": "agent", "python": "agent",
+		"database": "agent", "patch": "agent", "replicate": "agent", "control_settle": "site", "consistency": "site", "lead": "server",
+	}
+	const key = "key fPA2oTkbs7oNLMrxVvSYBYZRSKJCQTpWFx3uI8mZHZk=\n"
+	for option, block := range inBlock {
+		if !regexp.MustCompile(`\b` + option + `\b`).MatchString(list) {
+			t.Errorf("the list does not name %s", option)
+		}
+		caddyfile := "{\nomflow {\n" + key + block + " {\n" + option + " x\n}\n}\n}\n"
+		switch block {
+		case "site":
+			caddyfile = ":80 {\nomflow_booster {\nserver 10.0.0.21:8000\n" + option + " x\n}\n}\n"
+		case "server":
+			caddyfile = ":80 {\nomflow_booster {\nserver 10.0.0.21:8000 " + option + "\n}\n}\n"
+		}
+		if _, _, err := adapt(t, caddyfile); err == nil || !strings.Contains(err.Error(), option+" is not available in this version yet") {
+			t.Errorf("%s: %v", option, err)
+		}
+	}
+	// And no option that is there is on the list.
+	for _, path := range []string{"testdata/good/booster_everything.caddyfiletest", "testdata/good/agent_everything.caddyfiletest"} {
+		good, err := os.ReadFile(filepath.FromSlash(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for option := range inBlock {
+			if regexp.MustCompile(`(?m)^\s*` + option + `\b`).Match(good) {
+				t.Errorf("%s is on the list and works", option)
+			}
+		}
+	}
+}
