@@ -1,0 +1,76 @@
+//go:build linux
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/omflow/booster/internal/testbed/client"
+	"github.com/omflow/booster/tests/e2e/harness"
+)
+
+// Two boosters serve side by side: a session is on the same server through either,
+// what one is told of a server the other knows, and one goes on without the other.
+func TestTwoBoosters(t *testing.T) {
+	c := start(t, harness.Config{Boosters: 2})
+	first, second := c.Boosters[0], c.Boosters[1]
+	sessions := c.SignIn(t, 6)
+	through := make([]*client.Client, len(sessions))
+	for i, s := range sessions {
+		other, err := client.New(client.Config{URL: second.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(other.Close)
+		for _, name := range []string{"sessionid", "csrftoken", "omflow_server"} {
+			if s.Cookie(name) == "" {
+				t.Fatalf("the browser has no cookie %s", name)
+			}
+			other.SetCookie(name, s.Cookie(name))
+		}
+		through[i] = other
+		for range 5 {
+			if a, err := other.Poll(context.Background()); err != nil || !a.OK() || a.Server() != s.On {
+				t.Fatalf("a session on %s, through the other booster: HTTP %d, status %d from %s, %v", s.On, a.Code, a.Status, a.Server(), err)
+			}
+		}
+	}
+
+	if out := first.Command(t, "drain", "s2", "--wait"); out.Code != 0 {
+		t.Fatal(out.Stderr)
+	}
+	known := func(n *harness.Node, want string) {
+		t.Helper()
+		harness.Wait(t, 20*time.Second, n.Name+" knows what the other was told", func() error {
+			status, err := n.Status()
+			if err != nil {
+				return err
+			}
+			if state := status.State("s2"); state != want {
+				return fmt.Errorf("s2 is %s", state)
+			}
+			return nil
+		})
+	}
+	known(second, "draining alive")
+	for i, s := range sessions {
+		a, err := through[i].Home(context.Background())
+		if err != nil || a.Code != 200 || a.Server() == "s2" {
+			t.Errorf("a session of %s, while s2 drains: HTTP %d from %s, %v", s.On, a.Code, a.Server(), err)
+		}
+	}
+	if out := second.Command(t, "resume", "s2", "--wait"); out.Code != 0 {
+		t.Fatal(out.Stderr)
+	}
+	known(first, "up alive")
+
+	first.Kill()
+	for i := range through {
+		if a, err := through[i].Home(context.Background()); err != nil || a.Code != 200 {
+			t.Errorf("without the first booster: HTTP %d, %v", a.Code, err)
+		}
+	}
+}

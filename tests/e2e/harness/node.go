@@ -1,0 +1,144 @@
+//go:build linux
+
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Node is a booster or an agent. What its Caddyfile says is in its fields, which a
+// test may change before Start or Reload.
+type Node struct {
+	*Process // nil until Start
+	Name     string
+	Dir      string
+	Admin    string // address of Caddy's admin API
+	Gossip   string // address of the cluster's port
+	Keys     []string
+
+	// URL is where a booster serves; Front, Global and Sites are lines of its
+	// Caddyfile as in Config.
+	URL                  string
+	Front, Global, Sites string
+	// AccessLog has a booster log each request that it has read.
+	AccessLog bool
+
+	// Server is where an agent's server serves; Spec and Health are what the
+	// agent's Caddyfile says of it.
+	Server string
+	Spec   Server
+	Health string
+
+	cluster *Cluster
+}
+
+func (n *Node) home() string { return filepath.Join(n.Dir, "home") }
+
+// Caddyfile is the path of the node's configuration.
+func (n *Node) Caddyfile() string { return filepath.Join(n.Dir, "Caddyfile") }
+
+// Start writes the Caddyfile and starts the node. It does not wait for anything.
+func (n *Node) Start(t testing.TB) {
+	t.Helper()
+	n.write(t)
+	n.Process = StartProcess(t, n.cluster.Config.Program, n.Dir, n.Name, "run", "--config", n.Caddyfile())
+}
+
+// Reload writes the Caddyfile and has the node load it.
+func (n *Node) Reload(t testing.TB) {
+	t.Helper()
+	n.write(t)
+	out := n.run(t, "reload", "--config", n.Caddyfile(), "--address", n.Admin)
+	if out.Code != 0 {
+		t.Fatalf("reload %s: exit code %d\n%s", n.Name, out.Code, out.Stderr)
+	}
+}
+
+// Command runs `booster omflow …` with the node's admin address.
+func (n *Node) Command(t testing.TB, args ...string) Output {
+	t.Helper()
+	return n.run(t, slices.Concat([]string{"omflow"}, args, []string{"--address", n.Admin})...)
+}
+
+func (n *Node) run(t testing.TB, args ...string) Output {
+	t.Helper()
+	return Run(t, n.cluster.Config.Program, n.Dir, args...)
+}
+
+func (n *Node) write(t testing.TB) {
+	t.Helper()
+	if err := os.WriteFile(n.Caddyfile(), []byte(n.text()), 0o644); err != nil {
+		t.Fatalf("write a Caddyfile: %v", err)
+	}
+}
+
+func (n *Node) text() string {
+	var global, sites strings.Builder
+	if n.Server == "" {
+		global.WriteString(n.Global)
+		log := ""
+		if n.AccessLog {
+			log = "log"
+		}
+		fmt.Fprintf(&sites, "%s {\n\t%s\n\tomflow_booster {\n%s\n\t}\n}\n%s\n", n.URL, log, n.Front, n.Sites)
+	}
+	join, agent := "", ""
+	for _, booster := range n.cluster.Boosters {
+		if booster != n {
+			join += " " + booster.Gossip
+		}
+	}
+	if join != "" {
+		join = "join" + join
+	}
+	if n.Server != "" {
+		agent = n.agent()
+	}
+	https := "auto_https off\n"
+	if strings.Contains(n.Global, "auto_https") {
+		https = ""
+	}
+	return fmt.Sprintf(`{
+	admin %s
+	persist_config off
+	%s
+	%s
+	omflow {
+		name      %s
+		listen    %s
+		%s
+		key       %s
+		state_dir %q
+		%s
+	}
+}
+
+%s`, n.Admin, https, global.String(), n.Name, n.Gossip, join, strings.Join(n.Keys, " "),
+		filepath.Join(n.Dir, "state"), agent, sites.String())
+}
+
+func (n *Node) agent() string {
+	var numbers string
+	if n.Spec.Capacity != 0 {
+		numbers += fmt.Sprintf("\ncapacity %d", n.Spec.Capacity)
+	}
+	if n.Spec.Weight != 0 {
+		numbers += fmt.Sprintf("\nweight %d", n.Spec.Weight)
+	}
+	return fmt.Sprintf(`agent {
+			home       %[1]q
+			server     %[2]s
+			run        %[3]q omflow stand-in --name %[4]s --listen %[2]s --home %[1]q --database %[5]s --time-scale %[6]g --linger 0s --instruments
+			stop_grace 5s
+			%[7]s
+			health {
+				%[8]s
+			}
+		}`, n.home(), n.Server, n.cluster.Config.Program, n.Name, n.cluster.databaseAddress, n.cluster.Config.TimeScale,
+		numbers, n.Health)
+}

@@ -1,0 +1,135 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/omflow/booster/tests/e2e/harness"
+)
+
+// Reloads of the booster and of agents under load fail no request that was read,
+// and change neither the membership nor the servers' processes.
+func TestReload(t *testing.T) {
+	c := start(t, harness.Config{AccessLog: true})
+	pids := c.ServerPIDs(t)
+	before, err := c.Booster.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := c.SignIn(t, 60)
+	load := harness.StartLoad(t, sessions, harness.LoadConfig{Rate: 200, CreateEvery: 5, Titles: "reload", Reloads: true})
+	same := func(what string) {
+		t.Helper()
+		after, err := c.Booster.Status()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if !maps.Equal(after.MemberStates(), before.MemberStates()) {
+			t.Errorf("%s: members %v, before %v", what, after.MemberStates(), before.MemberStates())
+		}
+		for _, a := range c.Agents {
+			if state := after.State(a.Name); state != "up alive" {
+				t.Errorf("%s: %s is %s", what, a.Name, state)
+			}
+		}
+		if now := c.ServerPIDs(t); !maps.Equal(now, pids) {
+			t.Errorf("%s: processes %v, before %v", what, now, pids)
+		}
+	}
+	for i := range 5 {
+		c.Booster.Front = fmt.Sprintf("queue %d 20s\nresponse_timeout %ds", 1000+i, 60+i)
+		c.Booster.Reload(t)
+		same("reload of the booster")
+	}
+	for i, a := range c.Agents {
+		a.Spec.Capacity = 10 + i
+		a.Reload(t)
+		harness.Wait(t, 10*time.Second, "the booster knows of "+a.Name+"'s capacity", func() error {
+			status, err := c.Booster.Status()
+			if err != nil {
+				return err
+			}
+			for _, s := range status.Servers {
+				if s.Name == a.Name && s.Capacity == a.Spec.Capacity {
+					return nil
+				}
+			}
+			return fmt.Errorf("servers: %+v", status.Servers)
+		})
+		same("reload of " + a.Name)
+	}
+	records := load.Stop(t)
+	harness.NoneFailed(t, records)
+	c.RanOnce(t, records, "reload")
+	notRead(t, c, sessions)
+}
+
+// notRead fails the test when a request that was cut off had been read: a reload may
+// close connections, but not give up what it has begun. Nor are they many.
+func notRead(t *testing.T, c *harness.Cluster, sessions []*harness.Session) {
+	t.Helper()
+	log := c.Booster.Log()
+	if !strings.Contains(log, "http.log.access") {
+		t.Error("the booster has no access log")
+	}
+	cut := 0
+	for _, s := range sessions {
+		for _, id := range s.Cut() {
+			cut++
+			if strings.Contains(log, `"`+id+`"`) {
+				t.Errorf("request %s was cut off after it had been read", id)
+			}
+		}
+	}
+	t.Logf("%d requests met a connection or listener that was just closed, and were sent again", cut)
+	if cut > 10 {
+		t.Errorf("%d requests were cut off", cut)
+	}
+}
+
+// The server of an agent that was killed goes on serving, and the agent that is
+// started after it takes the very process over.
+func TestKilledAgent(t *testing.T) {
+	c := start(t, harness.Config{})
+	a := c.Agents[0]
+	pid := a.ServerPID()
+	load := harness.StartLoad(t, c.SignIn(t, 30), harness.LoadConfig{Rate: 50, CreateEvery: 5, Titles: "agent"})
+	a.Kill()
+	harness.Wait(t, 60*time.Second, "the booster misses the agent", func() error {
+		status, err := c.Booster.Status()
+		if err != nil {
+			return err
+		}
+		if state := status.State(a.Name); state != "up lost" {
+			return fmt.Errorf("%s is %s", a.Name, state)
+		}
+		return nil
+	})
+	a.ResetStats(t)
+	harness.Wait(t, 10*time.Second, "the server without an agent serves", func() error {
+		return atLeast(a.Stats(t).Requests, 20)
+	})
+	a.Start(t)
+	c.WaitUp(t, 3)
+	if now := a.ServerPID(); now != pid {
+		t.Errorf("the server is process %d, it was %d", now, pid)
+	}
+	records := load.Stop(t)
+	harness.NoneFailed(t, records)
+	c.RanOnce(t, records, "agent")
+
+	// It is really its own again: stopping the agent ends it.
+	a.Signal(syscall.SIGTERM)
+	harness.Wait(t, 20*time.Second, "the agent stops the server that it took over", func() error {
+		if harness.Alive(pid) {
+			return fmt.Errorf("process %d lives", pid)
+		}
+		return nil
+	})
+}
