@@ -1,0 +1,78 @@
+# OMFLOW Booster: what a developer runs. `make help` lists it. Needs Go and git;
+# the race detector needs a C compiler as well.
+
+GO          ?= go
+BINARY      ?= booster
+DEMO        ?=
+FUZZTIME    ?= 20s
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# One test binary must not hang for ever; CI counts on it.
+TIMEOUT     ?= 10m
+
+# Everything is pure Go. One setting for all targets, so that nothing is compiled
+# twice; only the race detector needs cgo.
+PURE := CGO_ENABLED=0
+
+# Go says 0 here where no C compiler is found.
+RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
+# $(call packages,not $$caddy) puts into $pkgs the packages without Caddy, which the
+# race detector is cheap for: to compile Caddy for it takes as long as all of their
+# tests. $(call packages,$$caddy) puts the others there, except those that build and
+# run the whole program.
+find = {{range $(1)}}{{if eq . "github.com/caddyserver/caddy/v2" "github.com/caddyserver/caddy/v2/caddyconfig" "github.com/omflow/booster"}}{{$$caddy = true}}{{end}}{{end}}
+define packages
+pkgs=$$($(PURE) $(GO) list -f '{{$$caddy := false}}$(call find,.Deps)$(call find,.TestImports)$(call find,.XTestImports){{if $(1)}}{{.ImportPath}}{{end}}' ./...) && \
+	pkgs=$$(printf '%s\n' $$pkgs | grep -v -e /tests/e2e -e /tests/bench)
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test vet unit race e2e lint fuzz bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: build ## a booster, three agents and three stand-in servers on this machine
+	@./$(BINARY) omflow demo $(DEMO)
+
+build: ## the binary, ./booster
+	$(PURE) $(GO) build -o $(BINARY) ./cmd/booster
+
+test: vet unit e2e ## vet and all tests, as CI runs them
+
+vet:
+	$(PURE) $(GO) vet ./...
+
+unit:
+ifeq ($(RACE),)
+	@echo "no C compiler: testing without the race detector"
+endif
+	@$(call packages,not $$caddy) && set -x && $(GO) test $(RACE) -timeout $(TIMEOUT) $$pkgs
+	@$(call packages,$$caddy) && set -x && $(PURE) $(GO) test -timeout $(TIMEOUT) $$pkgs
+
+e2e: ## real processes: booster, agents, servers
+	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) ./tests/e2e/...
+
+race: ## all packages but e2e under the race detector, Caddy included
+	@$(call packages,true) && set -x && $(GO) test -race -timeout $(TIMEOUT) $$pkgs
+
+lint: ## gofmt, vet for Linux and Windows, staticcheck
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:" >&2; echo "$$files" >&2; exit 1; fi
+	$(PURE) GOOS=linux $(GO) vet ./...
+	$(PURE) GOOS=windows $(GO) vet ./...
+	$(PURE) $(GO) run $(STATICCHECK) ./...
+
+fuzz: ## each fuzz target for 20 s; FUZZTIME=5m for longer
+	@set -e; \
+	grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "== $$(dirname "$$file") $$target"; \
+			$(PURE) $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+		done; \
+	done
+
+bench: ## measured beside other proxies, as far as they are installed
+	$(PURE) $(GO) run ./tests/bench
+
+clean: ## remove what was built
+	rm -rf $(BINARY) $(BINARY).exe dist .demo
