@@ -155,6 +155,9 @@ func (h *Handler) provisionFront(ctx caddy.Context) error {
 		MaxBody: h.MaxBody, Active: h.app.active, Logger: ctx.Slogger(),
 		ResponseTimeout: time.Duration(h.ResponseTimeout), DialTimeout: time.Duration(h.DialTimeout),
 	}
+	if !h.isPlain() {
+		cfg.Tokens = h.pool.tokens
+	}
 	if h.Queue != nil {
 		cfg.QueueWait = time.Duration(h.Queue.Wait)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
+	"github.com/omflow/booster/internal/omflow/token"
 )
 
 // omflowPool is the key of the pool that all handlers with OMFLOW's profile share.
@@ -30,6 +31,8 @@ type pool struct {
 	fleet   *fleet.Fleet
 	retries *balance.RetryBudget
 	metrics *metrics
+	// tokens makes REST tokens good on all servers of OMFLOW's pool.
+	tokens *token.Broker
 	inForce[poolConfig]
 
 	// requests is how many are on their way, less closing when no configuration has
@@ -138,7 +141,7 @@ func newPool(key string, cfg poolConfig) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key)}
+	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key), tokens: new(token.Broker)}
 	p.put = func(cfg poolConfig) error {
 		if err := f.Configure(cfg.fleet); err != nil {
 			return err

@@ -48,6 +48,9 @@ func logTrace(r *http.Request, t *front.Trace) {
 		extra.Add(zap.String("why", string(t.Why)))
 		extra.Add(zap.Duration("served", t.Served))
 	}
+	if t.TokenChanged {
+		extra.Add(zap.Bool("token_changed", true))
+	}
 	if t.Refusal != "" {
 		extra.Add(zap.String("refusal", t.Refusal))
 	}

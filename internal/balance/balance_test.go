@@ -194,6 +194,37 @@ func TestSessionsGoFirstAndFlowsDontStarve(t *testing.T) {
 	}
 }
 
+// A flow request that waits for one server alone must not hold up the sessions of
+// that server behind it.
+func TestBoundFlowsDontHoldUpSessions(t *testing.T) {
+	f := newFixture(t, Config{}, servers(2, 8)...)
+	on := IDOf("s1")
+	click := f.get(Request{Lane: Session, Sticky: on})
+	for range 7 {
+		f.get(Request{Lane: Flow, Sticky: on})
+	}
+	f.wait(Request{Lane: Flow, Sticky: on})
+	session := f.wait(Request{Lane: Session, Sticky: on})
+	f.b.Release(f.now, click, Outcome{})
+	if _, ok := f.given(session); !ok {
+		t.Error("the free place did not go to the session")
+	}
+	took := 20 * time.Millisecond
+	for range 200 { // the share of flows shrinks under slow clicks
+		g, w, _ := f.b.Acquire(f.now, &Request{Lane: Session, Sticky: IDOf("s2"), Key: 7})
+		if w != nil {
+			t.Fatal("no place on the other server")
+		}
+		f.b.Release(f.now, g, Outcome{Served: took, Total: took})
+		took = time.Second
+	}
+	f.get(Request{Lane: Flow, Sticky: IDOf("s2")})
+	f.wait(Request{Lane: Flow, Sticky: IDOf("s2")})
+	if g := f.get(Request{Lane: Session, Sticky: IDOf("s2")}); g.Server.Name() != "s2" {
+		t.Errorf("a session went to %s", g.Server.Name())
+	}
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	f := newFixture(t, Config{QueueLength: 2}, servers(1, 1)...)
 	f.get(Request{Lane: Flow})

@@ -248,7 +248,7 @@ func (t *table) clone() *table {
 }
 
 func newServer(spec Spec) *Server {
-	return &Server{name: spec.Name, id: IDOf(spec.Name), bound: newList()}
+	return &Server{name: spec.Name, id: IDOf(spec.Name)}
 }
 
 // install derives what each server takes, puts the table in force, and gives

@@ -144,6 +144,9 @@ func (t *table) untried(r *Request) bool {
 	return false
 }
 
+// Untried reports whether a server takes requests that has not failed this one.
+func (b *Balancer) Untried(r *Request) bool { return b.table.Load().untried(r) }
+
 func (t *table) prefer(p Policy, r *Request) *Server {
 	if p == RandomChoose {
 		return t.preferRandom(r)

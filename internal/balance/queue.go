@@ -63,11 +63,13 @@ func (w *Waiter) remove() {
 
 // unbind lets requests that wait for this server alone go anywhere.
 func (q *queue) unbind(s *Server) {
-	for e := s.bound.Front(); e != nil; e = s.bound.Front() {
-		w := e.Value.(*Waiter)
-		w.remove()
-		w.server, w.why = nil, WhyMoved
-		w.push(q.lane(w.request.Lane))
+	for l := range Lanes {
+		for e := s.bound[l].Front(); e != nil; e = s.bound[l].Front() {
+			w := e.Value.(*Waiter)
+			w.remove()
+			w.server, w.why = nil, WhyMoved
+			w.push(q.lane(Lane(l)))
+		}
 	}
 }
 
@@ -89,7 +91,7 @@ func (b *Balancer) enqueue(now time.Time, r *Request) (Grant, *Waiter, error) {
 	t := b.table.Load()
 	if s := t.sticky(r); s != nil {
 		w.server, w.why = s, WhySticky
-		w.push(s.bound)
+		w.push(&s.bound[r.Lane])
 		b.dispatch(now, t, s)
 	} else {
 		if r.Sticky != 0 {
@@ -175,12 +177,6 @@ func (b *Balancer) due(t *table, s *Server) *Waiter {
 		return nil
 	}
 	var best *Waiter
-	if e := s.bound.Front(); e != nil {
-		best = e.Value.(*Waiter)
-		if best.request.Lane == Flow && !s.room(load, Flow) {
-			best = nil
-		}
-	}
 	for l := range Lanes {
 		if Lane(l) == Flow {
 			continue
@@ -195,8 +191,21 @@ func (b *Balancer) due(t *table, s *Server) *Waiter {
 	return best
 }
 
-// oldest returns the first request of the lane that may go to the server.
+// oldest returns the first request of the lane that may go to the server: of those
+// that wait for it alone and those that wait for any.
 func (b *Balancer) oldest(t *table, s *Server, l Lane) *Waiter {
+	any := b.oldestOfAll(t, s, l)
+	e := s.bound[l].Front()
+	if e == nil {
+		return any
+	}
+	if own := e.Value.(*Waiter); any == nil || own.place < any.place {
+		return own
+	}
+	return any
+}
+
+func (b *Balancer) oldestOfAll(t *table, s *Server, l Lane) *Waiter {
 	waiters := b.queue.lanes[l]
 	if waiters == nil {
 		return nil

@@ -114,8 +114,8 @@ type Server struct {
 	drainSince       time.Time
 	upSince          time.Time // zero: no slow start
 	gone             bool
-	bound            *list.List // requests that wait for this server alone
-	streak           int        // slots given to others while flows waited
+	bound            [Lanes]list.List // requests that wait for this server alone
+	streak           int              // slots given to others while flows waited
 }
 
 // What a server takes.

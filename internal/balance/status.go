@@ -46,9 +46,11 @@ func (s *Server) status() Status {
 		InFlight: int(all(load)), Flows: int(flows(load)),
 		Capacity: s.capacity, Weight: s.weight,
 		Sessions:       int(max(0, s.sessions.Load())),
-		Waiting:        s.bound.Len(),
 		FlowShare:      float64(s.share.limit.Load()) / shareScale,
 		LatencySeconds: float64(s.latency.Load()) / 1e9,
+	}
+	for l := range s.bound {
+		st.Waiting += s.bound[l].Len()
 	}
 	switch {
 	case s.mark == Maintenance:

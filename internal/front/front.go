@@ -12,6 +12,7 @@ import (
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/omflow/token"
 	"github.com/omflow/booster/internal/proxy"
 )
 
@@ -48,6 +49,9 @@ type Config struct {
 	Idle, MaxAge time.Duration
 	// Keys sign the sticky cookies. Required.
 	Keys *balance.StickyKeys
+	// Tokens makes REST tokens good on all servers. Default: they are passed on as
+	// they are.
+	Tokens *token.Broker
 	// Attempts is how many times a request is sent at most. Default 3.
 	Attempts int
 	// Retries bounds how many requests are sent again. Required.
@@ -139,6 +143,8 @@ type Trace struct {
 	Served  time.Duration // by the server, until the head of its answer
 	Status  int           // of the answer
 	Refusal string        // why we answered ourselves, or ""
+	// TokenChanged is true when a REST token was replaced by the server's own.
+	TokenChanged bool
 	// Err is what went wrong with the last server, or nil.
 	Err error
 }

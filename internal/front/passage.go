@@ -37,6 +37,7 @@ type passage struct {
 	tried  [4]*balance.Server // where ask.Tried begins
 	out    proxy.Request
 	fields [8]proxy.Field // where out.Set begins
+	rest   restToken
 }
 
 var passages = sync.Pool{New: func() any { return new(passage) }}
@@ -69,8 +70,13 @@ func (x *passage) serve() {
 	if !x.classify() {
 		return
 	}
+	if x.f.cfg.Table.Refuses(&x.view, x.r.URL.RawQuery) {
+		x.refuse(omflow.Forbidden)
+		return
+	}
 	x.readCookie()
 	x.prepare()
+	x.findToken()
 	if upgrade {
 		x.f.upgrade.serve(x)
 		return

@@ -125,6 +125,12 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 	}
 	h := held{x: x, grant: grant}
 	defer h.free() // also when the client's side panics
+	if err := x.useToken(grant.Server, up); err != nil {
+		// Nothing of the call itself was sent.
+		h.free()
+		cfg.Fleet.Failed(grant.Server, up, err)
+		return x.failed(grant.Server, &proxy.Error{Step: proxy.StepDial, Err: err})
+	}
 	sent := time.Now()
 	answer, err := up.Do(x.ctx, sent, &x.out)
 	if err != nil {
@@ -197,6 +203,10 @@ func (x *passage) passWhole(h *held, n int64) (again bool) {
 		h.outcome = balance.Outcome{}
 		h.free()
 		return x.failed(h.grant.Server, err)
+	}
+	if again, answered := x.judge(h, buf[:got]); again || answered {
+		wholeAnswers.Put(buf)
+		return again
 	}
 	x.head(h)
 	h.free()

@@ -11,6 +11,11 @@
 //     [Reason], [Answer], [Page].
 //   - How an OMFLOW Server is asked whether it lives and whether it can work:
 //     [DefaultChecks], [BodyStatus].
+//   - Which requests would use a hole of OMFLOW and must not reach it:
+//     [Table.Refuses].
+//   - Which answers prove that nothing was done, or hide it: [TokenRefused],
+//     [TokenExpired], [SilentLoss], [CheckLoss], [Lost].
+//   - Where REST tokens come from: [IsTokenRequest], [TokenAnswer].
 //
 // # Classification
 //

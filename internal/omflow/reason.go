@@ -33,8 +33,15 @@ const (
 	// BadRequest: the request cannot be passed on without two programs reading
 	// it differently, or its body ended early. Nothing was sent.
 	BadRequest
+	// Forbidden: the request would use a hole of OMFLOW that is closed here, see
+	// Table.Refuses. Nothing was sent.
+	Forbidden
+	// NotCreated: a server said that it had created a ticket and had not, see
+	// Lost. Nothing was carried out, so 503 is right although it was sent:
+	// the client is asked to send it again.
+	NotCreated
 
-	reasons = int(BadRequest) + 1
+	reasons = int(NotCreated) + 1
 )
 
 // reasonTable has the HTTP status of each reason and its name for logs and
@@ -54,6 +61,8 @@ var reasonTable = [reasons]struct {
 	BadAnswer:      {http.StatusBadGateway, "bad_answer"},
 	BodyTooLarge:   {http.StatusRequestEntityTooLarge, "body_too_large"},
 	BadRequest:     {http.StatusBadRequest, "bad_request"},
+	Forbidden:      {http.StatusForbidden, "forbidden"},
+	NotCreated:     {http.StatusServiceUnavailable, "not_created"},
 }
 
 // Status returns the HTTP status a reason is answered with. An unknown reason

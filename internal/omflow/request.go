@@ -40,9 +40,10 @@ type Result struct {
 	Lane  Lane
 	Class Class
 	// NeedsBody is true when a look at the body could allow more than Class
-	// says, or change the lane, and nobody has looked yet. The caller then sets
-	// Body and BodyComplete and asks again. Lane and Class are safe to use as
-	// they are: without the look they are the careful ones.
+	// says, or change the lane, or Table.Refuses needs it, and nobody has looked
+	// yet. The caller then sets Body and BodyComplete and asks again. Lane and
+	// Class are safe to use as they are: without the look they are the careful
+	// ones.
 	NeedsBody bool
 }
 

@@ -12,10 +12,13 @@ import (
 const maxOwnRules = 256
 
 // Table tells which lane and class a request has. Build it with DefaultTable
-// or PlainTable and Add; after that any number of goroutines may call Classify.
+// or PlainTable, Add and the Allow methods; after that any number of goroutines may
+// call the others.
 type Table struct {
 	omflow bool
-	own    []ownRule
+	// agreeOpen and historyOpen leave a hole of OMFLOW open, see Refuses.
+	agreeOpen, historyOpen bool
+	own                    []ownRule
 }
 
 type ownRule struct {
@@ -115,6 +118,7 @@ func (t *Table) classify(r *Request, path []byte) Result {
 	if fixed {
 		ru.lane = lane
 	}
+	ru.question = ru.question && !t.agreeOpen
 	switch r.Method {
 	case "GET", "HEAD", "OPTIONS", "POST":
 	default:
@@ -130,6 +134,9 @@ func look(r *Request, ru rule, fixedLane bool) Result {
 	res := Result{Lane: ru.lane, Class: ru.class}
 	looked := r.Body != nil || r.BodyComplete
 	body, complete := r.body()
+	if ru.question {
+		res.NeedsBody = !looked
+	}
 	if r.multipart() {
 		// The fields of a form are not read: a form's edit stays a create.
 		if ru.files && !fixedLane && rank(ru.lane) < rank(File) {

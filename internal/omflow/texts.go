@@ -69,6 +69,18 @@ var texts = [reasons][languages]text{
 		japanese:           {"リクエストが正しくありません", "リクエストが不完全か、形式が正しくないため、実行されませんでした。"},
 		simplifiedChinese:  {"请求格式不正确", "请求不完整或格式不正确，尚未执行。"},
 	},
+	Forbidden: {
+		traditionalChinese: {"不允許此請求", "基於安全考量，此請求已被阻擋，並未執行。"},
+		english:            {"This request is not allowed", "For security reasons this request was stopped; it was not carried out."},
+		japanese:           {"このリクエストは許可されていません", "セキュリティ上の理由により、このリクエストは実行されませんでした。"},
+		simplifiedChinese:  {"不允许此请求", "出于安全考虑，此请求已被拦截，并未执行。"},
+	},
+	NotCreated: {
+		traditionalChinese: {"未能開單", "伺服器尚未備妥此流程，並未開立任何單，可以放心重新送出。"},
+		english:            {"The ticket was not created", "The server is not ready for this flow. No ticket was created, so it is safe to send it again."},
+		japanese:           {"チケットは作成されませんでした", "サーバーでこのフローの準備ができていないため、チケットは作成されていません。もう一度送信していただいて問題ありません。"},
+		simplifiedChinese:  {"未能开单", "服务器尚未准备好此流程，并未开立任何单，可以放心重新发送。"},
+	},
 }
 
 // labels are the words around a failure's text on the page.

@@ -9,6 +9,8 @@ type rule struct {
 	// files: a multipart body may bring files, which end up on the disk of the
 	// server that runs the request.
 	files bool
+	// question: the body tells whether the request may pass, see Table.Refuses.
+	question bool
 }
 
 // urls has the URLs of OMFLOW Server 1.1.0.0 whose lane or class does not
@@ -43,6 +45,9 @@ var urls = map[string]rule{
 	// The first call of every API client, and a dear one: it derives a key from
 	// the password. It must not push clicks aside.
 	"/accounts/api/security/get/": {lane: Flow, class: Read},
+
+	// Answers a setting; which one is in the body.
+	agreePath: {class: Read, question: true},
 
 	// File: read or change the serving machine's disk. The list marks
 	// attachments that it does not find on disk as deleted, for good.
@@ -80,10 +85,10 @@ var urlPrefixes = []struct {
 	single bool // exactly one more segment; OMFLOW knows no URL with more
 	rule   rule
 }{
-	{"/flowmanage/api/omdata/edit/", false, rule{class: Create, action: true, files: true}},
+	{editPath, false, rule{class: Create, action: true, files: true}},
 	{"/flowmanage/api/omdata/list/", true, rule{class: Read}},
 	{"/flowmanage/api/omdata-data-id/get/", true, rule{class: Read}},
-	{"/api/history-files/download/", false, rule{lane: File, class: Read}},
+	{historyPath, false, rule{lane: File, class: Read}},
 }
 
 // controlFamily begins the URLs that change deployed flows in memory; what is
@@ -113,3 +118,7 @@ func staticExtension(ext []byte) bool {
 	}
 	return false
 }
+
+// TokenPath is where OMFLOW issues a REST token to the login in the Authorization
+// field, by GET or POST.
+const TokenPath = "/accounts/api/security/get/"

@@ -164,6 +164,22 @@ func (b *Body) Look(n int) ([]byte, error) {
 	return p, nil
 }
 
+// Overwrite puts text in the place of as many bytes of the body. It must not run
+// beside a request that sends the body.
+func (b *Body) Overwrite(at int, text string) error {
+	if at < 0 || int64(at)+int64(len(text)) > b.Size() {
+		return fmt.Errorf("overwrite %d bytes at %d of a body of %d", len(text), at, b.Size())
+	}
+	if b.file == nil {
+		copy(b.mem[at:], text)
+		return nil
+	}
+	if _, err := b.file.WriteAt([]byte(text), int64(at)); err != nil {
+		return fmt.Errorf("%w: write: %w", ErrBodyFile, err)
+	}
+	return nil
+}
+
 // memory returns the body if it is in memory.
 func (b *Body) memory() ([]byte, bool) {
 	switch {

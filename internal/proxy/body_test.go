@@ -271,3 +271,25 @@ func TestBodiesDoNotShareBuffers(t *testing.T) {
 		b.Close()
 	}
 }
+
+func TestOverwrite(t *testing.T) {
+	for _, size := range []int{100, bodyInMemory + 100} {
+		text := string(pattern(size))
+		b := body(t, text)
+		if err := b.Overwrite(10, "another"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(b.Reader())
+		if want := text[:10] + "another" + text[17:]; err != nil || string(got) != want {
+			t.Errorf("a body of %d was not overwritten as it should be (%v)", size, err)
+		}
+		for _, at := range []int{-1, size - 6} {
+			if b.Overwrite(at, "another") == nil {
+				t.Errorf("a body of %d was overwritten at %d", size, at)
+			}
+		}
+	}
+	if (*Body)(nil).Overwrite(0, "x") == nil {
+		t.Error("an empty body was overwritten")
+	}
+}

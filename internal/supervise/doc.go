@@ -23,7 +23,7 @@
 // lock on StateDir/server.lock keeps two Supervisors from one server.
 //
 // A service manager may undo this: systemd ends all processes of a unit unless
-// it says KillMode=process or mixed.
+// it says KillMode=process.
 //
 // # What can be lost
 //

@@ -1,0 +1,191 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/omflow/token"
+	"github.com/omflow/booster/internal/proxy"
+)
+
+const (
+	// tokenLook is how much of a body is searched for its token, in bytes.
+	tokenLook = 1 << 20
+	// tokenRefusals bounds how often one call is sent again because a server did not
+	// know its token: as many servers may have been restarted, or be strangers to a
+	// token from before the booster's own restart.
+	tokenRefusals = 16
+)
+
+// restToken is the REST token of a call.
+type restToken struct {
+	present bool
+	inQuery bool
+	at      int          // in the body, or in the target
+	own     string       // the client's
+	written string       // what stands in its place now
+	login   *token.Login // nil: the broker does not know it
+	refused int
+}
+
+// findToken finds the call's token and its login.
+func (x *passage) findToken() {
+	cfg := &x.f.cfg
+	if cfg.Tokens == nil || !cfg.Table.REST(x.view.Path) {
+		return
+	}
+	t := &x.rest
+	var found []byte
+	if look, err := x.body.Look(tokenLook); err == nil {
+		if t.at, t.present = token.Find(look, x.view.ContentType); t.present {
+			found = look[t.at : t.at+token.Length]
+		}
+	}
+	if !t.present {
+		query := x.r.URL.RawQuery
+		if at, ok := token.FindInQuery(query); ok {
+			t.present, t.inQuery = true, true
+			t.at = len(x.out.Target) - len(query) + at
+			found = []byte(query[at : at+token.Length])
+		}
+	}
+	if !t.present {
+		return
+	}
+	t.own = string(found)
+	t.written = t.own
+	t.login, _ = cfg.Tokens.Lookup(x.start, found)
+	if t.login != nil {
+		if home, ok := cfg.Tokens.Home(t.login); ok {
+			x.ask.Sticky = home // nobody else can be made to know it
+		}
+	}
+}
+
+// useToken puts the server's own token into the call. Where there is none to be had,
+// the client's goes out, and OMFLOW answers as it would without us.
+func (x *passage) useToken(server *balance.Server, up *proxy.Upstream) error {
+	t := &x.rest
+	if !t.present {
+		return nil
+	}
+	broker := x.f.cfg.Tokens
+	own := t.own
+	if t.login != nil {
+		value, ok := broker.For(time.Now(), t.login, server.ID())
+		if !ok {
+			var err error
+			value, err = broker.Fetch(x.ctx, t.login, server.ID(), func(ctx context.Context, authorization string) (string, error) {
+				return x.fetchToken(ctx, up, authorization)
+			})
+			switch {
+			case err == nil:
+			case errors.Is(err, token.ErrNoLogin):
+				value = own
+			case errors.Is(err, token.ErrRefused):
+				value, t.login = own, nil
+				x.log(slog.LevelInfo, "the login of a REST token is not valid any more", server.Name(), err)
+			default:
+				return err
+			}
+		}
+		own = value
+	}
+	x.trace.TokenChanged = own != t.own
+	return x.writeToken(own)
+}
+
+func (x *passage) writeToken(value string) error {
+	t := &x.rest
+	if value == t.written {
+		return nil
+	}
+	if t.inQuery {
+		x.out.Target = x.out.Target[:t.at] + value + x.out.Target[t.at+token.Length:]
+	} else if err := x.body.Overwrite(t.at, value); err != nil {
+		return err
+	}
+	t.written = value
+	return nil
+}
+
+// fetchToken asks a server for its own token of a login. It goes on when the client
+// of this call goes away: others may wait for the same.
+func (x *passage) fetchToken(ctx context.Context, up *proxy.Upstream, authorization string) (string, error) {
+	ctx = context.WithoutCancel(ctx)
+	r := proxy.Request{
+		Method: http.MethodPost, Target: omflow.TokenPath, Host: x.out.Host, Repeatable: true,
+		Set: []proxy.Field{{Name: "Authorization", Value: authorization}, {Name: "X-Request-Id", Value: x.id}},
+	}
+	answer, err := up.Do(ctx, time.Now(), &r)
+	if err != nil {
+		return "", fmt.Errorf("fetch a REST token: %w", err)
+	}
+	defer func() { answer.Finish(time.Now()) }()
+	body, err := io.ReadAll(io.LimitReader(answer, wholeAnswer))
+	if err != nil {
+		return "", fmt.Errorf("fetch a REST token: %w", err)
+	}
+	value, ok := omflow.TokenAnswer(body)
+	if ok {
+		return value, nil
+	}
+	status, message, ok := omflow.BodyStatus(body)
+	if ok && status == http.StatusForbidden {
+		return "", fmt.Errorf("fetch a REST token: %s: %w", message, token.ErrRefused)
+	}
+	return "", fmt.Errorf("fetch a REST token: the server answered HTTP %d with status %d", answer.Status, status)
+}
+
+// tokenAnswered looks at the answer to a call with a token. It reports true when the
+// server did not know the token, so that nothing was done, and the call should be sent
+// again.
+func (x *passage) tokenAnswered(server *balance.Server, body []byte) (again bool) {
+	t := &x.rest
+	if !t.present {
+		return false
+	}
+	broker := x.f.cfg.Tokens
+	if !omflow.TokenRefused(body) {
+		if t.login == nil && t.written == t.own && !omflow.TokenExpired(body) {
+			broker.Adopt(time.Now(), server.ID(), t.own)
+		}
+		return false
+	}
+	if t.refused++; t.refused > tokenRefusals {
+		return false
+	}
+	if t.login != nil {
+		if _, adopted := broker.Home(t.login); !adopted {
+			// It was restarted. The next try fetches another, here or elsewhere.
+			broker.Refused(t.login, server.ID(), t.written)
+			return true
+		}
+		t.login = nil
+	}
+	// Whose it is, nobody knows: another server may.
+	x.ask.Sticky = 0
+	if x.ask.Tried == nil {
+		x.ask.Tried = x.tried[:0]
+	}
+	x.ask.Tried = append(x.ask.Tried, server)
+	return x.f.cfg.Fleet.Balancer().Untried(&x.ask)
+}
+
+// learnToken remembers a token that a server has just issued to a client.
+func (x *passage) learnToken(server *balance.Server, body []byte) {
+	cfg := &x.f.cfg
+	if cfg.Tokens == nil || !omflow.IsTokenRequest(&x.view) {
+		return
+	}
+	if value, ok := omflow.TokenAnswer(body); ok {
+		cfg.Tokens.Learn(time.Now(), server.ID(), first(x.r.Header["Authorization"]), value)
+	}
+}

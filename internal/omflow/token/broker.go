@@ -1,0 +1,313 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// Length of a token, in bytes: a UUID in its usual form.
+	Length = 36
+	// lifetime is how long a server keeps a token that is not used.
+	lifetime = 5 * time.Minute
+	// fresh is how long after its last use a server's token is believed in without
+	// asking: lifetime less the longest time that a call may wait for its answer.
+	fresh = lifetime - 30*time.Second
+	// maxLogin bounds an Authorization field, in bytes.
+	maxLogin = 4096
+	// maxLogins bounds the logins that are remembered; the one unused longest makes
+	// way. Each holds a few hundred bytes.
+	maxLogins = 10_000
+	// sweepEvery is how often the logins that are over are looked for.
+	sweepEvery = 10 * time.Second
+)
+
+// ErrNoLogin is returned by Fetch for a token that was adopted: there is no login to
+// get another with.
+var ErrNoLogin = errors.New("the login of this token is not known")
+
+// Login is what a token was issued for. It says nothing about itself.
+type Login struct {
+	authorization string // "" if it was adopted
+	used          time.Time
+	servers       map[uint64]issued
+	fetching      map[uint64]*fetch
+	gone          bool
+}
+
+// issued is a server's own token of a login.
+type issued struct {
+	token string
+	used  time.Time
+}
+
+// fetch is a request for a token that is under way.
+type fetch struct {
+	done  chan struct{}
+	token string
+	err   error
+}
+
+// String keeps a login out of logs.
+func (*Login) String() string { return "login" }
+
+// GoString keeps a login out of logs.
+func (*Login) GoString() string { return "login" }
+
+// Broker remembers logins and their tokens. Any goroutine may use it; the zero value
+// is ready.
+type Broker struct {
+	mu      sync.Mutex
+	tokens  map[string]*Login // by any of its tokens
+	logins  map[string]*Login // by Authorization
+	swept   time.Time
+	adopted int
+}
+
+// Valid reports whether a text has the form of a token.
+func Valid[T string | []byte](text T) bool {
+	if len(text) != Length {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Learn notes that a server issued a token to a login: the Authorization field of the
+// request that asked for it. What can't be a token or a login is ignored.
+func (b *Broker) Learn(now time.Time, server uint64, authorization, token string) {
+	if !Valid(token) || authorization == "" || len(authorization) > maxLogin {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(now)
+	l := b.logins[authorization]
+	if l == nil {
+		l = b.add(&Login{authorization: authorization})
+		b.logins[authorization] = l
+	}
+	l.used = now
+	b.issue(now, l, server, token)
+}
+
+// Adopt notes that a server knows a token whose login is not known.
+func (b *Broker) Adopt(now time.Time, server uint64, token string) {
+	if !Valid(token) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(now)
+	if b.tokens[token] != nil {
+		return
+	}
+	l := b.add(&Login{used: now})
+	b.issue(now, l, server, token)
+}
+
+func (b *Broker) add(l *Login) *Login {
+	if b.tokens == nil {
+		b.tokens, b.logins = make(map[string]*Login), make(map[string]*Login)
+	}
+	if len(b.logins)+b.adopted >= maxLogins {
+		b.makeRoom()
+	}
+	if l.authorization == "" {
+		b.adopted++
+	}
+	l.servers = make(map[uint64]issued)
+	return l
+}
+
+// makeRoom forgets the login that was not used for longest.
+func (b *Broker) makeRoom() {
+	var oldest *Login
+	for _, l := range b.tokens {
+		if oldest == nil || l.used.Before(oldest.used) {
+			oldest = l
+		}
+	}
+	if oldest != nil {
+		b.forget(oldest)
+	}
+}
+
+// issue notes a server's token of a login. The caller holds b.mu.
+func (b *Broker) issue(now time.Time, l *Login, server uint64, token string) {
+	if old := l.servers[server]; old.token != "" && old.token != token {
+		b.drop(l, server, old.token)
+	}
+	l.servers[server] = issued{token: token, used: now}
+	if other := b.tokens[token]; other != nil && other != l {
+		b.forget(other) // adopted before its login was seen
+	}
+	b.tokens[token] = l
+}
+
+// drop takes a server's token from a login. The token still stands for the login if
+// a client uses it: only the server has forgotten it.
+func (b *Broker) drop(l *Login, server uint64, token string) {
+	if l.servers[server].token == token {
+		delete(l.servers, server)
+	}
+}
+
+func (b *Broker) forget(l *Login) {
+	l.gone = true
+	for token, of := range b.tokens {
+		if of == l {
+			delete(b.tokens, token)
+		}
+	}
+	if l.authorization == "" {
+		b.adopted--
+	} else if b.logins[l.authorization] == l {
+		delete(b.logins, l.authorization)
+	}
+}
+
+// sweep forgets the logins that have rested for longer than any server keeps their
+// tokens. The caller holds b.mu.
+func (b *Broker) sweep(now time.Time) {
+	if now.Sub(b.swept) < sweepEvery {
+		return
+	}
+	b.swept = now
+	for token, l := range b.tokens {
+		if now.Sub(l.used) > lifetime {
+			l.gone = true
+			delete(b.tokens, token)
+			if l.authorization != "" && b.logins[l.authorization] == l {
+				delete(b.logins, l.authorization)
+			}
+		}
+	}
+	b.adopted = 0
+	counted := make(map[*Login]bool)
+	for _, l := range b.tokens {
+		if l.authorization == "" && !counted[l] {
+			counted[l] = true
+			b.adopted++
+		}
+	}
+}
+
+// Lookup returns the login of a token that a client uses, and counts as a use of it.
+func (b *Broker) Lookup(now time.Time, token []byte) (*Login, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(now)
+	l := b.tokens[string(token)]
+	if l == nil || now.Sub(l.used) > lifetime {
+		return nil, false
+	}
+	l.used = now
+	return l, true
+}
+
+// For returns a server's own token of a login, if one is known that the server still
+// has, as far as can be told. It counts as a use of it.
+func (b *Broker) For(now time.Time, l *Login, server uint64) (string, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, ok := l.servers[server]
+	if !ok || now.Sub(i.used) > fresh {
+		return "", false
+	}
+	i.used = now
+	l.servers[server] = i
+	return i.token, true
+}
+
+// Home returns the one server of an adopted token.
+func (b *Broker) Home(l *Login) (server uint64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.authorization != "" {
+		return 0, false
+	}
+	for server := range l.servers {
+		return server, true
+	}
+	return 0, false
+}
+
+// Fetch gets a server's own token of a login with get, which is given the
+// Authorization field. Of several callers at once one gets it for all. An error of get
+// that wraps ErrRefused means that the login is not valid any more: it is forgotten.
+func (b *Broker) Fetch(ctx context.Context, l *Login, server uint64, get func(ctx context.Context, authorization string) (string, error)) (string, error) {
+	b.mu.Lock()
+	if l.authorization == "" || l.gone {
+		b.mu.Unlock()
+		return "", ErrNoLogin
+	}
+	f := l.fetching[server]
+	if f != nil {
+		b.mu.Unlock()
+		select {
+		case <-f.done:
+			return f.token, f.err
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+	f = &fetch{done: make(chan struct{})}
+	if l.fetching == nil {
+		l.fetching = make(map[uint64]*fetch)
+	}
+	l.fetching[server] = f
+	b.mu.Unlock()
+
+	f.err = errors.New("the fetch of a token broke off") // unless it comes to its end
+	defer func() {
+		b.mu.Lock()
+		delete(l.fetching, server)
+		switch {
+		case errors.Is(f.err, ErrRefused):
+			b.forget(l)
+		case f.err == nil && !l.gone:
+			b.issue(time.Now(), l, server, f.token)
+		}
+		b.mu.Unlock()
+		close(f.done)
+	}()
+	token, err := get(ctx, l.authorization)
+	if err == nil && !Valid(token) {
+		token, err = "", fmt.Errorf("the server's answer has no token: %w", ErrRefused)
+	}
+	f.token, f.err = token, err
+	return token, err
+}
+
+// ErrRefused is what get of Fetch returns when the server does not know the login.
+var ErrRefused = errors.New("the server refuses the login")
+
+// Refused notes that a server does not know its token any more.
+func (b *Broker) Refused(l *Login, server uint64, token string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop(l, server, token)
+}
+
+// Len returns how many tokens are known.
+func (b *Broker) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.tokens)
+}
