@@ -50,11 +50,11 @@ func (r *Request) tried(s *Server) bool {
 
 // Grant is a slot on a server. It must be given back with Release, once.
 type Grant struct {
-	Server *Server
-	Why    Why
-	lane   Lane
-	key    uint32
-	flows  int64 // that ran beside it at the beginning
+	Server  *Server
+	Why     Why
+	lane    Lane
+	key     uint32
+	working int64 // how many requests the server worked on when it began, this one too
 }
 
 // Acquire asks for a slot. It returns a Grant at once, or a Waiter whose channel
@@ -102,7 +102,7 @@ func (b *Balancer) granted(now time.Time, r *Request, s *Server, why Why) Grant 
 	if r.Session != 0 {
 		b.sessions.touch(now.Sub(b.epoch), r.Session, s)
 	}
-	return Grant{Server: s, Why: why, lane: r.Lane, key: r.Key, flows: flows(s.load.Load())}
+	return Grant{Server: s, Why: why, lane: r.Lane, key: r.Key, working: working(s.load.Load())}
 }
 
 // sticky returns the server that the request's session is on, if it takes the
@@ -245,13 +245,14 @@ type Outcome struct {
 // Release gives a slot back and passes it on to whoever waits.
 func (b *Balancer) Release(now time.Time, g Grant, o Outcome) {
 	s := g.Server
+	load := s.load.Add(-g.lane.unit())
 	if o.Served > 0 {
 		s.observe(o.Served)
 		if g.lane == Session {
-			s.share.observe(now.Sub(b.epoch), o.Total, b.resting.target(g.key, o.Total, g.flows))
+			most := max(g.working, working(load)+1)
+			s.share.observe(now.Sub(b.epoch), o.Total, b.resting.target(g.key, o.Total, most))
 		}
 	}
-	s.load.Add(-g.lane.unit())
 	for i := range b.waiting {
 		if b.waiting[i].Load() > 0 {
 			b.mu.Lock()

@@ -137,6 +137,9 @@ func all(load uint64) int64    { return int64(load & loadMask) }
 func flows(load uint64) int64  { return int64(load >> loadBits & loadMask) }
 func clicks(load uint64) int64 { return int64(load >> (2 * loadBits)) }
 
+// working is how many requests share the interpreter: flows and clicks.
+func working(load uint64) int64 { return flows(load) + clicks(load) }
+
 // unit is what a request of the lane adds to Server.load.
 func (l Lane) unit() uint64 {
 	switch l {

@@ -23,8 +23,8 @@ import (
 //
 // The figures were chosen with the simulation in share_test.go, which models
 // three servers that hand over one interpreter every 5 ms, 5 users and a bulk
-// client: over eight seeds they give clicks a 99th percentile of 83 to 105 ms with
-// 95 to 103 tickets a second, where fixed limits of requests at once give 222 ms
+// client: over eight seeds they give clicks a 99th percentile of 85 to 89 ms with 96
+// to 101 tickets a second, where fixed limits of requests at once give 222 ms
 // and 114/s (8), 132 and 108 (4) or 82 and 88 (2).
 const (
 	// clickTarget is the latency a session request should stay within: what is
@@ -91,25 +91,27 @@ func (s *share) tick(now time.Duration) {
 }
 
 // restingTimes remembers, for the requests that come often, how long each takes
-// at best on a resting server: its latency when no flow ran beside it, or half of
-// that when one did. (What it takes beside many says nothing of the page, so
-// during bulk work a page is unknown until the share has come down.) It is a fixed table of approximations: two requests that fall
+// at best on a resting server: its latency when nothing ran beside it, or half of
+// that when one flow or click did, both when it began and when it ended. (What it
+// takes beside many says nothing of the page, so during bulk work a page is unknown
+// until the share has come down.) It is a fixed table of approximations: two requests that fall
 // on one place push each other out. Any goroutine may use it.
 type restingTimes [256]atomic.Uint64 // key << 32 | microseconds
 
-const restingBeside = 1 // flows
+// restingAtOnce is how many requests a server may work on and count as resting.
+const restingAtOnce = 2
 
 // target returns the latency that a request of that key should stay within, and
-// takes its latency, with so many flows beside it, into account.
-func (r *restingTimes) target(key uint32, latency time.Duration, flows int64) time.Duration {
+// takes its latency, as one of so many requests at once, into account.
+func (r *restingTimes) target(key uint32, latency time.Duration, atOnce int64) time.Duration {
 	place := &r[key%uint32(len(r))]
 	old := place.Load()
 	best := old & (1<<32 - 1)
 	if old>>32 != uint64(key) {
 		best = 0
 	}
-	if flows <= restingBeside {
-		rested := latency / time.Duration(1+flows)
+	if atOnce <= restingAtOnce {
+		rested := latency / time.Duration(max(1, atOnce))
 		us := uint64(min(max(rested.Microseconds(), 1), 1<<32-1))
 		switch {
 		case best == 0 || us < best:

@@ -212,6 +212,22 @@ func TestClicksStayQuickBesideBulkWork(t *testing.T) {
 	}
 }
 
+// What a click takes whose middle saw the flood begin says nothing of a resting
+// server: taken for that, the share of the flows would never shrink.
+func TestFloodThatBeginsInTheMiddleOfAClick(t *testing.T) {
+	for seed := range uint64(8) {
+		s := newSimulation(t, 8, seed)
+		for u := range uint64(5) {
+			s.user(u + 1)
+		}
+		s.after(time.Duration(20+17*seed)*ms, func() { s.bulk(64) })
+		p99, tickets := s.measure(5*time.Second, 30*time.Second)
+		if p99 > 110*ms || tickets < 95 {
+			t.Errorf("flood after %d ms: p99 %v and %.1f tickets/s, want at most 110ms and at least 95/s", 20+17*seed, p99, tickets)
+		}
+	}
+}
+
 func TestWithoutUsersFlowsGetEverything(t *testing.T) {
 	s := newSimulation(t, 8, 1)
 	s.bulk(64)

@@ -79,6 +79,6 @@ func (x *passage) judge(h *held, body []byte) (again, answered bool) {
 }
 
 func (x *passage) refuseLost(server *balance.Server) {
-	x.log(slog.LevelError, "a ticket was not created", server.Name(), errSilentLoss)
+	x.log(slog.LevelWarn, "a ticket was not created", server.Name(), errSilentLoss)
 	x.refuse(omflow.NotCreated)
 }

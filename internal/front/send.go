@@ -268,7 +268,8 @@ func (x *passage) failed(server *balance.Server, err error) (again bool) {
 		failure = &proxy.Error{Sent: true, Err: err}
 	}
 	mayRepeat := !failure.Sent || x.out.Repeatable
-	if mayRepeat && x.trace.Tries < x.f.cfg.Attempts && (!failure.Sent || x.f.cfg.Retries.Retry(time.Now())) {
+	attempts := x.trace.Tries - x.rest.refused // a refused token is no failure of a server
+	if mayRepeat && attempts < x.f.cfg.Attempts && (!failure.Sent || x.f.cfg.Retries.Retry(time.Now())) {
 		if x.ask.Tried == nil {
 			x.ask.Tried = x.tried[:0]
 		}

@@ -87,7 +87,7 @@ func (x *passage) useToken(server *balance.Server, up *proxy.Upstream) error {
 			})
 			switch {
 			case err == nil:
-			case errors.Is(err, token.ErrNoLogin):
+			case errors.Is(err, token.ErrNoLogin), errors.Is(err, errNotIssued):
 				value = own
 			case errors.Is(err, token.ErrRefused):
 				value, t.login = own, nil
@@ -141,8 +141,11 @@ func (x *passage) fetchToken(ctx context.Context, up *proxy.Upstream, authorizat
 	if ok && status == http.StatusForbidden {
 		return "", fmt.Errorf("fetch a REST token: %s: %w", message, token.ErrRefused)
 	}
-	return "", fmt.Errorf("fetch a REST token: the server answered HTTP %d with status %d", answer.Status, status)
+	return "", fmt.Errorf("%w: HTTP %d, status %d", errNotIssued, answer.Status, status)
 }
+
+// errNotIssued: the server answered, but issued no token.
+var errNotIssued = errors.New("fetch a REST token: the server issued none")
 
 // tokenAnswered looks at the answer to a call with a token. It reports true when the
 // server did not know the token, so that nothing was done, and the call should be sent

@@ -65,6 +65,7 @@ type Broker struct {
 	logins  map[string]*Login // by Authorization
 	swept   time.Time
 	adopted int
+	timer   *time.Timer // runs while there are tokens
 }
 
 // Valid reports whether a text has the form of a token.
@@ -132,7 +133,23 @@ func (b *Broker) add(l *Login) *Login {
 		b.adopted++
 	}
 	l.servers = make(map[uint64]issued)
+	if b.timer == nil {
+		b.timer = time.AfterFunc(sweepEvery, b.sweepLater)
+	}
 	return l
+}
+
+// sweepLater forgets what is over although nobody uses the broker, and goes on until
+// it has forgotten all.
+func (b *Broker) sweepLater() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(time.Now())
+	if len(b.tokens) == 0 {
+		b.timer = nil
+		return
+	}
+	b.timer.Reset(sweepEvery)
 }
 
 // makeRoom forgets the login that was not used for longest.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -96,6 +97,27 @@ func TestTokensExpire(t *testing.T) {
 	if b.logins[basic] != nil {
 		t.Error("a login outlived its tokens")
 	}
+}
+
+// Nothing of a login stays in memory when nobody uses the broker any more.
+func TestLoginsAreForgottenInSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b Broker
+		b.Learn(time.Now(), 1, basic, tokenA)
+		time.Sleep(lifetime)
+		if n := b.Len(); n != 1 {
+			t.Errorf("%d tokens are known after five minutes, want 1", n)
+		}
+		time.Sleep(2 * sweepEvery)
+		if n := b.Len(); n != 0 || len(b.logins) != 0 {
+			t.Errorf("%d tokens and %d logins are kept", n, len(b.logins))
+		}
+		b.Learn(time.Now(), 1, basic, tokenA) // and again
+		time.Sleep(lifetime + 2*sweepEvery)
+		if n := b.Len(); n != 0 {
+			t.Errorf("%d tokens are kept the second time", n)
+		}
+	})
 }
 
 func TestFetchOnceForAll(t *testing.T) {
