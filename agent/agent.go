@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/caddyconf"
 	"github.com/omflow/booster/internal/health"
 	"github.com/omflow/booster/internal/supervise"
@@ -20,7 +21,8 @@ import (
 const (
 	defaultCapacity = 8
 	defaultWeight   = 100
-	maxNumber       = 100_000 // of capacity and weight
+	maxCapacity     = 100_000
+	maxWeight       = balance.MaxWeight
 
 	// startup is how long a new process may take until its live check counts.
 	// OMFLOW takes 1 to 2 s, and much longer on a busy machine or with pending
@@ -127,10 +129,11 @@ func (a *Agent) Validate() error {
 	if a.StopGrace < 0 {
 		return fmt.Errorf("agent: stop_grace %s is negative: write a duration such as 40s", time.Duration(a.StopGrace))
 	}
-	for name, n := range map[string]int{"capacity": a.Capacity, "weight": a.Weight} {
-		if n < 1 || n > maxNumber {
-			return fmt.Errorf("agent: %s %d: write a number from 1 to %d", name, n, maxNumber)
-		}
+	if a.Capacity < 1 || a.Capacity > maxCapacity {
+		return fmt.Errorf("agent: capacity %d: write a number from 1 to %d", a.Capacity, maxCapacity)
+	}
+	if a.Weight < 1 || a.Weight > maxWeight {
+		return fmt.Errorf("agent: weight %d: write a number from 1 to %d", a.Weight, maxWeight)
 	}
 	if a.checks.Live == nil && a.checks.Ready == nil {
 		return errors.New("agent: without home, health must say what to ask for: write `health { live / }`, or set home to the OMFLOW Server's folder")

@@ -91,7 +91,7 @@ func TestValidate(t *testing.T) {
 		{Agent{Server: "a:80", Home: home, Run: []string{""}}, "empty word"},
 		{Agent{Server: "a:80", Home: home, StopGrace: -1}, "negative"},
 		{Agent{Server: "a:80", Home: home, Capacity: -1}, "capacity -1"},
-		{Agent{Server: "a:80", Home: home, Weight: maxNumber + 1}, "weight 100001"},
+		{Agent{Server: "a:80", Home: home, Weight: maxWeight + 1}, "weight 10001"},
 		{Agent{Server: "a:80", Home: home, Health: &caddyconf.Health{Interval: -1}}, "interval"},
 		{Agent{Server: "a:80", Home: home, Health: &caddyconf.Health{Timeout: -1}}, "timeout"},
 		{Agent{Server: "a:80", Home: home, Health: &caddyconf.Health{Fall: -1}}, "fall"},

@@ -53,9 +53,9 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "stop_grace":
 			return caddyconf.Duration(d, &a.StopGrace)
 		case "capacity":
-			return caddyconf.Number(d, &a.Capacity, maxNumber)
+			return caddyconf.Number(d, &a.Capacity, maxCapacity)
 		case "weight":
-			return caddyconf.Number(d, &a.Weight, maxNumber)
+			return caddyconf.Number(d, &a.Weight, maxWeight)
 		default:
 			a.Health = new(caddyconf.Health)
 			return a.Health.UnmarshalCaddyfile(d)
