@@ -68,7 +68,11 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "name":
 			return a.unmarshalAddress(d, &a.Name)
 		case "listen":
-			return a.unmarshalAddress(d, &a.Listen)
+			if err := a.unmarshalAddress(d, &a.Listen); err != nil {
+				return err
+			}
+			noteWritten(d, a.Listen)
+			return nil
 		case "advertise":
 			return a.unmarshalAddress(d, &a.Advertise)
 		case "state_dir":

@@ -38,7 +38,7 @@ func (n *sharedNode) Destruct() error {
 func newSharedNode(cfg gossip.Config) (*sharedNode, error) {
 	node, err := gossip.New(cfg)
 	if err != nil {
-		return nil, err
+		return nil, atWritten(cfg.Listen, err)
 	}
 	if err := node.Start(); err != nil {
 		return nil, errors.Join(err, node.Close())

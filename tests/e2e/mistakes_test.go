@@ -58,7 +58,7 @@ func TestPortTaken(t *testing.T) {
 	defer taken.Close()
 	address := taken.Addr().String()
 	out := loadFile(t, "run", fmt.Sprintf("{\n\tadmin off\n\tomflow {\n\t\tname a\n\t\tlisten %s\n\t}\n}\n", address))
-	refused(t, "run", out, address, "the port is taken", "write another `listen` address")
+	refused(t, "run", out, "Caddyfile:5", address, "the port is taken", "write another `listen` address")
 
 	out = loadFile(t, "run", fmt.Sprintf("{\n\tadmin off\n\tauto_https off\n}\nhttp://:%s {\n\tomflow_booster {\n\t\tserver 127.0.0.1:9\n\t}\n}\n",
 		portOf(t, address)))
