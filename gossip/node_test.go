@@ -27,7 +27,9 @@ func TestJoin(t *testing.T) {
 	if got := a.Members(); len(got) != 3 || !got[0].Self || got[0].Name != "booster-a" {
 		t.Errorf("members: %+v", got)
 	}
-	if got := a.Metrics(); got.Members[Alive] != 3 || got.StreamsAccepted == 0 || got.PacketsReceived == 0 || got.PacketsRefused+got.StreamsRefused != 0 {
+	// They learn of each other over TCP; the first probe comes later.
+	eventually(t, "a packet arrives", func() bool { return a.Metrics().PacketsReceived > 0 })
+	if got := a.Metrics(); got.Members[Alive] != 3 || got.StreamsAccepted == 0 || got.PacketsRefused+got.StreamsRefused != 0 {
 		t.Errorf("metrics: %+v", got)
 	}
 }
