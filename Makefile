@@ -51,7 +51,7 @@ endif
 	@$(call packages,$$caddy) && set -x && $(PURE) $(GO) test -timeout $(TIMEOUT) $$pkgs
 
 e2e: ## real processes: booster, agents, servers
-	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) ./tests/e2e/...
+	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) ./tests/e2e
 
 race: ## all packages but e2e under the race detector, Caddy included
 	@$(call packages,true) && set -x && $(GO) test -race -timeout $(TIMEOUT) $$pkgs
