@@ -26,6 +26,8 @@ func TestHungServer(t *testing.T) {
 	harness.Wait(t, 20*time.Second, "the load runs", func() error { return atLeast(len(load.Records()), 200) })
 
 	old := c.Agents[victim].ServerPID()
+	// At least one create is on the server when it stops; what else is there is chance.
+	meet(t, c.Agents[victim], instrument.Fault{Kind: instrument.Hang, Path: createPath, Times: 1})
 	stopped := time.Now()
 	c.StopServer(t, victim)
 	harness.Wait(t, 40*time.Second, "the agent replaces the process", func() error {
