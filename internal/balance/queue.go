@@ -17,11 +17,9 @@ const lookAhead = 32
 // server by lane, those of sessions with their server (Server.bound). All of it
 // is guarded by Balancer.mu.
 type queue struct {
-	lanes [Lanes]*list.List
+	lanes [Lanes]list.List
 	next  uint64 // place in line
 }
-
-func newList() *list.List { return list.New() }
 
 // Waiter is a request in the queue.
 type Waiter struct {
@@ -32,16 +30,8 @@ type Waiter struct {
 	request Request
 	why     Why
 	place   uint64
-	server  *Server // the one it waits for alone, or nil
 	list    *list.List
 	element *list.Element
-}
-
-func (q *queue) lane(l Lane) *list.List {
-	if q.lanes[l] == nil {
-		q.lanes[l] = newList()
-	}
-	return q.lanes[l]
 }
 
 // push appends, or inserts by the place in line when w waited elsewhere before.
@@ -67,8 +57,8 @@ func (q *queue) unbind(s *Server) {
 		for e := s.bound[l].Front(); e != nil; e = s.bound[l].Front() {
 			w := e.Value.(*Waiter)
 			w.remove()
-			w.server, w.why = nil, WhyMoved
-			w.push(q.lane(Lane(l)))
+			w.why = WhyMoved
+			w.push(&q.lanes[l])
 		}
 	}
 }
@@ -90,14 +80,14 @@ func (b *Balancer) enqueue(now time.Time, r *Request) (Grant, *Waiter, error) {
 	b.waiting[r.Lane].Add(1)
 	t := b.table.Load()
 	if s := t.sticky(r); s != nil {
-		w.server, w.why = s, WhySticky
+		w.why = WhySticky
 		w.push(&s.bound[r.Lane])
 		b.dispatch(now, t, s)
 	} else {
 		if r.Sticky != 0 {
 			w.why = WhyMoved
 		}
-		w.push(b.queue.lane(r.Lane))
+		w.push(&b.queue.lanes[r.Lane])
 		for {
 			s := t.choose(b.cfg.Policy, r)
 			if s == nil || !b.dispatch(now, t, s) || w.element == nil {
@@ -206,10 +196,7 @@ func (b *Balancer) oldest(t *table, s *Server, l Lane) *Waiter {
 }
 
 func (b *Balancer) oldestOfAll(t *table, s *Server, l Lane) *Waiter {
-	waiters := b.queue.lanes[l]
-	if waiters == nil {
-		return nil
-	}
+	waiters := &b.queue.lanes[l]
 	n := 0
 	for e := waiters.Front(); e != nil && n < lookAhead; e, n = e.Next(), n+1 {
 		w := e.Value.(*Waiter)

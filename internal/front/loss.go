@@ -3,10 +3,8 @@ package front
 import (
 	"bytes"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/omflow"
@@ -37,14 +35,12 @@ func (x *passage) lost(h *held, answer []byte) bool {
 		Method: check.Method, Target: check.Path, Host: x.out.Host, Body: body, Repeatable: true,
 		Set: []proxy.Field{{Name: "Content-Type", Value: check.ContentType}, {Name: "X-Request-Id", Value: x.id}, {Name: "Cookie", Value: x.serverCookies()}},
 	}
-	got, err := up.Do(x.ctx, time.Now(), &r)
+	status, text, err := ask(x.ctx, up, &r)
 	if err != nil {
 		x.log(slog.LevelWarn, "can't find out whether a ticket was lost", server.Name(), err)
 		return false
 	}
-	defer func() { got.Finish(time.Now()) }()
-	text, err := io.ReadAll(io.LimitReader(got, wholeAnswer))
-	return err == nil && omflow.Lost(got.Status, text)
+	return omflow.Lost(status, text)
 }
 
 // serverCookies is the Cookie field as the server gets it.

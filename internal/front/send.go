@@ -270,10 +270,7 @@ func (x *passage) failed(server *balance.Server, err error) (again bool) {
 	mayRepeat := !failure.Sent || x.out.Repeatable
 	attempts := x.trace.Tries - x.rest.refused // a refused token is no failure of a server
 	if mayRepeat && attempts < x.f.cfg.Attempts && (!failure.Sent || x.f.cfg.Retries.Retry(time.Now())) {
-		if x.ask.Tried == nil {
-			x.ask.Tried = x.tried[:0]
-		}
-		x.ask.Tried = append(x.ask.Tried, server)
+		x.avoid(server)
 		return true
 	}
 	level := slog.LevelWarn
@@ -292,6 +289,14 @@ func (x *passage) failed(server *balance.Server, err error) (again bool) {
 		x.refuse(omflow.BadAnswer)
 	}
 	return false
+}
+
+// avoid keeps the next try from a server, as long as there is another.
+func (x *passage) avoid(server *balance.Server) {
+	if x.ask.Tried == nil {
+		x.ask.Tried = x.tried[:0]
+	}
+	x.ask.Tried = append(x.ask.Tried, server)
 }
 
 // log tells what went wrong between the request and a server.

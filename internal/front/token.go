@@ -124,12 +124,7 @@ func (x *passage) fetchToken(ctx context.Context, up *proxy.Upstream, authorizat
 		Method: http.MethodPost, Target: omflow.TokenPath, Host: x.out.Host, Repeatable: true,
 		Set: []proxy.Field{{Name: "Authorization", Value: authorization}, {Name: "X-Request-Id", Value: x.id}},
 	}
-	answer, err := up.Do(ctx, time.Now(), &r)
-	if err != nil {
-		return "", fmt.Errorf("fetch a REST token: %w", err)
-	}
-	defer func() { answer.Finish(time.Now()) }()
-	body, err := io.ReadAll(io.LimitReader(answer, wholeAnswer))
+	httpStatus, body, err := ask(ctx, up, &r)
 	if err != nil {
 		return "", fmt.Errorf("fetch a REST token: %w", err)
 	}
@@ -141,7 +136,19 @@ func (x *passage) fetchToken(ctx context.Context, up *proxy.Upstream, authorizat
 	if ok && status == http.StatusForbidden {
 		return "", fmt.Errorf("fetch a REST token: %s: %w", message, token.ErrRefused)
 	}
-	return "", fmt.Errorf("%w: HTTP %d, status %d", errNotIssued, answer.Status, status)
+	return "", fmt.Errorf("%w: HTTP %d, status %d", errNotIssued, httpStatus, status)
+}
+
+// ask puts a question of our own to a server, on the place that a request has there,
+// and returns the answer's status and the beginning of its body.
+func ask(ctx context.Context, up *proxy.Upstream, r *proxy.Request) (status int, body []byte, err error) {
+	answer, err := up.Do(ctx, time.Now(), r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { answer.Finish(time.Now()) }()
+	body, err = io.ReadAll(io.LimitReader(answer, wholeAnswer))
+	return answer.Status, body, err
 }
 
 // errNotIssued: the server answered, but issued no token.
@@ -175,10 +182,7 @@ func (x *passage) tokenAnswered(server *balance.Server, body []byte) (again bool
 	}
 	// Whose it is, nobody knows: another server may.
 	x.ask.Sticky = 0
-	if x.ask.Tried == nil {
-		x.ask.Tried = x.tried[:0]
-	}
-	x.ask.Tried = append(x.ask.Tried, server)
+	x.avoid(server)
 	return x.f.cfg.Fleet.Balancer().Untried(&x.ask)
 }
 

@@ -3,6 +3,8 @@ package omflow
 import (
 	"bytes"
 	"strings"
+
+	"github.com/omflow/booster/internal/omflow/jsonscan"
 )
 
 const (
@@ -123,8 +125,8 @@ func decodeAgain(path []byte) []byte {
 	for i := 0; i < len(path); i++ {
 		c := path[i]
 		if c == '%' && i+2 < len(path) {
-			hi, ok1 := hexDigit(path[i+1])
-			lo, ok2 := hexDigit(path[i+2])
+			hi, ok1 := jsonscan.HexDigit(path[i+1])
+			lo, ok2 := jsonscan.HexDigit(path[i+2])
 			if ok1 && ok2 {
 				c = hi<<4 | lo
 				i += 2

@@ -148,7 +148,7 @@ func flowUUID(r *Request) (string, bool) {
 		return "", false
 	}
 	for _, c := range uuid {
-		if _, ok := hexDigit(c); !ok && c != '-' {
+		if _, ok := jsonscan.HexDigit(c); !ok && c != '-' {
 			return "", false
 		}
 	}

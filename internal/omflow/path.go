@@ -1,6 +1,10 @@
 package omflow
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"github.com/omflow/booster/internal/omflow/jsonscan"
+)
 
 // pathBuffer is the room kept on the stack for a decoded path, in bytes.
 // Longer paths are decoded too, into memory from the heap.
@@ -79,21 +83,9 @@ func unhex(s string, i int) (byte, bool) {
 	if i+1 >= len(s) {
 		return 0, false
 	}
-	hi, ok1 := hexDigit(s[i])
-	lo, ok2 := hexDigit(s[i+1])
+	hi, ok1 := jsonscan.HexDigit(s[i])
+	lo, ok2 := jsonscan.HexDigit(s[i+1])
 	return hi<<4 | lo, ok1 && ok2
-}
-
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }
 
 // dotSegment reports whether a segment is empty, "." or "..".

@@ -156,7 +156,7 @@ func hex4(b []byte) (rune, bool) {
 	}
 	var r rune
 	for _, c := range b[:4] {
-		d, ok := hexDigit(c)
+		d, ok := HexDigit(c)
 		if !ok {
 			return 0, false
 		}
@@ -165,7 +165,8 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
-func hexDigit(c byte) (byte, bool) {
+// HexDigit returns the value of a hexadecimal digit, and whether c is one.
+func HexDigit(c byte) (byte, bool) {
 	switch {
 	case '0' <= c && c <= '9':
 		return c - '0', true
