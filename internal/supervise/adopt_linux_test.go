@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/omflow/booster/internal/procfs"
 )
 
 // crash runs an agent in a process of its own, lets it start a server in the
@@ -110,7 +112,7 @@ func TestForeignProcessIsLeftAlone(t *testing.T) {
 	}
 	defer stranger.Wait()
 	defer stranger.Process.Kill()
-	st, err := readStat(stranger.Process.Pid)
+	st, err := procfs.ReadStat(stranger.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +124,7 @@ func TestForeignProcessIsLeftAlone(t *testing.T) {
 			dir := t.TempDir()
 			s, _ := supervisor(t, dir, nil, "serve")
 			cfg := Config{Command: []string{os.Args[0], "serve"}, Env: childEnv}
-			r := record{PID: stranger.Process.Pid, Start: st.start, Boot: bootID(), Hash: cfg.hash(), Started: time.Now()}
+			r := record{PID: stranger.Process.Pid, Start: st.Start, Boot: procfs.BootID(), Hash: cfg.hash(), Started: time.Now()}
 			change(&r)
 			if err := r.save(dir); err != nil {
 				t.Fatal(err)
@@ -178,18 +180,18 @@ func TestWatchWithoutPidfd(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	st, err := readStat(cmd.Process.Pid)
+	st, err := procfs.ReadStat(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan bool, 1)
-	w := &watch{pid: cmd.Process.Pid, start: st.start, quit: make(chan struct{})}
+	w := &watch{pid: cmd.Process.Pid, start: st.Start, quit: make(chan struct{})}
 	go func() { ended <- w.wait() }()
 	w.abandon()
 	if <-ended {
 		t.Error("an abandoned watch says that the process ended")
 	}
-	w = &watch{pid: cmd.Process.Pid, start: st.start, quit: make(chan struct{})}
+	w = &watch{pid: cmd.Process.Pid, start: st.Start, quit: make(chan struct{})}
 	go func() { ended <- w.wait() }()
 	cmd.Process.Kill()
 	if !<-ended {
@@ -213,39 +215,4 @@ func TestLock(t *testing.T) {
 		t.Fatalf("after the first has ended: %v", err)
 	}
 	again.Close(within(t))
-}
-
-func TestParseStat(t *testing.T) {
-	const rest = " S 1 4242 4242 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 987654 1 2"
-	for _, tt := range []struct {
-		in   string
-		want stat
-		ok   bool
-	}{
-		{"4242 (python3)" + rest, stat{'S', 4242, 987654}, true},
-		{"4242 (a) S 1 2 (b)" + rest, stat{'S', 4242, 987654}, true},
-		{"4242 (x) Z 1 7 7 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 5", stat{'Z', 7, 5}, true},
-		{"", stat{}, false},
-		{"4242 (python3)", stat{}, false},
-		{"4242 (python3) S 1 x" + rest[6:], stat{}, false},
-		{"4242 (p) S 1 4242 4242 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 -5", stat{}, false},
-	} {
-		got, err := parseStat([]byte(tt.in))
-		if got != tt.want || (err == nil) != tt.ok {
-			t.Errorf("parseStat(%q) = %+v, %v", tt.in, got, err)
-		}
-	}
-	if st, err := readStat(os.Getpid()); err != nil || st.start == 0 || st.ended() {
-		t.Errorf("this very process: %+v, %v", st, err)
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("4242 (a) b) S 1 4242 4242 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 987654"))
-	f.Add([]byte(") "))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if st, err := parseStat(data); err != nil && st != (stat{}) {
-			t.Errorf("an error and a result: %+v, %v", st, err)
-		}
-	})
 }

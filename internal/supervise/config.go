@@ -54,6 +54,9 @@ type Config struct {
 	QuickExit time.Duration
 	// FatalAfter is how many quick exits in a row end in Fatal. Default 5.
 	FatalAfter int
+	// Once says that a process which ends by itself is not started again: the state
+	// is Stopped then, with the reason. Default: it is.
+	Once bool
 	// Logger gets what happens to the process, and its output. Default: none.
 	Logger *slog.Logger
 }

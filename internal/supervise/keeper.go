@@ -177,6 +177,23 @@ func (k *keeper) launch() {
 	answer(&k.starts, nil)
 }
 
+// adopt takes over the process of an earlier supervisor, and starts none.
+func (k *keeper) adopt() (found, outdated bool) {
+	if k.closing {
+		return false, false
+	}
+	if k.proc == nil {
+		if k.find(); k.proc == nil {
+			return false, false
+		}
+		k.launched++
+		k.log.Info("server adopted: it went on while no agent was there", "pid", k.proc.pid, "up_since", k.started)
+		k.want = true
+		k.show(Running, "")
+	}
+	return true, k.running != k.cfg.hash()
+}
+
 // find looks for the process of an earlier supervisor and makes it ours.
 func (k *keeper) find() {
 	if !canAdopt {
@@ -260,6 +277,11 @@ func (k *keeper) failed(what string, uptime time.Duration) {
 	}
 	if line := k.tail.lastLine(); line != "" && uptime > 0 {
 		what += fmt.Sprintf("; its last output: %q", line)
+	}
+	if k.cfg.Once {
+		k.want = false
+		k.show(Stopped, what)
+		return
 	}
 	if k.quick >= k.cfg.FatalAfter {
 		k.want = false

@@ -9,7 +9,8 @@ import (
 type State string
 
 const (
-	// Stopped: there is no process and none is wanted.
+	// Stopped: there is no process and none is wanted. With Config.Once it may have
+	// ended by itself.
 	Stopped State = "stopped"
 	// Starting: a process is being made, or one left behind with another
 	// command is making room for it.

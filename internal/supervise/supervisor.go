@@ -105,6 +105,14 @@ func (s *Supervisor) Start() error {
 	return s.ask((*keeper).start)
 }
 
+// Adopt is Start for a process that lives already: it is taken over, and none is
+// started. found tells whether there is one, outdated that it was started with
+// another Command, Dir or Env than the present ones.
+func (s *Supervisor) Adopt() (found, outdated bool, err error) {
+	err = s.ask(func(k *keeper) { found, outdated = k.adopt() })
+	return found, outdated, err
+}
+
 // Stop ends the process, or one that an earlier supervisor left behind, and
 // returns when it and its group are gone. If ctx ends first, its error is
 // returned and the stopping goes on.

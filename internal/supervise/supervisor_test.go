@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/procfs"
 )
 
 // supervisor returns one that runs the test's child in the given mode, with
@@ -44,8 +46,8 @@ func supervisor(t *testing.T, dir string, change func(*Config), mode ...string) 
 }
 
 func alive(pid int) bool {
-	st, err := readStat(pid)
-	return err == nil && !st.ended()
+	st, err := procfs.ReadStat(pid)
+	return err == nil && !st.Ended()
 }
 
 func waitState(t *testing.T, s *Supervisor, want State) Status {
@@ -86,8 +88,8 @@ func TestStartStop(t *testing.T) {
 	if got.State != Running || !alive(got.PID) || got.Restarts != 0 || got.Adopted {
 		t.Errorf("started: %+v", got)
 	}
-	if st, err := readStat(got.PID); err != nil || st.pgrp != got.PID {
-		t.Errorf("process %d is in group %d (%v)", got.PID, st.pgrp, err)
+	if st, err := procfs.ReadStat(got.PID); err != nil || st.Group != got.PID {
+		t.Errorf("process %d is in group %d (%v)", got.PID, st.Group, err)
 	}
 	waitOutput(t, j, "INFO serving one server=s1")
 	if err := s.Start(); err != nil || s.State().PID != got.PID {

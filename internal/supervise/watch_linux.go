@@ -1,16 +1,14 @@
 package supervise
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/omflow/booster/internal/procfs"
 )
 
 // canAdopt tells whether a process can be recognised after the agent's crash.
@@ -40,8 +38,8 @@ func newWatch(pid int) *watch {
 			w.pidfd = os.NewFile(uintptr(fd), "pidfd")
 		}
 	}
-	if stat, err := readStat(pid); err == nil {
-		w.start = stat.start
+	if stat, err := procfs.ReadStat(pid); err == nil {
+		w.start = stat.Start
 	}
 	return w
 }
@@ -75,7 +73,7 @@ func (w *watch) poll() bool {
 	tick := time.NewTicker(watchPoll)
 	defer tick.Stop()
 	for {
-		if stat, err := readStat(w.pid); err != nil || stat.ended() || stat.start != w.start {
+		if stat, err := procfs.ReadStat(w.pid); err != nil || stat.Ended() || stat.Start != w.start {
 			return true
 		}
 		select {
@@ -104,27 +102,27 @@ func (w *watch) abandon() {
 
 // record describes the process for the next supervisor.
 func (p *process) record(hash string, started time.Time) record {
-	return record{PID: p.pid, Start: p.watch.start, Boot: bootID(), Hash: hash, Started: started}
+	return record{PID: p.pid, Start: p.watch.start, Boot: procfs.BootID(), Hash: hash, Started: started}
 }
 
 // adoptProcess takes over the process of a record; the error says why that is
 // not the process which has this pid now.
 func adoptProcess(r record) (*process, error) {
-	if boot := bootID(); boot != r.Boot {
+	if boot := procfs.BootID(); boot != r.Boot {
 		return nil, errors.New("the machine was started anew")
 	}
 	// The pidfd comes first: what is found out after it is about the process it
 	// refers to, even if the pid changed hands just before.
 	w := newWatch(r.PID)
-	stat, err := readStat(r.PID)
+	stat, err := procfs.ReadStat(r.PID)
 	switch {
 	case err != nil:
-	case stat.start != r.Start:
+	case stat.Start != r.Start:
 		err = errors.New("the pid belongs to another process now")
-	case stat.ended():
+	case stat.Ended():
 		reap(r.PID) // ours, if it was released in this very process
 		err = errors.New("it has ended")
-	case stat.pgrp != r.PID:
+	case stat.Group != r.PID:
 		err = errors.New("it does not lead its process group")
 	}
 	if err != nil {
@@ -136,73 +134,5 @@ func adoptProcess(r record) (*process, error) {
 	return follow(r.PID, w), nil
 }
 
-func bootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "" // refused by parseRecord: without it nothing is adopted
-	}
-	return strings.TrimSpace(string(id))
-}
-
 // groupLives tells whether the group has a member that is more than a zombie.
-// Zombies hold no port, and process 1 of a container may take seconds to reap
-// them.
-func groupLives(pgid int) bool {
-	procs, err := os.ReadDir("/proc")
-	if err != nil {
-		return true // it is only known to exist
-	}
-	for _, entry := range procs {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		if stat, err := readStat(pid); err == nil && stat.pgrp == pgid && !stat.ended() {
-			return true
-		}
-	}
-	return false
-}
-
-// stat is what is needed of /proc/<pid>/stat.
-type stat struct {
-	state byte
-	pgrp  int
-	start uint64 // clock ticks after boot
-}
-
-func (s stat) ended() bool { return s.state == 'Z' || s.state == 'X' }
-
-func readStat(pid int) (stat, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return stat{}, fmt.Errorf("read process %d: %w", pid, err)
-	}
-	s, err := parseStat(data)
-	if err != nil {
-		return stat{}, fmt.Errorf("read process %d: %w", pid, err)
-	}
-	return s, nil
-}
-
-// parseStat reads proc_pid_stat(5). The second field is the program's name in
-// parentheses, which may itself hold spaces and parentheses.
-func parseStat(data []byte) (stat, error) {
-	i := bytes.LastIndexByte(data, ')')
-	if i < 0 {
-		return stat{}, errors.New("stat has no program name")
-	}
-	fields := strings.Fields(string(data[i+1:])) // from the third field on
-	if len(fields) < 20 || len(fields[0]) != 1 {
-		return stat{}, errors.New("stat is too short")
-	}
-	pgrp, err := strconv.Atoi(fields[2])
-	if err != nil {
-		return stat{}, fmt.Errorf("stat: process group: %w", err)
-	}
-	start, err := strconv.ParseUint(fields[19], 10, 64)
-	if err != nil {
-		return stat{}, fmt.Errorf("stat: start time: %w", err)
-	}
-	return stat{state: fields[0][0], pgrp: pgrp, start: start}, nil
-}
+func groupLives(pgid int) bool { return procfs.GroupLives(pgid) }
