@@ -1,0 +1,7 @@
+package database
+
+import "os/exec"
+
+func runAs(*exec.Cmd, string) {}
+
+func giveTo(string, string) error { return nil }
