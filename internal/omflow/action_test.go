@@ -4,20 +4,25 @@ import (
 	"encoding/json"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/omflow/booster/internal/omflow/profile"
 )
 
-// FuzzRepeatableAction holds that what may be repeated is a repeat for any
+// FuzzBodyAction holds that what may be repeated is a repeat for any
 // JSON parser, whichever of two equal keys it takes.
-func FuzzRepeatableAction(f *testing.F) {
+func FuzzBodyAction(f *testing.F) {
 	for _, s := range []string{
+		`{"action":"delete"}`, `{"action":"update","action":"delete"}`, `{"action":"delete","action":"update"}`,
 		`{"action":"update"}`, `{"action":"update","action":"create"}`, `{"\u0061ction" : "del\u0065te","x":[{}]}`,
 		`{"action":"update","x":`, `{"action":"update"} {`, "{\"action\":\"update\",\"\xff\":1}", `{"action":{"action":"update"}}`,
 	} {
 		f.Add([]byte(s))
 	}
+	words := profile.Default().Action
 	f.Fuzz(func(t *testing.T, body []byte) {
 		BodyStatus(body)
-		if !repeatableAction(body) {
+		got := bodyAction(body, &words)
+		if got == actionOther {
 			return
 		}
 		members := map[string]json.RawMessage{}
@@ -27,6 +32,9 @@ func FuzzRepeatableAction(f *testing.F) {
 		var action string
 		if err := json.Unmarshal(members["action"], &action); err != nil || action != "update" && action != "delete" {
 			t.Fatalf("%q with action %s may be repeated", body, members["action"])
+		}
+		if got == actionDelete && action != "delete" {
+			t.Fatalf("%q with action %s is a delete", body, action)
 		}
 	})
 }

@@ -1,27 +1,26 @@
 package omflow
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/omflow/booster/internal/omflow/jsonscan"
+	"github.com/omflow/booster/internal/omflow/profile"
 )
 
-// agreeKey is the parameter that names the setting that agreePath answers.
-const agreeKey = "agree_type"
-
-// clearQuestion reports whether a request to agreePath asks for a setting that
+// clearQuestion reports whether a request to the agree_get URL asks for a setting that
 // everybody may see, whichever way it is read.
 //
 // OMFLOW reads the body as JSON, whatever its Content-Type, and takes it for a form
 // if that fails. So a body that begins like an object must be one, whole, with
-// agree_type once and an allowed name for its value. A form must be of the plain
+// the field once and an allowed name for its value. A form must be of the plain
 // kind, in UTF-8, and have no character in it that could be decoded, such as "%", "+"
 // and ";", which older Pythons take for "&". A multipart body is refused: Django may
 // have read it as a form before OMFLOW tries JSON. OMFLOW 1.1.0.0 does not read the
 // query; it is held to the same rule as a form, for versions that do.
-func clearQuestion(r *Request, rawQuery string) bool {
-	named, ok := clearForm(rawQuery)
+func clearQuestion(r *Request, rawQuery string, q *profile.AgreeGet) bool {
+	named, ok := clearForm(rawQuery, q)
 	if !ok || r.multipart() {
 		return false
 	}
@@ -32,15 +31,11 @@ func clearQuestion(r *Request, rawQuery string) bool {
 	case len(body) == 0:
 		return named
 	case startsObject(body):
-		return clearObject(body)
+		return clearObject(body, q)
 	default:
-		inBody, ok := clearForm(body)
+		inBody, ok := clearForm(body, q)
 		return ok && inBody && plainForm(r.ContentType)
 	}
-}
-
-func publicSetting(name string) bool {
-	return name == "PI_agree" || name == "SU_agree" || name == "pool_max_worker"
 }
 
 // startsObject reports whether Python's parser would begin to read an object.
@@ -55,15 +50,15 @@ func startsObject(body []byte) bool {
 	return false
 }
 
-func clearObject(body []byte) bool {
+func clearObject(body []byte, q *profile.AgreeGet) bool {
 	s := jsonscan.Scan(body)
 	named := false
 	for s.Next() {
-		if !jsonscan.Equal(s.Key, agreeKey) {
+		if !jsonscan.Equal(s.Key, q.Field) {
 			continue
 		}
 		v, ok := jsonscan.Text(s.Value)
-		if !ok || named || !jsonscan.Equal(v, "PI_agree") && !jsonscan.Equal(v, "SU_agree") && !jsonscan.Equal(v, "pool_max_worker") {
+		if !ok || named || !saysOne(v, q.Public) {
 			return false
 		}
 		named = true
@@ -73,7 +68,7 @@ func clearObject(body []byte) bool {
 
 // clearForm reads a form or query. ok is false if it is not clear, or asks for what is
 // not public, or asks twice; named says whether it asks at all.
-func clearForm[T string | []byte](form T) (named, ok bool) {
+func clearForm[T string | []byte](form T, q *profile.AgreeGet) (named, ok bool) {
 	start := 0
 	for i := 0; i <= len(form); i++ {
 		if i < len(form) && form[i] != '&' {
@@ -84,12 +79,12 @@ func clearForm[T string | []byte](form T) (named, ok bool) {
 		}
 		pair := form[start:i]
 		start = i + 1
-		if len(pair) < len(agreeKey) || string(pair[:len(agreeKey)]) != agreeKey {
+		if len(pair) < len(q.Field) || string(pair[:len(q.Field)]) != q.Field {
 			continue
 		}
-		switch rest := pair[len(agreeKey):]; {
+		switch rest := pair[len(q.Field):]; {
 		case len(rest) > 0 && rest[0] != '=':
-		case len(rest) == 0 || named || !publicSetting(string(rest[1:])):
+		case len(rest) == 0 || named || !slices.Contains(q.Public, string(rest[1:])):
 			return false, false
 		default:
 			named = true

@@ -1,11 +1,14 @@
 package omflow
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omflow/booster/internal/omflow/profile"
 )
 
 // Answer is an answer of the front door's own, as opposed to a server's.
@@ -38,14 +41,14 @@ type Page struct {
 // small page that needs nothing from elsewhere. It never is a redirect and
 // never a success: OMFLOW's pages take a redirect for the end of the session,
 // and go on polling after an error.
-func (a Answer) Render(r *Request) Page {
+func (t *Table) Render(a Answer, r *Request) Page {
 	lang := chooseLanguage(r)
 	p := Page{Status: a.Reason.Status(), ContentLanguage: lang.tag()}
 	wait := a.retryAfter()
 	if wait > 0 {
 		p.RetryAfter = strconv.Itoa(wait)
 	}
-	html := wantsHTML(r)
+	html := t.wantsHTML(r)
 	if html {
 		p.ContentType = "text/html; charset=utf-8"
 	} else {
@@ -54,15 +57,17 @@ func (a Answer) Render(r *Request) Page {
 	switch {
 	case r.Method == http.MethodHead:
 	case html:
-		p.Body = a.page(lang, wait, r.Method == http.MethodGet)
+		p.Body = a.page(t.text(a.Reason, lang), lang, wait, r.Method == http.MethodGet)
 	default:
-		p.Body = messageJSON(p.Status, a.text(lang).message)
+		p.Body = messageJSON(p.Status, t.text(a.Reason, lang).Message)
 	}
 	return p
 }
 
 // Message returns the sentences that Render says to the client that sent r.
-func (a Answer) Message(r *Request) string { return a.text(chooseLanguage(r)).message }
+func (t *Table) Message(a Answer, r *Request) string {
+	return t.text(a.Reason, chooseLanguage(r)).Message
+}
 
 // Send writes the page to w and returns the error of writing the body, which
 // means that the client is gone. Headers that w has already stay, except those
@@ -92,11 +97,11 @@ func (p Page) Send(w http.ResponseWriter) error {
 	return err
 }
 
-func (a Answer) text(lang language) text {
-	if int(a.Reason) >= reasons {
-		return texts[BadAnswer][lang]
+func (t *Table) text(reason Reason, lang language) profile.Text {
+	if int(reason) >= reasons {
+		reason = BadAnswer
 	}
-	return texts[a.Reason][lang]
+	return t.texts[reason][lang]
 }
 
 // messageJSON is the shape of all of OMFLOW's API answers.
@@ -114,16 +119,16 @@ func messageJSON(status int, message string) []byte {
 
 // wantsHTML reports whether a person will look at the answer. Browsers name
 // text/html when they load a page; scripts, XMLHttpRequest and fetch don't.
-func wantsHTML(r *Request) bool {
+func (t *Table) wantsHTML(r *Request) bool {
 	if !hasToken(r.header("Accept"), "text/html") || r.header("X-Requested-With") != "" {
 		return false
 	}
 	var buf [pathBuffer]byte
 	path, _ := decodePath(buf[:0], r.Path)
-	if strings.HasPrefix(string(path), "/api/history-files/download/") {
-		return true // the one API URL that pages link to
+	if files := t.profile.HistoryFiles.Path; files != "" && hasPrefix(path, files) {
+		return true // the one call that pages link to
 	}
-	return underRest(path) == nil && !strings.Contains(string(path), "/api/")
+	return t.underREST(path) == nil && (len(t.api) == 0 || !bytes.Contains(path, t.api))
 }
 
 // hasToken reports whether a list header names a media type, without regard to

@@ -31,33 +31,33 @@ func TestEveryReasonInEveryLanguage(t *testing.T) {
 			t.Errorf("reason %d: name %q, status %d", reason, reason, reason.Status())
 		}
 		for lang := range language(languages) {
-			tx := texts[reason][lang]
-			if tx.title == "" || tx.message == "" || pageLabels[lang].requestID == "" {
+			tx := builtInTable.texts[reason][lang]
+			if tx.Title == "" || tx.Message == "" || pageLabels[lang].requestID == "" {
 				t.Fatalf("%s has no text in %s", reason, lang.tag())
 			}
-			if han := strings.ContainsFunc(tx.message, func(r rune) bool { return unicode.Is(unicode.Han, r) }); han == (lang == english) {
-				t.Errorf("%s in %s: %s", reason, lang.tag(), tx.message)
+			if han := strings.ContainsFunc(tx.Message, func(r rune) bool { return unicode.Is(unicode.Han, r) }); han == (lang == english) {
+				t.Errorf("%s in %s: %s", reason, lang.tag(), tx.Message)
 			}
-			if lang != english && strings.ContainsAny(tx.title+tx.message, ",.;") {
-				t.Errorf("%s in %s has half-width punctuation: %s", reason, lang.tag(), tx.message)
+			if lang != english && strings.ContainsAny(tx.Title+tx.Message, ",.;") {
+				t.Errorf("%s in %s has half-width punctuation: %s", reason, lang.tag(), tx.Message)
 			}
 			a := Answer{Reason: reason, RequestID: "id-1"}
 
-			api := a.Render(request("POST", "/rest/x", "Accept-Language", lang.tag()))
+			api := builtInTable.Render(a, request("POST", "/rest/x", "Accept-Language", lang.tag()))
 			var body map[string]any
 			if err := json.Unmarshal(api.Body, &body); err != nil {
 				t.Fatal(err)
 			}
 			result, there := body["result"]
-			if body["status"] != float64(reason.Status()) || body["message"] != tx.message || result != nil || !there || len(body) != 3 {
+			if body["status"] != float64(reason.Status()) || body["message"] != tx.Message || result != nil || !there || len(body) != 3 {
 				t.Errorf("%s in %s: %s", reason, lang.tag(), api.Body)
 			}
 
-			page := a.Render(request("GET", "/", "Accept", browserAccept, "Accept-Language", lang.tag()))
+			page := builtInTable.Render(a, request("GET", "/", "Accept", browserAccept, "Accept-Language", lang.tag()))
 			if page.Status != reason.Status() || page.ContentLanguage != lang.tag() {
 				t.Errorf("%s in %s: %d, %s", reason, lang.tag(), page.Status, page.ContentLanguage)
 			}
-			for _, want := range []string{html.EscapeString(tx.title), html.EscapeString(tx.message), "id-1", `lang="` + lang.tag() + `"`} {
+			for _, want := range []string{html.EscapeString(tx.Title), html.EscapeString(tx.Message), "id-1", `lang="` + lang.tag() + `"`} {
 				if !strings.Contains(string(page.Body), want) {
 					t.Errorf("%s in %s: the page lacks %q", reason, lang.tag(), want)
 				}
@@ -65,7 +65,7 @@ func TestEveryReasonInEveryLanguage(t *testing.T) {
 			checkSelfContained(t, page.Body)
 		}
 	}
-	if r := Reason(reasons); r.Status() != 502 || r.String() != "unknown" || (Answer{Reason: r}).Render(request("GET", "/x")).Body == nil {
+	if r := Reason(reasons); r.Status() != 502 || r.String() != "unknown" || builtInTable.Render(Answer{Reason: r}, request("GET", "/x")).Body == nil {
 		t.Error("an unknown reason has no answer")
 	}
 }
@@ -109,7 +109,7 @@ func TestWhoGetsHTML(t *testing.T) {
 		{request("POST", "/service/api/load", "Accept", browserAccept), false},
 		{request("GET", "/api/history-files/download/a/b.txt", "Accept", browserAccept), true},
 	} {
-		p := Answer{Reason: NoServer}.Render(tt.r)
+		p := builtInTable.Render(Answer{Reason: NoServer}, tt.r)
 		if got := strings.HasPrefix(p.ContentType, "text/html"); got != tt.html {
 			t.Errorf("%s %s %v: html %v, want %v", tt.r.Method, tt.r.Path, tt.r.Header, got, tt.html)
 		}
@@ -134,7 +134,7 @@ func TestRetry(t *testing.T) {
 		{ServerTimeout, "GET", time.Second, "", false},
 		{BodyTooLarge, "POST", time.Second, "", false},
 	} {
-		p := Answer{Reason: tt.reason, RetryAfter: tt.after}.Render(request(tt.method, "/", "Accept", browserAccept))
+		p := builtInTable.Render(Answer{Reason: tt.reason, RetryAfter: tt.after}, request(tt.method, "/", "Accept", browserAccept))
 		if p.RetryAfter != tt.header {
 			t.Errorf("%s: Retry-After %q, want %q", tt.reason, p.RetryAfter, tt.header)
 		}
@@ -149,7 +149,7 @@ func TestRetry(t *testing.T) {
 
 func TestRequestIDIsHarmless(t *testing.T) {
 	id := `<script>alert("1")</script>` + strings.Repeat("x", 1000) + "\r\n"
-	p := Answer{Reason: BadAnswer, RequestID: id}.Render(request("GET", "/", "Accept", browserAccept))
+	p := builtInTable.Render(Answer{Reason: BadAnswer, RequestID: id}, request("GET", "/", "Accept", browserAccept))
 	checkSelfContained(t, p.Body)
 	if bytes.Contains(p.Body, bytes.Repeat([]byte("x"), maxShownID)) {
 		t.Error("the id is not cut")
@@ -166,7 +166,7 @@ func TestSend(t *testing.T) {
 		w.Header().Set("Location", "/accounts/login/")
 		w.Header().Set("X-Request-Id", "1")
 		a := Answer{Reason: QueueFull}
-		if err := a.Render(request(method, "/", "Accept", browserAccept)).Send(w); err != nil {
+		if err := builtInTable.Render(a, request(method, "/", "Accept", browserAccept)).Send(w); err != nil {
 			t.Fatal(err)
 		}
 		h := w.Header()
@@ -223,7 +223,7 @@ func FuzzRender(f *testing.F) {
 	f.Add("GET", "/", browserAccept, "en;q=0.5,ja", "django_language=ja", "id", uint8(0))
 	f.Fuzz(func(t *testing.T, method, path, accept, lang, cookies, id string, reason uint8) {
 		a := Answer{Reason: Reason(reason), RequestID: id}
-		p := a.Render(request(method, path, "Accept", accept, "Accept-Language", lang, "Cookie", cookies))
+		p := builtInTable.Render(a, request(method, path, "Accept", accept, "Accept-Language", lang, "Cookie", cookies))
 		if p.Status < 400 || len(p.Body) > 8<<10 || (method == "HEAD") != (p.Body == nil) {
 			t.Fatalf("status %d, %d bytes", p.Status, len(p.Body))
 		}
@@ -237,6 +237,6 @@ func BenchmarkRenderJSON(b *testing.B) {
 	r := request("POST", "/rest/x", "Accept-Language", "zh-TW,zh;q=0.9,en;q=0.8")
 	b.ReportAllocs()
 	for b.Loop() {
-		Answer{Reason: QueueFull}.Render(r)
+		builtInTable.Render(Answer{Reason: QueueFull}, r)
 	}
 }

@@ -1,6 +1,7 @@
 package omflow
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/omflow/booster/internal/health"
 	"github.com/omflow/booster/internal/omflow/jsonscan"
+	"github.com/omflow/booster/internal/omflow/profile"
 )
 
 // maxMessage bounds what is repeated of a server's message, in bytes.
@@ -18,8 +20,8 @@ const maxMessage = 160
 // errNotOMFLOW is the answer of something that is not OMFLOW, or is broken.
 var errNotOMFLOW = errors.New("the answer is not OMFLOW's JSON")
 
-// DefaultChecks returns how an OMFLOW Server is asked for its health. Both need
-// no login.
+// DefaultChecks returns how an OMFLOW Server of version 1.1.0.0 is asked for its health.
+// Both need no login.
 //
 // live asks /rest/x, a URL that OMFLOW refuses in 1 to 3 ms and without its
 // database: any answer in OMFLOW's shape means that the process lives.
@@ -28,37 +30,32 @@ var errNotOMFLOW = errors.New("the answer is not OMFLOW's JSON")
 // OMFLOW answers HTTP 200 whatever happens and reports a broken database in the
 // body; the error says that message. The login page would not do: it is well
 // without a database.
-func DefaultChecks() (live, ready health.Check) {
-	live = health.Check{URI: "/rest/x", Method: http.MethodGet, Judge: judgeLive}
-	ready = health.Check{
-		URI:         "/accounts/api/agree/get/",
-		Method:      http.MethodGet,
-		Body:        `{"agree_type":"pool_max_worker"}`,
-		ContentType: "application/json",
-		Judge:       judgeReady,
+func DefaultChecks() (live, ready health.Check) { return DefaultTable().Checks() }
+
+// checkOf makes a profile's check one that can be done.
+func checkOf(c profile.Check) health.Check {
+	want := cmp.Or(c.HTTPStatus, http.StatusOK)
+	return health.Check{
+		URI: c.URI, Method: cmp.Or(c.Method, http.MethodGet), Body: c.Body, ContentType: c.ContentType, Expect: c.Contains,
+		Judge: func(status int, body []byte) error {
+			if status != want {
+				return fmt.Errorf("HTTP status %d", status)
+			}
+			if c.Answer == profile.AnswerNone {
+				return nil
+			}
+			return judgeBody(body, c.Answer == profile.AnswerAny)
+		},
 	}
-	return live, ready
 }
 
-func judgeLive(status int, body []byte) error {
-	if status != http.StatusOK {
-		return fmt.Errorf("HTTP status %d", status)
-	}
-	if _, _, ok := BodyStatus(body); !ok {
-		return errNotOMFLOW
-	}
-	return nil
-}
-
-func judgeReady(status int, body []byte) error {
-	if status != http.StatusOK {
-		return fmt.Errorf("HTTP status %d", status)
-	}
+// judgeBody wants OMFLOW's JSON, with status 200 unless any will do.
+func judgeBody(body []byte, anyStatus bool) error {
 	s, message, ok := BodyStatus(body)
 	switch {
 	case !ok:
 		return errNotOMFLOW
-	case s == http.StatusOK:
+	case anyStatus || s == http.StatusOK:
 		return nil
 	case message == "":
 		return fmt.Errorf("status %d", s)

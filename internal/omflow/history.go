@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// safeName reports whether the decoded rest of a path under historyPath, with a slash
+// safeName reports whether the decoded rest of a history_files path, with a slash
 // at its end, stays inside OMFLOW's folder of uploads. OMFLOW joins it to that folder
 // with Python's os.path.join, which gives up the folder for a name that begins with
 // a slash or, on Windows, with a drive ("C:"). Refused are

@@ -7,27 +7,14 @@ import (
 	"github.com/omflow/booster/internal/omflow/jsonscan"
 )
 
-const (
-	agreePath   = "/accounts/api/agree/get/"
-	historyPath = "/api/history-files/download/"
-	historyWord = "history-files"
-)
-
 // maxDecodes is how often a path is percent-decoded in search of a hole. Django
 // decodes once; a web server before it may decode once more.
 const maxDecodes = 4
 
-// AllowAgreeGet lets every question to /accounts/api/agree/get/ pass. Refuses says
-// what is refused without it. It must not run beside the Table's other methods.
-func (t *Table) AllowAgreeGet() { t.agreeOpen = true }
-
-// AllowHistoryPaths lets every path under /api/history-files/download/ pass. Refuses
-// says what is refused without it. It must not run beside the Table's other methods.
-func (t *Table) AllowHistoryPaths() { t.historyOpen = true }
-
 // Refuses reports whether a request would use one of two holes of OMFLOW Server
 // (measured on OMFLOW 1.1.0.0), and so must not reach one; its answer is Forbidden.
-// rawQuery is the query as the client sent it, without the question mark.
+// rawQuery is the query as the client sent it, without the question mark. The URLs and
+// settings named here are those of the built-in profile.
 //
 //   - /accounts/api/agree/get/ answers any system setting to anyone, without a login,
 //     the password of the LDAP account included. Only the two texts that the
@@ -49,26 +36,28 @@ func (t *Table) AllowHistoryPaths() { t.historyOpen = true }
 // It keeps nothing of the request and allocates nothing for paths of less than 256
 // bytes. A table made with PlainTable refuses nothing.
 func (t *Table) Refuses(r *Request, rawQuery string) bool {
-	if !t.omflow || t.agreeOpen && t.historyOpen || harmless(r.Path) {
+	agree, history := t.repairs.AgreeGet, t.repairs.HistoryFiles
+	if !agree && !history || t.harmless(r.Path) {
 		return false
 	}
+	p := t.profile
 	var buf, cleanBuf [pathBuffer]byte
 	path, doubt := decodePath(buf[:0], r.Path)
 	known := true // the path was one of history's from the first decoding on
 	for decodes := 1; ; decodes++ {
-		tail, isHistory := bytes.CutPrefix(belowRest(path), []byte(historyPath))
-		known = known && isHistory
+		inner := t.belowREST(path)
+		known = known && history && hasPrefix(inner, p.HistoryFiles.Path)
 		switch {
 		case known:
-			if !t.historyOpen && (!safeName(tail, decodes == 1) || decodes == maxDecodes) {
+			if !safeName(inner[len(p.HistoryFiles.Path):], decodes == 1) || decodes == maxDecodes {
 				return true
 			}
-		case string(belowRest(path)) == agreePath:
-			if !t.agreeOpen && (doubt != pathPlain || !clearQuestion(r, rawQuery)) {
+		case agree && string(inner) == p.AgreeGet.Path:
+			if doubt != pathPlain || !clearQuestion(r, rawQuery, &p.AgreeGet) {
 				return true
 			}
 		case doubt != pathPlain:
-			if !t.historyOpen && bytes.Contains(path, []byte(historyWord)) ||
+			if history && bytes.Contains(path, []byte(p.HistoryFiles.Word)) ||
 				t.isHole(cleanPath(cleanBuf[:0], path)) || t.isHole(cleanPath(cleanBuf[:0], beforeQuery(path))) {
 				return true
 			}
@@ -85,29 +74,32 @@ func (t *Table) Refuses(r *Request, rawQuery string) bool {
 
 // isHole reports whether a cleaned path is one of those that are watched.
 func (t *Table) isHole(path []byte) bool {
-	path = belowRest(path)
-	return !t.agreeOpen && string(path) == agreePath ||
-		!t.historyOpen && len(path) >= len(historyPath) && string(path[:len(historyPath)]) == historyPath
+	path = t.belowREST(path)
+	return t.repairs.AgreeGet && string(path) == t.profile.AgreeGet.Path ||
+		t.repairs.HistoryFiles && hasPrefix(path, t.profile.HistoryFiles.Path)
 }
 
-// harmless reports whether a path, as the client sent it, has none of the words that
-// the holes' paths have, and nothing that makes one of them: an escape, or a control
+// harmless reports whether a path, as the client sent it, lacks one of the segments of
+// each hole's path, and has nothing that makes one of them: an escape, or a control
 // character that is dropped. It saves the decoding of nearly all paths.
-func harmless(path string) bool {
+func (t *Table) harmless(path string) bool {
 	for i := range len(path) {
 		if c := path[i]; c < ' ' || c == 0x7f || c == '%' {
 			return false
 		}
 	}
-	return !strings.Contains(path, "agree") && !strings.Contains(path, historyWord)
-}
-
-// belowRest returns the path that OMFLOW runs for a decoded path.
-func belowRest(path []byte) []byte {
-	if inner := underRest(path); inner != nil {
-		return inner
+	if t.repairs.HistoryFiles && strings.Contains(path, t.profile.HistoryFiles.Word) {
+		return false
 	}
-	return path
+	if !t.repairs.AgreeGet {
+		return true
+	}
+	for _, word := range t.agreeWords {
+		if !strings.Contains(path, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // beforeQuery cuts a decoded path where a program would see a query or fragment in

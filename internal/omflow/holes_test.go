@@ -5,12 +5,36 @@ import (
 	"encoding/json"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/omflow/booster/internal/omflow/profile"
 )
 
 const pageForm = "application/x-www-form-urlencoded; charset=UTF-8" // what jQuery sends
+
+// The URLs with holes.
+const (
+	agreePath   = "/accounts/api/agree/get/"
+	historyPath = "/api/history-files/download/"
+)
+
+func agreeGet(r *profile.Repairs)     { r.AgreeGet = false }
+func historyFiles(r *profile.Repairs) { r.HistoryFiles = false }
+
+// without returns the table of OMFLOW 1.1.0.0 with a repair switched off.
+func without(t *testing.T, off func(*profile.Repairs)) *Table {
+	t.Helper()
+	p := profile.Default()
+	off(&p.Repairs)
+	table, err := NewTable(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
 
 // question is a request whose body was seen whole.
 func question(method, path, contentType, body string) *Request {
@@ -91,8 +115,7 @@ func TestAgreeQuestions(t *testing.T) {
 }
 
 func TestAgreePathsInDoubt(t *testing.T) {
-	table, open := DefaultTable(), DefaultTable()
-	open.AllowAgreeGet()
+	table, open := DefaultTable(), without(t, agreeGet)
 	for _, path := range []string{
 		"/accounts//api/agree/get/", "//accounts/api/agree/get/", "/accounts/./api/agree/get/", "/x/../accounts/api/agree/get",
 		"/accounts/api/agree/get//", "/accounts/api/agree/get/%0a", "/accounts/api/agree/get%0A", "/accounts/api/agree%2fget/",
@@ -120,8 +143,7 @@ func TestAgreePathsInDoubt(t *testing.T) {
 }
 
 func TestAgreeNeedsTheBody(t *testing.T) {
-	table, open := DefaultTable(), DefaultTable()
-	open.AllowAgreeGet()
+	table, open := DefaultTable(), without(t, agreeGet)
 	for _, path := range []string{agreePath, "/rest" + agreePath, "/accounts/api/agree/get", "/accounts//api/agree/get"} {
 		for _, method := range []string{"GET", "POST", "HEAD", "PUT"} {
 			r := &Request{Method: method, Path: path}
@@ -140,8 +162,7 @@ func TestAgreeNeedsTheBody(t *testing.T) {
 }
 
 func TestHistoryPaths(t *testing.T) {
-	table, open := DefaultTable(), DefaultTable()
-	open.AllowHistoryPaths()
+	table, open := DefaultTable(), without(t, historyFiles)
 	const folder = "omformflow/0f8fad5bd9cb469fa16570867728950e/1/2/"
 	for _, tt := range []struct {
 		name    string
@@ -228,15 +249,13 @@ func TestHistoryPaths(t *testing.T) {
 func TestEachHoleIsOpenedAlone(t *testing.T) {
 	agree := question("POST", agreePath, jsonType, `{"agree_type":"ldap_config"}`)
 	history := question("GET", historyPath+"../x", "", "")
-	table := DefaultTable()
-	table.AllowAgreeGet()
+	table := without(t, agreeGet)
 	if table.Refuses(agree, "") || !table.Refuses(history, "") {
-		t.Error("AllowAgreeGet opens something else")
+		t.Error("agree_get off opens something else")
 	}
-	table = DefaultTable()
-	table.AllowHistoryPaths()
+	table = without(t, historyFiles)
 	if !table.Refuses(agree, "") || table.Refuses(history, "") {
-		t.Error("AllowHistoryPaths opens something else")
+		t.Error("history_files off opens something else")
 	}
 }
 
@@ -260,7 +279,7 @@ func TestRefusesAllocatesNothing(t *testing.T) {
 func pythonAsks(body []byte, contentType string) []string {
 	var object map[string]any
 	if utf8.Valid(body) && json.Unmarshal(body, &object) == nil && object != nil {
-		s, _ := object[agreeKey].(string)
+		s, _ := object["agree_type"].(string)
 		return []string{s}
 	}
 	if !strings.HasPrefix(contentType, "application/x-www-form-urlencoded") {
@@ -269,7 +288,7 @@ func pythonAsks(body []byte, contentType string) []string {
 	var found []string
 	for _, form := range []string{string(body), strings.ReplaceAll(string(body), ";", "&")} {
 		values, _ := url.ParseQuery(form)
-		found = append(found, values[agreeKey]...)
+		found = append(found, values["agree_type"]...)
 	}
 	return found
 }
@@ -297,7 +316,7 @@ func FuzzRefuses(f *testing.F) {
 		decoded = strings.TrimPrefix(decoded, "/rest")
 		if decoded == agreePath {
 			for _, name := range pythonAsks(body, contentType) {
-				if !publicSetting(name) {
+				if !slices.Contains(profile.Default().AgreeGet.Public, name) {
 					t.Fatalf("%q asks for %q", body, name)
 				}
 			}

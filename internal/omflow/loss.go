@@ -8,15 +8,6 @@ import (
 	"github.com/omflow/booster/internal/omflow/token"
 )
 
-const (
-	editPath = "/flowmanage/api/omdata/edit/"
-	// byUUID is the name that stands in editPath's place for a flow's when the body
-	// names the flow by its UUID.
-	byUUID = "None"
-	// noModel is the Python exception of a flow whose model is not loaded.
-	noModel = "'bool' object has no attribute 'objects'"
-)
-
 // SilentLoss reports whether an answer says that a ticket was created but names no
 // ticket: JSON status 200 with result null, to a create under /flowmanage/api/omdata/
 // edit/, also under /rest/. Whether it is a create is told by the request's body, or,
@@ -34,27 +25,27 @@ const (
 //
 // CheckLoss tells the first from the others. Only in that case is NotCreated true, and
 // a second create harmless.
-func SilentLoss(r *Request, status int, body []byte) bool {
-	if status != http.StatusOK || !isEdit(r.Path) {
+func (t *Table) SilentLoss(r *Request, status int, body []byte) bool {
+	if !t.repairs.LostCreates || status != http.StatusOK || !t.isEdit(r.Path) {
 		return false
 	}
 	a, ok := readReply(body)
 	if !ok || a.status != http.StatusOK || string(a.result) != "null" {
 		return false
 	}
-	return a.says(&ticketCreated) || asksToCreate(r)
+	return a.says(t.created) || t.asksToCreate(r)
 }
 
-func isEdit(path string) bool {
+func (t *Table) isEdit(path string) bool {
 	var buf [pathBuffer]byte
 	decoded, _ := decodePath(buf[:0], path)
-	inner := belowRest(decoded)
-	return len(inner) > len(editPath) && string(inner[:len(editPath)]) == editPath
+	inner, edit := t.belowREST(decoded), t.profile.Tickets.Edit
+	return len(inner) > len(edit) && hasPrefix(inner, edit)
 }
 
-// asksToCreate reports whether the body is a whole JSON object whose last "action",
-// which counts for Python, is create.
-func asksToCreate(r *Request) bool {
+// asksToCreate reports whether the body is a whole JSON object whose last action,
+// which counts for Python, is a create.
+func (t *Table) asksToCreate(r *Request) bool {
 	body, complete := r.body()
 	if !complete {
 		return false
@@ -62,9 +53,9 @@ func asksToCreate(r *Request) bool {
 	s := jsonscan.Scan(body)
 	create := false
 	for s.Next() {
-		if jsonscan.Equal(s.Key, "action") {
+		if jsonscan.Equal(s.Key, t.profile.Action.Field) {
 			v, ok := jsonscan.Text(s.Value)
-			create = ok && jsonscan.Equal(v, "create")
+			create = ok && saysOne(v, t.profile.Action.Create)
 		}
 	}
 	return create && s.Whole()
@@ -92,26 +83,30 @@ type LossCheck struct {
 // browser's pages is asked for by its UUID, with a list of one ticket; a user who may
 // create but not see tickets gets no answer that says anything. That one is a GET with
 // a body, which OMFLOW takes, because Django asks no CSRF token of a GET.
-func CheckLoss(r *Request, restToken string) (check LossCheck, ok bool) {
+func (t *Table) CheckLoss(r *Request, restToken string) (check LossCheck, ok bool) {
 	var buf [pathBuffer]byte
 	decoded, doubt := decodePath(buf[:0], r.Path)
-	rest := underRest(decoded) != nil
-	if doubt != pathPlain || !isEdit(r.Path) || rest && !token.Valid(restToken) {
+	rest, tickets := t.underREST(decoded) != nil, &t.profile.Tickets
+	if doubt != pathPlain || !t.isEdit(r.Path) || rest && !token.Valid(restToken) {
 		return LossCheck{}, false
 	}
 	raw := strings.TrimSuffix(r.Path, "/")
 	name := raw[strings.LastIndexByte(raw, '/')+1:] // a plain path has no encoded slash
-	if len(raw)-len(name) != len(editPath) && (!rest || len(raw)-len(name) != len("/rest")+len(editPath)) {
+	prefix := ""
+	if rest {
+		prefix = strings.TrimSuffix(t.profile.REST, "/")
+	}
+	if len(raw)-len(name) != len(prefix)+len(tickets.Edit) {
 		return LossCheck{}, false // not one segment, or spelled with escapes
 	}
 	check = LossCheck{Method: http.MethodGet, ContentType: "application/json"}
-	fields, prefix := "", ""
+	fields := ""
 	if rest {
-		check.Method, prefix = http.MethodPost, "/rest"
-		fields = `"security":"` + restToken + `","omflow_restapi":true,`
+		check.Method = http.MethodPost
+		fields = `"` + t.profile.Tokens.Field + `":"` + restToken + `","omflow_restapi":true,`
 	}
-	if name != byUUID {
-		check.Path = prefix + "/flowmanage/api/omdata-data-id/get/" + name + "/"
+	if name != tickets.ByUUID {
+		check.Path = prefix + tickets.IDs + name + "/"
 		check.Body = []byte("{" + fields + `"data_no":1}`)
 		return check, true
 	}
@@ -122,7 +117,7 @@ func CheckLoss(r *Request, restToken string) (check LossCheck, ok bool) {
 	if !rest {
 		fields = `"omflow_restapi":true,` // the short form of the list
 	}
-	check.Path = prefix + "/flowmanage/api/omdata/list/" + byUUID + "/"
+	check.Path = prefix + tickets.List + tickets.ByUUID + "/"
 	check.Body = []byte("{" + fields + `"flow_uuid":"` + uuid +
 		`","search_columns":["id"],"search_conditions":[],"order_columns":["id"],"start":0,"limit":1}`)
 	return check, true
@@ -157,10 +152,10 @@ func flowUUID(r *Request) (string, bool) {
 
 // Lost reports whether the answer to a LossCheck proves that the create before it made
 // no ticket: the server has no model of the flow. Every other answer proves nothing.
-func Lost(status int, body []byte) bool {
+func (t *Table) Lost(status int, body []byte) bool {
 	if status != http.StatusOK {
 		return false
 	}
 	a, ok := readReply(body)
-	return ok && (a.status == http.StatusNotFound || a.status == http.StatusInternalServerError) && sameText(a.message, noModel)
+	return ok && (a.status == http.StatusNotFound || a.status == http.StatusInternalServerError) && a.says(t.profile.Tickets.NoModel)
 }

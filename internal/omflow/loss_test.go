@@ -48,16 +48,16 @@ func TestSilentLoss(t *testing.T) {
 		{"another create", "/rest/flowmanage/api/omdata-worklog/create/", jsonType, create, lostAnswer, 200, false},
 	} {
 		r := question("POST", tt.path, tt.contentType, tt.body)
-		if got := SilentLoss(r, tt.status, []byte(tt.answer)); got != tt.want {
+		if got := builtInTable.SilentLoss(r, tt.status, []byte(tt.answer)); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
 	r := &Request{Method: "POST", Path: restEdit, Body: []byte(create)}
-	if SilentLoss(r, 200, []byte(updated)) {
+	if builtInTable.SilentLoss(r, 200, []byte(updated)) {
 		t.Error("a body that goes on is taken for a create")
 	}
 	r.BodyComplete = true
-	if n := testing.AllocsPerRun(100, func() { SilentLoss(r, 200, []byte(lostAnswer)) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { builtInTable.SilentLoss(r, 200, []byte(lostAnswer)) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -90,7 +90,7 @@ func TestCheckLoss(t *testing.T) {
 		{path: browserEdit, body: byName + "x"},
 		{path: browserEdit, body: "flow_uuid=" + aFlow},
 	} {
-		check, ok := CheckLoss(question("POST", tt.path, "", tt.body), tt.token)
+		check, ok := builtInTable.CheckLoss(question("POST", tt.path, "", tt.body), tt.token)
 		if ok != (tt.url != "") || check.Method != tt.method || check.Path != tt.url || string(check.Body) != tt.check {
 			t.Errorf("%s %s: %v, %+v, %s", tt.path, tt.body, ok, check, check.Body)
 		}
@@ -98,13 +98,13 @@ func TestCheckLoss(t *testing.T) {
 			t.Errorf("%s: %s is not JSON", tt.path, check.Body)
 		}
 		// The check is a read, by the package's own rules.
-		if res := DefaultTable().Classify(question(check.Method, check.Path, check.ContentType, string(check.Body))); ok && res.Class != Read {
+		if res := builtInTable.Classify(question(check.Method, check.Path, check.ContentType, string(check.Body))); ok && res.Class != Read {
 			t.Errorf("%s %s is a %v", check.Method, check.Path, res.Class)
 		}
 	}
 	r := question("POST", browserEdit, jsonType, byName)
 	r.BodyComplete = false
-	if _, ok := CheckLoss(r, ""); ok {
+	if _, ok := builtInTable.CheckLoss(r, ""); ok {
 		t.Error("a flow is taken from half a body")
 	}
 }
@@ -125,7 +125,7 @@ func TestLost(t *testing.T) {
 		{500, `{"status": 500, "message": "'bool' object has no attribute 'objects'", "result": null}`, false},
 		{302, ``, false},
 	} {
-		if got := Lost(tt.status, []byte(tt.body)); got != tt.want {
+		if got := builtInTable.Lost(tt.status, []byte(tt.body)); got != tt.want {
 			t.Errorf("%d %s: %v", tt.status, tt.body, got)
 		}
 	}
@@ -138,9 +138,9 @@ func FuzzCheckLoss(f *testing.F) {
 	f.Add("/rest"+browserEdit, aToken, []byte(`{"flow_uuid":"0f8fad5bd9cb469fa16570867728\u0030"}`))
 	f.Fuzz(func(t *testing.T, path, token string, body []byte) {
 		r := question("POST", path, "", string(body))
-		SilentLoss(r, 200, body)
-		Lost(200, body)
-		check, ok := CheckLoss(r, token)
+		builtInTable.SilentLoss(r, 200, body)
+		builtInTable.Lost(200, body)
+		check, ok := builtInTable.CheckLoss(r, token)
 		if !ok {
 			return
 		}
@@ -155,7 +155,7 @@ func FuzzCheckLoss(f *testing.F) {
 				t.Fatalf("%q has %q", check.Body, key)
 			}
 		}
-		if res := DefaultTable().Classify(question(check.Method, check.Path, check.ContentType, string(check.Body))); res.Class != Read {
+		if res := builtInTable.Classify(question(check.Method, check.Path, check.ContentType, string(check.Body))); res.Class != Read {
 			t.Fatalf("%s %q is a %v", check.Method, check.Path, res.Class)
 		}
 	})

@@ -11,30 +11,6 @@ import (
 // in bytes. They have less than 500.
 const maxShortAnswer = 4 << 10
 
-// OMFLOW's messages that say what happened to a request, by language, as its
-// translations have them (OMFLOW 1.1.0.0). Their text is all that tells one refusal
-// from another.
-var (
-	tokenWrong = [languages]string{
-		traditionalChinese: "安全碼錯誤，請確認安全碼或重新取得新的安全碼。",
-		english:            "The security code is wrong. Please confirm the security code or obtain a new security code.",
-		japanese:           "コードが間違っています。コードを確認してください。または，新しいコードを入手してください。",
-		simplifiedChinese:  "安全码错误，请确认安全码或重新取得新的安全码。",
-	}
-	tokenOver = [languages]string{
-		traditionalChinese: "安全碼過期，請重新取得新的安全碼。",
-		english:            "The security code has expired. Please obtain a new security code.",
-		japanese:           "コードの有効期限が切れています。新しいコードを入手してください。",
-		simplifiedChinese:  "安全码过期，请重新取得新的安全码。",
-	}
-	ticketCreated = [languages]string{
-		traditionalChinese: "開單成功。",
-		english:            "Create data successfully.",
-		japanese:           "作成しました。",
-		simplifiedChinese:  "开单成功。",
-	}
-)
-
 // reply is one of OMFLOW's JSON answers. Its parts belong to the answer's bytes.
 type reply struct {
 	status  int
@@ -62,9 +38,10 @@ func readReply(body []byte) (a reply, ok bool) {
 	return a, s.Whole() && a.status != 0
 }
 
-// says reports whether the answer has one of the messages, in any language: the
-// language follows the client's headers.
-func (a reply) says(messages *[languages]string) bool {
+// says reports whether the answer has one of the messages. They are in all languages: the
+// language follows the client's headers. Their text is all that tells one refusal from
+// another.
+func (a reply) says(messages []string) bool {
 	for _, m := range messages {
 		if sameText(a.message, m) {
 			return true
@@ -75,7 +52,7 @@ func (a reply) says(messages *[languages]string) bool {
 
 // refused reports whether the answer is OMFLOW's "no permission" with one of the
 // messages, and nothing else.
-func (a reply) refused(messages *[languages]string) bool {
+func (a reply) refused(messages []string) bool {
 	return a.status == http.StatusForbidden && string(a.result) == "null" && a.says(messages)
 }
 

@@ -3,6 +3,8 @@ package omflow
 import (
 	"html"
 	"strconv"
+
+	"github.com/omflow/booster/internal/omflow/profile"
 )
 
 const maxShownID = 64
@@ -24,8 +26,8 @@ code{font-family:ui-monospace,Consolas,monospace}
 // page builds the page for browsers. Only a GET is offered to be repeated, and
 // only after a 503, which says that nothing was carried out; it then repeats
 // itself after wait seconds. A page's form must not be sent twice unasked.
-func (a Answer) page(lang language, wait int, isGet bool) []byte {
-	t, l := a.text(lang), pageLabels[lang]
+func (a Answer) page(t profile.Text, lang language, wait int, isGet bool) []byte {
+	l := pageLabels[lang]
 	b := make([]byte, 0, 3072)
 	b = append(b, "<!doctype html>\n<html lang=\""+lang.tag()+"\">\n<head>\n<meta charset=\"utf-8\">\n"...)
 	b = append(b, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"...)
@@ -36,9 +38,9 @@ func (a Answer) page(lang language, wait int, isGet bool) []byte {
 		b = strconv.AppendInt(b, int64(wait), 10)
 		b = append(b, "\">\n"...)
 	}
-	title := html.EscapeString(t.title)
+	title := html.EscapeString(t.Title)
 	b = append(b, "<title>"+title+"</title>\n<style>\n"+pageStyle+"</style>\n</head>\n<body>\n<main>\n"...)
-	b = append(b, "<h1>"+title+"</h1>\n<p>"+html.EscapeString(t.message)+"</p>\n"...)
+	b = append(b, "<h1>"+title+"</h1>\n<p>"+html.EscapeString(t.Message)+"</p>\n"...)
 	if retry {
 		b = append(b, "<p>"+html.EscapeString(l.refreshes)+" <a href=\"\">"+html.EscapeString(l.again)+"</a></p>\n"...)
 	}

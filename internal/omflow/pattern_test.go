@@ -105,16 +105,16 @@ func TestAddedLanes(t *testing.T) {
 		path string
 		want Result
 	}{
-		{"/plugin/api/reload/", Result{Control, Create, false}},
-		{"/rest/plugin/api/reload", Result{Control, Create, false}},
-		{"/x/../plugin//api/reload/", Result{Control, Create, false}},
-		{"/rest/plugin/files/a", Result{File, Create, false}},
-		{"/plugin/bulk/x", Result{Flow, Create, false}},
-		{"/flowmanage/api/omdata/edit/nightly/", Result{Flow, Create, true}},
-		{"/rest/flowmanage/api/omdata/list/live/", Result{Session, Read, false}},
-		{"/rest/flowmanage/api/omdata/list/other/", Result{Flow, Read, false}},
-		{"/rest/media/x", Result{Flow, Create, false}},
-		{"/media/x", Result{Static, Create, false}},
+		{"/plugin/api/reload/", Result{Lane: Control, Class: Create}},
+		{"/rest/plugin/api/reload", Result{Lane: Control, Class: Create}},
+		{"/x/../plugin//api/reload/", Result{Lane: Control, Class: Create}},
+		{"/rest/plugin/files/a", Result{Lane: File, Class: Create}},
+		{"/plugin/bulk/x", Result{Lane: Flow, Class: Create}},
+		{"/flowmanage/api/omdata/edit/nightly/", Result{Lane: Flow, Class: Create, Work: true, NeedsBody: true}},
+		{"/rest/flowmanage/api/omdata/list/live/", Result{Lane: Session, Class: Read}},
+		{"/rest/flowmanage/api/omdata/list/other/", Result{Lane: Flow, Class: Read}},
+		{"/rest/media/x", Result{Lane: Flow, Class: Create}},
+		{"/media/x", Result{Lane: Static, Class: Create}},
 	} {
 		if got := table.Classify(&Request{Method: "POST", Path: tt.path}); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.path, got, tt.want)

@@ -37,7 +37,7 @@ const (
 	// Table.Refuses. Nothing was sent.
 	Forbidden
 	// NotCreated: a server said that it had created a ticket and had not, see
-	// Lost. Nothing was carried out, so 503 is right although it was sent:
+	// Table.Lost. Nothing was carried out, so 503 is right although it was sent:
 	// the client is asked to send it again.
 	NotCreated
 

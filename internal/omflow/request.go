@@ -39,6 +39,11 @@ type Header interface {
 type Result struct {
 	Lane  Lane
 	Class Class
+	// Work is true for a request that may put an item into OMFLOW's flow queue, now
+	// or, for one that changes schedules, later: as long as such requests pass, the
+	// queue's journal may grow. An edit of a ticket counts unless its whole body was
+	// seen and deletes; so does what is not known under /flowmanage/ and no read.
+	Work bool
 	// NeedsBody is true when a look at the body could allow more than Class
 	// says, or change the lane, or Table.Refuses needs it, and nobody has looked
 	// yet. The caller then sets Body and BodyComplete and asks again. Lane and

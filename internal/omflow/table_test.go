@@ -140,41 +140,41 @@ func TestClassifyByBody(t *testing.T) {
 		partial                       bool
 		want                          Result
 	}{
-		{"create", restEdit, jsonType, `{"action":"create","formdata":[]}`, false, Result{Flow, Create, false}},
-		{"update", restEdit, jsonType, `{"security":"x","action":"update","data_id":2}`, false, Result{Flow, Guarded, false}},
-		{"delete", edit, jsonType, ` {"data_no":["99"] , "action" : "delete" } `, false, Result{Session, Guarded, false}},
-		{"content type does not matter", edit, formType, `{"action":"update"}`, false, Result{Session, Guarded, false}},
-		{"escaped key", edit, jsonType, `{"\u0061ction":"upd\u0061te"}`, false, Result{Session, Guarded, false}},
-		{"nested action is another one", edit, jsonType, `{"formdata":{"action":"update"},"x":[{"action":"delete"}]}`, false, Result{Session, Create, false}},
-		{"last key wins in Python", edit, jsonType, `{"action":"update","action":"create"}`, false, Result{Session, Create, false}},
-		{"first key wins elsewhere", edit, jsonType, `{"action":"create","action":"update"}`, false, Result{Session, Create, false}},
-		{"hidden second key", edit, jsonType, `{"action":"update","\u0061ction":"create"}`, false, Result{Session, Create, false}},
-		{"twice the same", edit, jsonType, `{"action":"update","action":"update"}`, false, Result{Session, Guarded, false}},
-		{"no action", edit, jsonType, `{}`, false, Result{Session, Create, false}},
-		{"not a string", edit, jsonType, `{"action":["update"]}`, false, Result{Session, Create, false}},
-		{"not an object", edit, jsonType, `[{"action":"update"}]`, false, Result{Session, Create, false}},
-		{"other action", edit, jsonType, `{"action":"updates"}`, false, Result{Session, Create, false}},
-		{"empty", edit, jsonType, ``, false, Result{Session, Create, false}},
-		{"part of a body", edit, jsonType, `{"action":"update","x":`, true, Result{Session, Create, false}},
-		{"looks whole but more follows", edit, jsonType, `{"action":"update"}`, true, Result{Session, Create, false}},
-		{"broken end makes it a form", edit, formType, `{"action":"update"}&action=create`, false, Result{Session, Create, false}},
-		{"byte order mark makes it a form", edit, jsonType, "\ufeff" + `{"action":"update"}`, false, Result{Session, Create, false}},
-		{"not UTF-8 makes it a form", edit, jsonType, `{"action":"update","x":"` + "\xff" + `"}`, false, Result{Session, Create, false}},
-		{"a number that Python refuses", edit, jsonType, `{"action":"update","x":` + strings.Repeat("9", 5000) + `}`, false, Result{Session, Create, false}},
-		{"deep", edit, jsonType, `{"action":"update","x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, false, Result{Session, Create, false}},
-		{"longer than the look", edit, jsonType, long, false, Result{Session, Create, false}},
-		{"form", edit, formType, "action=update&data_id=2", false, Result{Session, Create, false}},
-		{"multipart without files", edit, multipartType, noFile, false, Result{Session, Create, false}},
-		{"multipart with a file", edit, multipartType, aFile, false, Result{File, Create, false}},
-		{"multipart with a file under rest", restEdit, " Multipart/Form-Data;boundary=x", aFile, false, Result{File, Create, false}},
-		{"part of a multipart", edit, multipartType, noFile, true, Result{File, Create, false}},
-		{"service request with a file", "/service/api/request/", multipartType, aFile, false, Result{File, Create, false}},
-		{"message with a file", "/announcement/api/messages/create/", multipartType, aFile, false, Result{File, Create, false}},
-		{"multipart elsewhere", "/flowmanage/api/flow-SLA/create/", multipartType, aFile, false, Result{Session, Create, false}},
-		{"multipart control", "/flowmanage/api/flow-workspace-app/import/", multipartType, aFile, false, Result{Control, Create, false}},
-		{"control edit", "/flowmanage/api/flow-workspace-app/edit/", jsonType, `{"action":"delete"}`, false, Result{Control, Guarded, false}},
-		{"relation", "/flowmanage/api/relation/edit/", jsonType, `{"action":"delete"}`, false, Result{Session, Guarded, false}},
-		{"odd path", edit + ";x", jsonType, `{"action":"delete"}`, false, Result{Session, Create, false}},
+		{"create", restEdit, jsonType, `{"action":"create","formdata":[]}`, false, Result{Lane: Flow, Class: Create, Work: true}},
+		{"update", restEdit, jsonType, `{"security":"x","action":"update","data_id":2}`, false, Result{Lane: Flow, Class: Guarded, Work: true}},
+		{"delete", edit, jsonType, ` {"data_no":["99"] , "action" : "delete" } `, false, Result{Lane: Session, Class: Guarded}},
+		{"content type does not matter", edit, formType, `{"action":"update"}`, false, Result{Lane: Session, Class: Guarded, Work: true}},
+		{"escaped key", edit, jsonType, `{"\u0061ction":"upd\u0061te"}`, false, Result{Lane: Session, Class: Guarded, Work: true}},
+		{"nested action is another one", edit, jsonType, `{"formdata":{"action":"update"},"x":[{"action":"delete"}]}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"last key wins in Python", edit, jsonType, `{"action":"update","action":"create"}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"first key wins elsewhere", edit, jsonType, `{"action":"create","action":"update"}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"hidden second key", edit, jsonType, `{"action":"update","\u0061ction":"create"}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"twice the same", edit, jsonType, `{"action":"update","action":"update"}`, false, Result{Lane: Session, Class: Guarded, Work: true}},
+		{"no action", edit, jsonType, `{}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"not a string", edit, jsonType, `{"action":["update"]}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"not an object", edit, jsonType, `[{"action":"update"}]`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"other action", edit, jsonType, `{"action":"updates"}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"empty", edit, jsonType, ``, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"part of a body", edit, jsonType, `{"action":"update","x":`, true, Result{Lane: Session, Class: Create, Work: true}},
+		{"looks whole but more follows", edit, jsonType, `{"action":"update"}`, true, Result{Lane: Session, Class: Create, Work: true}},
+		{"broken end makes it a form", edit, formType, `{"action":"update"}&action=create`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"byte order mark makes it a form", edit, jsonType, "\ufeff" + `{"action":"update"}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"not UTF-8 makes it a form", edit, jsonType, `{"action":"update","x":"` + "\xff" + `"}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"a number that Python refuses", edit, jsonType, `{"action":"update","x":` + strings.Repeat("9", 5000) + `}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"deep", edit, jsonType, `{"action":"update","x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"longer than the look", edit, jsonType, long, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"form", edit, formType, "action=update&data_id=2", false, Result{Lane: Session, Class: Create, Work: true}},
+		{"multipart without files", edit, multipartType, noFile, false, Result{Lane: Session, Class: Create, Work: true}},
+		{"multipart with a file", edit, multipartType, aFile, false, Result{Lane: File, Class: Create, Work: true}},
+		{"multipart with a file under rest", restEdit, " Multipart/Form-Data;boundary=x", aFile, false, Result{Lane: File, Class: Create, Work: true}},
+		{"part of a multipart", edit, multipartType, noFile, true, Result{Lane: File, Class: Create, Work: true}},
+		{"service request with a file", "/service/api/request/", multipartType, aFile, false, Result{Lane: File, Class: Create, Work: true}},
+		{"message with a file", "/announcement/api/messages/create/", multipartType, aFile, false, Result{Lane: File, Class: Create}},
+		{"multipart elsewhere", "/flowmanage/api/flow-SLA/create/", multipartType, aFile, false, Result{Lane: Session, Class: Create}},
+		{"multipart control", "/flowmanage/api/flow-workspace-app/import/", multipartType, aFile, false, Result{Lane: Control, Class: Create}},
+		{"control edit", "/flowmanage/api/flow-workspace-app/edit/", jsonType, `{"action":"delete"}`, false, Result{Lane: Control, Class: Guarded}},
+		{"relation", "/flowmanage/api/relation/edit/", jsonType, `{"action":"delete"}`, false, Result{Lane: Session, Class: Guarded}},
+		{"odd path", edit + ";x", jsonType, `{"action":"delete"}`, false, Result{Lane: Session, Class: Create, Work: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := Request{Method: "POST", Path: tt.path, ContentType: tt.contentType, Body: []byte(tt.body), BodyComplete: !tt.partial}
@@ -191,12 +191,12 @@ func TestNeedsBody(t *testing.T) {
 		path, contentType string
 		want              Result
 	}{
-		{"/rest/flowmanage/api/omdata/edit/x/", jsonType, Result{Flow, Create, true}},
-		{"/flowmanage/api/omdata/edit/x/", multipartType, Result{File, Create, true}},
-		{"/service/api/request/", multipartType, Result{File, Create, true}},
-		{"/service/api/request/", jsonType, Result{Session, Create, false}},
-		{"/flowmanage/api/omdata/list/x/", jsonType, Result{Session, Read, false}},
-		{"/", multipartType, Result{Session, Create, false}},
+		{"/rest/flowmanage/api/omdata/edit/x/", jsonType, Result{Lane: Flow, Class: Create, Work: true, NeedsBody: true}},
+		{"/flowmanage/api/omdata/edit/x/", multipartType, Result{Lane: File, Class: Create, Work: true, NeedsBody: true}},
+		{"/service/api/request/", multipartType, Result{Lane: File, Class: Create, Work: true, NeedsBody: true}},
+		{"/service/api/request/", jsonType, Result{Lane: Session, Class: Create, Work: true}},
+		{"/flowmanage/api/omdata/list/x/", jsonType, Result{Lane: Session, Class: Read}},
+		{"/", multipartType, Result{Lane: Session, Class: Create}},
 	} {
 		r := Request{Method: "POST", Path: tt.path, ContentType: tt.contentType}
 		if got := table.Classify(&r); got != tt.want {
@@ -252,7 +252,7 @@ func TestDoubtfulPaths(t *testing.T) {
 // same class, and the same lane where the lane is about the server.
 func TestRestTwins(t *testing.T) {
 	table := DefaultTable()
-	for path, ru := range urls {
+	for path, ru := range builtInTable.urls {
 		if ru.class == Read && ru.action {
 			t.Errorf("%s: a read whose action matters", path)
 		}
@@ -281,7 +281,7 @@ func TestPlainTable(t *testing.T) {
 		"POST": Create, "PATCH": Create, "LOCK": Create, "": Create,
 	} {
 		for _, path := range []string{"/", "/rest/x", "/static/a.css", "/flowmanage/api/omdata/edit/x/"} {
-			want := Result{Session, class, false}
+			want := Result{Lane: Session, Class: class}
 			if got := table.Classify(&Request{Method: method, Path: path, ContentType: multipartType}); got != want {
 				t.Errorf("%s %s: %+v, want %+v", method, path, got, want)
 			}
@@ -296,7 +296,7 @@ func TestPlainTable(t *testing.T) {
 }
 
 func FuzzClassify(f *testing.F) {
-	for path := range urls {
+	for path := range builtInTable.urls {
 		f.Add("POST", path, jsonType, []byte(`{"action":"update"}`), true)
 	}
 	f.Add("GET", "/static/%2e%2e/rest//x;a", multipartType, []byte("filename"), false)

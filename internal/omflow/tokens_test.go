@@ -25,7 +25,7 @@ func TestIsTokenRequest(t *testing.T) {
 		{"POST", "/accounts/api/agree/get/", false},
 		{"POST", "", false},
 	} {
-		if got := IsTokenRequest(&Request{Method: tt.method, Path: tt.path}); got != tt.want {
+		if got := builtInTable.IsTokenRequest(&Request{Method: tt.method, Path: tt.path}); got != tt.want {
 			t.Errorf("%s %s: %v", tt.method, tt.path, got)
 		}
 	}
@@ -49,7 +49,7 @@ func TestTokenAnswer(t *testing.T) {
 		{`<html>` + aToken, ""},
 		{``, ""},
 	} {
-		if got, ok := TokenAnswer([]byte(tt.body)); got != tt.want || ok != (tt.want != "") {
+		if got, ok := builtInTable.TokenAnswer([]byte(tt.body)); got != tt.want || ok != (tt.want != "") {
 			t.Errorf("%s: %q, %v", tt.body, got, ok)
 		}
 	}
@@ -92,24 +92,24 @@ func TestTokenRefusals(t *testing.T) {
 					if status != http.StatusForbidden || result != "null" {
 						want = none
 					}
-					if got := TokenRefused(body); got != (want == wrong) {
+					if got := builtInTable.TokenRefused(body); got != (want == wrong) {
 						t.Errorf("%s: wrong is %v", body, got)
 					}
-					if got := TokenExpired(body); got != (want == expired) {
+					if got := builtInTable.TokenExpired(body); got != (want == expired) {
 						t.Errorf("%s: expired is %v", body, got)
 					}
-					if TokenRefused(body[:len(body)-1]) || TokenExpired(body[:len(body)-1]) {
+					if builtInTable.TokenRefused(body[:len(body)-1]) || builtInTable.TokenExpired(body[:len(body)-1]) {
 						t.Errorf("%s counts when it is broken off", body)
 					}
-					if n := testing.AllocsPerRun(10, func() { TokenRefused(body) }); n > 0 {
+					if n := testing.AllocsPerRun(10, func() { builtInTable.TokenRefused(body) }); n > 0 {
 						t.Errorf("%v allocations", n)
 					}
 				}
 			}
 		}
 	}
-	long := `{"status":403,"message":"` + tokenWrong[english] + `","result":null` + strings.Repeat(" ", maxShortAnswer) + `}`
-	if TokenRefused([]byte(long)) {
+	long := `{"status":403,"message":"The security code is wrong. Please confirm the security code or obtain a new security code.","result":null` + strings.Repeat(" ", maxShortAnswer) + `}`
+	if builtInTable.TokenRefused([]byte(long)) {
 		t.Error("a long answer is read to its end")
 	}
 }
@@ -136,11 +136,11 @@ func escaped(text string) string {
 // FuzzTokenAnswers holds that an answer counts only for what any JSON parser reads.
 func FuzzTokenAnswers(f *testing.F) {
 	f.Add([]byte(`{"status":200,"message":"","result":{"security":"` + aToken + `"}}`))
-	f.Add([]byte(`{"status":403,"message":` + escaped(tokenWrong[traditionalChinese]) + `,"result":null}`))
-	f.Add([]byte(`{"status":403,"message":"` + tokenOver[japanese] + `","result":null}`))
+	f.Add([]byte(`{"status":403,"message":` + escaped("安全碼錯誤，請確認安全碼或重新取得新的安全碼。") + `,"result":null}`))
+	f.Add([]byte(`{"status":403,"message":"コードの有効期限が切れています。新しいコードを入手してください。","result":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		token, issued := TokenAnswer(body)
-		wrong, expired := TokenRefused(body), TokenExpired(body)
+		token, issued := builtInTable.TokenAnswer(body)
+		wrong, expired := builtInTable.TokenRefused(body), builtInTable.TokenExpired(body)
 		if !issued && !wrong && !expired {
 			return
 		}
@@ -160,9 +160,9 @@ func FuzzTokenAnswers(f *testing.F) {
 		if json.Unmarshal(members["message"], &message) != nil || wrong == expired {
 			t.Fatalf("%q: %v, %v", body, wrong, expired)
 		}
-		known := tokenOver
+		known := builtInTable.expired
 		if wrong {
-			known = tokenWrong
+			known = builtInTable.wrong
 		}
 		for _, m := range known {
 			if m == message {

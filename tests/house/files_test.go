@@ -103,12 +103,15 @@ func TestClockIsPassedIn(t *testing.T) {
 	})
 }
 
-// TestOnePackageKnowsOMFLOW: URLs of OMFLOW are in one package, and where something
-// stands in for OMFLOW or explains it.
+// TestOnePackageKnowsOMFLOW: URLs of OMFLOW are in one place, the built-in profile and its
+// package, and where something stands in for OMFLOW or explains it.
 func TestOnePackageKnowsOMFLOW(t *testing.T) {
 	url := regexp.MustCompile(`/(accounts|flowmanage|my-mission|dashboard|l-side|workinfo)/|/rest/[a-z]`)
 	found := false
 	files(t, func(path string, text []byte) {
+		if in(path, "internal/omflow/profile") && strings.HasSuffix(path, ".json") {
+			found = found || url.Match(text)
+		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return
 		}
@@ -117,16 +120,14 @@ func TestOnePackageKnowsOMFLOW(t *testing.T) {
 				continue
 			}
 			switch {
-			case in(path, "internal/omflow"):
-				found = true
-			case in(path, "internal/testbed"), in(path, "internal/demo"), in(path, "tests"):
+			case in(path, "internal/omflow"), in(path, "internal/testbed"), in(path, "internal/demo"), in(path, "tests"):
 			default:
 				t.Errorf("%s knows %s: put it into internal/omflow", path, literal)
 			}
 		}
 	})
 	if !found {
-		t.Error("internal/omflow has no URL of OMFLOW: this test looks for the wrong thing")
+		t.Error("the built-in profile has no URL of OMFLOW: this test looks for the wrong thing")
 	}
 }
 

@@ -234,7 +234,7 @@ func BenchmarkFindAndLookup(b *testing.B) {
 	body := []byte(`{"security":"` + tokenA + `","omflow_restapi":true,"action":"create","formdata":[` + strings.Repeat(`{"id":"FORMITM_1","type":"h_title","value":"t"},`, 18) + `{}]}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		at, ok := Find(body, "application/json")
+		at, ok := Find(body, "application/json", "security")
 		if !ok {
 			b.Fatal("not found")
 		}

@@ -7,29 +7,27 @@ import (
 	"github.com/omflow/booster/internal/omflow/jsonscan"
 )
 
-// field is the name of the token in a call.
-const field = "security"
-
-// Find returns where in the body of a call its token is. body may be the beginning of
+// Find returns where in the body of a call its token is; field is the token's name there,
+// of letters, digits and "._-". body may be the beginning of
 // the body only. OMFLOW reads every body as JSON first, whatever its Content-Type, then
 // as a form; of several values Python takes the last, and so does Find.
-func Find(body []byte, contentType string) (at int, ok bool) {
+func Find(body []byte, contentType, field string) (at int, ok bool) {
 	switch {
 	case startsObject(body):
-		return inJSON(body)
+		return inJSON(body, field)
 	case strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "multipart/"):
-		return inMultipart(body)
+		return inMultipart(body, field)
 	default:
-		return inForm(body)
+		return inForm(body, field)
 	}
 }
 
 // FindInQuery returns where in a query its token is.
-func FindInQuery(query string) (at int, ok bool) {
+func FindInQuery(query, field string) (at int, ok bool) {
 	if !strings.Contains(query, field+"=") {
 		return 0, false
 	}
-	return inForm([]byte(query))
+	return inForm([]byte(query), field)
 }
 
 func startsObject(body []byte) bool {
@@ -43,7 +41,7 @@ func startsObject(body []byte) bool {
 	return false
 }
 
-func inJSON(body []byte) (at int, ok bool) {
+func inJSON(body []byte, field string) (at int, ok bool) {
 	s := jsonscan.Scan(body)
 	for s.Next() {
 		if !jsonscan.Equal(s.Key, field) {
@@ -58,7 +56,7 @@ func inJSON(body []byte) (at int, ok bool) {
 	return at, ok
 }
 
-func inForm(body []byte) (at int, ok bool) {
+func inForm(body []byte, field string) (at int, ok bool) {
 	for from := 0; from < len(body); {
 		end := bytes.IndexByte(body[from:], '&')
 		if end < 0 {
@@ -77,7 +75,7 @@ func inForm(body []byte) (at int, ok bool) {
 // inMultipart finds a part of the name whose value is a token. It reads no more of the
 // syntax than that: what it finds has the form of a token, and is changed only if it is
 // one that is known.
-func inMultipart(body []byte) (at int, ok bool) {
+func inMultipart(body []byte, field string) (at int, ok bool) {
 	name := []byte(`name="` + field + `"`)
 	for from := 0; ; {
 		i := bytes.Index(body[from:], name)

@@ -42,7 +42,7 @@ func TestFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// A larger array behind the body must not shift the place.
 			body := append(make([]byte, 0, len(test.body)+100), test.body...)
-			at, ok := Find(body, test.contentType)
+			at, ok := Find(body, test.contentType, "security")
 			got := ""
 			if ok {
 				got = string(body[at : at+Length])
@@ -56,10 +56,10 @@ func TestFind(t *testing.T) {
 
 func TestFindInQuery(t *testing.T) {
 	query := "omflow_restapi=true&security=" + tokenA
-	if at, ok := FindInQuery(query); !ok || query[at:at+Length] != tokenA {
+	if at, ok := FindInQuery(query, "security"); !ok || query[at:at+Length] != tokenA {
 		t.Errorf("FindInQuery = %d, %v", at, ok)
 	}
-	if _, ok := FindInQuery("a=b"); ok {
+	if _, ok := FindInQuery("a=b", "security"); ok {
 		t.Error("found a token where there is none")
 	}
 }
@@ -71,7 +71,7 @@ func FuzzFind(f *testing.F) {
 	f.Add([]byte("security="+tokenA+"&a=b"), "application/x-www-form-urlencoded")
 	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=\"security\"\r\n\r\n"+tokenA+"\r\n--b--"), "multipart/form-data; boundary=b")
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
-		at, ok := Find(body, contentType)
+		at, ok := Find(body, contentType, "security")
 		if !ok {
 			return
 		}
