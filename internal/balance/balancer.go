@@ -79,11 +79,17 @@ type Balancer struct {
 	sessions sessionTable
 	resting  restingTimes
 	waiting  [Lanes]atomic.Int64 // requests in the queue, by lane
+	heldBack [Lanes]atomic.Int64 // those that the hold of work keeps out of it
+	working  atomic.Int64        // requests with Work that have a slot
 
-	mu    sync.Mutex
-	cfg   Config
-	queue queue
-	ticks int
+	mu      sync.Mutex
+	cfg     Config
+	queue   queue
+	ticks   int
+	holding bool
+	lead    string            // the lead server's name, or ""
+	behind  map[string]string // why, by name
+	out     map[string]string // why, by name
 	// firstUp is when the first server came up.
 	firstUp time.Time
 }
@@ -91,15 +97,6 @@ type Balancer struct {
 // togetherWithin is how long after the first server others count as having come
 // up with it: two rounds of checks at their default interval, and a little.
 const togetherWithin = 5 * time.Second
-
-// table is the servers at one moment. It is never changed, only replaced.
-type table struct {
-	servers []*Server
-	byID    map[uint64]*Server
-	// open are the servers that take requests of any kind: all that are up and
-	// no backup, or else the backups.
-	open []*Server
-}
 
 // New returns a Balancer without servers. now is the time of its birth.
 func New(cfg Config, now time.Time) (*Balancer, error) {
@@ -150,7 +147,7 @@ func (s Spec) validate() error {
 
 // Update makes the table hold exactly these servers. A server that was there
 // before, by name, keeps its state, health and mark; a new one begins as
-// Starting. Requests in flight on a server that is no longer in the table end
+// Starting. What SetLead, SetBehind and SetOut said holds for new ones, too. Requests in flight on a server that is no longer in the table end
 // as usual.
 func (b *Balancer) Update(now time.Time, specs []Spec) error {
 	seen := make(map[uint64]string, len(specs))
@@ -233,90 +230,10 @@ func (b *Balancer) SetMark(now time.Time, name string, mark Mark) {
 	if s == nil || s.mark == mark {
 		return
 	}
-	if s.mark != NoMark && mark == NoMark && s.health == Up {
-		s.upSince = now
-	}
-	if s.mark == NoMark {
-		s.drainSince = now
-	}
+	was := b.away(s)
 	s.mark = mark
+	b.left(now, s, was)
 	b.install(now, t.clone(), nil)
-}
-
-func (t *table) clone() *table {
-	return &table{servers: t.servers, byID: t.byID}
-}
-
-func newServer(spec Spec) *Server {
-	return &Server{name: spec.Name, id: IDOf(spec.Name)}
-}
-
-// install derives what each server takes, puts the table in force, and gives
-// waiting requests what can be given now. also are servers that may have left
-// the table. The caller holds b.mu.
-func (b *Balancer) install(now time.Time, t *table, also []*Server) {
-	for _, backup := range []bool{false, true} {
-		for _, s := range t.servers {
-			if s.backup.Load() != backup {
-				continue
-			}
-			takes := b.takesOf(now, s)
-			if takes == takesAll && backup && len(t.open) > 0 && !t.open[0].backup.Load() {
-				takes = takesSticky
-			}
-			if takes == takesAll {
-				t.open = append(t.open, s)
-			}
-			s.takes.Store(takes)
-		}
-	}
-	for _, s := range also {
-		if s.gone {
-			s.takes.Store(takesNone)
-		}
-	}
-	b.retune(now, t)
-	t.levelPasses()
-	b.table.Store(t)
-	for _, s := range t.servers {
-		if s.takes.Load() == takesNone {
-			b.queue.unbind(s)
-		}
-	}
-	for _, s := range also {
-		if s.gone {
-			b.queue.unbind(s)
-		}
-	}
-	b.dispatchAll(now, t)
-}
-
-func (b *Balancer) takesOf(now time.Time, s *Server) uint32 {
-	switch {
-	case s.gone || s.mark == Maintenance || s.health != Up:
-		return takesNone
-	case s.mark == Drain:
-		if now.Sub(s.drainSince) < b.cfg.OnDrain {
-			return takesSticky
-		}
-		return takesNone
-	case s.weight == 0:
-		return takesSticky
-	default:
-		return takesAll
-	}
-}
-
-func (b *Balancer) retune(now time.Time, t *table) {
-	var fastest int64
-	for _, s := range t.servers {
-		if l := s.latency.Load(); l > 0 && (fastest == 0 || l < fastest) {
-			fastest = l
-		}
-	}
-	for _, s := range t.servers {
-		s.retune(now, fastest)
-	}
 }
 
 // Tick is to be called ten times a second. It moves what depends on time alone:
@@ -330,7 +247,7 @@ func (b *Balancer) Tick(now time.Time) {
 	at := now.Sub(b.epoch)
 	for _, s := range t.servers {
 		s.share.tick(at)
-		if s.mark == Drain && s.takes.Load() == takesSticky && b.takesOf(now, s) == takesNone {
+		if b.away(s) && s.takes.Load() == takesSticky && b.able(now, s) == takesNone {
 			t = t.clone()
 			b.install(now, t, nil)
 		}
@@ -344,24 +261,11 @@ func (b *Balancer) Tick(now time.Time) {
 // Ready reports whether any server takes requests.
 func (b *Balancer) Ready() bool { return len(b.table.Load().open) > 0 }
 
-// levelPasses keeps a server that was away, or busy, for long from being chosen
-// among equals until it has caught up with all it missed: it may be behind by
-// sixteen requests at most.
-func (t *table) levelPasses() {
-	const behind = 16
-	var highest uint64
-	for _, s := range t.servers {
-		if s.takes.Load() != takesNone {
-			highest = max(highest, s.pass.Load())
-		}
+// ReadyFor reports whether a server takes such requests: the lead for those that
+// belong to it, any for all others.
+func (b *Balancer) ReadyFor(r *Request) bool {
+	if r.ToLead {
+		return b.table.Load().lead != nil
 	}
-	for _, s := range t.servers {
-		pass, slack := s.pass.Load(), behind*s.step.Load()
-		if highest > slack && pass < highest-slack {
-			s.pass.CompareAndSwap(pass, highest-slack)
-		}
-		if highest > 1<<62 { // the same from all keeps their order
-			s.pass.Add(^uint64(1<<61 - 1))
-		}
-	}
+	return b.Ready()
 }

@@ -21,6 +21,8 @@ const (
 	WhyWaited Why = "waited"
 	// WhyMoved is one chosen because the session's own takes no requests.
 	WhyMoved Why = "moved"
+	// WhyLead is the lead server, which alone takes such requests.
+	WhyLead Why = "lead"
 )
 
 // Request is what a Balancer needs to know of a request.
@@ -34,6 +36,13 @@ type Request struct {
 	// Key stands for what is asked (a hash of method and path); the best time of
 	// a key tells how long such a request takes on a resting server.
 	Key uint32
+	// ToLead is true for a request that belongs to the lead server. It waits for that
+	// one, whoever it is when its turn comes, and goes nowhere else; Sticky and Tried
+	// don't count.
+	ToLead bool
+	// Work is true for a request that may put something into the servers' own queue of
+	// work, which the hold of work keeps waiting; see SetHold.
+	Work bool
 	// Tried are servers that failed this request. They are not chosen again
 	// while another is up.
 	Tried []*Server
@@ -53,6 +62,7 @@ type Grant struct {
 	Server  *Server
 	Why     Why
 	lane    Lane
+	work    bool
 	key     uint32
 	working int64 // how many requests the server worked on when it began, this one too
 }
@@ -77,32 +87,67 @@ func (b *Balancer) fast(now time.Time, r *Request) (Grant, bool) {
 		return Grant{}, false
 	}
 	t := b.table.Load()
+	if r.Work && t.held {
+		return Grant{}, false
+	}
+	s, why := t.takeFor(Policy(b.policy.Load()), r)
+	if s == nil {
+		return Grant{}, false
+	}
+	g := b.grant(r, s, why)
+	// Whoever put another table in force may have counted the slots already, and
+	// found this one free: the server may be about to be stopped. Either that count
+	// sees this slot, or the table is seen here.
+	if b.table.Load() != t {
+		b.Release(now, g, Outcome{})
+		return Grant{}, false
+	}
+	b.seen(now, r, s)
+	return g, true
+}
+
+// takeFor takes a slot on the server that is right for the request, if it is free.
+func (t *table) takeFor(p Policy, r *Request) (*Server, Why) {
+	if r.ToLead {
+		if t.lead == nil || !t.lead.take(r.Lane) {
+			return nil, ""
+		}
+		return t.lead, WhyLead
+	}
 	why := WhyPolicy
 	if s := t.sticky(r); s != nil {
 		if !s.take(r.Lane) {
-			return Grant{}, false
+			return nil, ""
 		}
-		return b.granted(now, r, s, WhySticky), true
+		return s, WhySticky
 	} else if r.Sticky != 0 {
 		why = WhyMoved
 	}
 	for range 4 { // a slot may be lost to somebody else in between
-		s := t.choose(Policy(b.policy.Load()), r)
+		s := t.choose(p, r)
 		if s == nil {
-			return Grant{}, false
+			break
 		}
 		if s.take(r.Lane) {
-			return b.granted(now, r, s, why), true
+			return s, why
 		}
 	}
-	return Grant{}, false
+	return nil, ""
 }
 
-func (b *Balancer) granted(now time.Time, r *Request, s *Server, why Why) Grant {
+// grant makes the Grant of a slot that was taken.
+func (b *Balancer) grant(r *Request, s *Server, why Why) Grant {
+	if r.Work {
+		b.working.Add(1)
+	}
+	return Grant{Server: s, Why: why, lane: r.Lane, work: r.Work, key: r.Key, working: working(s.load.Load())}
+}
+
+// seen counts the session of a request that was granted a slot.
+func (b *Balancer) seen(now time.Time, r *Request, s *Server) {
 	if r.Session != 0 {
 		b.sessions.touch(now.Sub(b.epoch), r.Session, s)
 	}
-	return Grant{Server: s, Why: why, lane: r.Lane, key: r.Key, working: working(s.load.Load())}
 }
 
 // sticky returns the server that the request's session is on, if it takes the
@@ -120,7 +165,15 @@ func (t *table) sticky(r *Request) *Server {
 
 // may reports whether the server may be chosen for the request at all.
 func (t *table) may(s *Server, r *Request) bool {
-	return s.takes.Load() == takesAll && !r.tried(s)
+	return s.takesNew(r.Lane) && !r.tried(s)
+}
+
+// takers returns the servers that take requests of the lane from anybody.
+func (t *table) takers(l Lane) []*Server {
+	if l == Static {
+		return t.static
+	}
+	return t.open
 }
 
 // choose returns the server with room that the policy prefers, or nil. When all
@@ -136,7 +189,7 @@ func (t *table) choose(p Policy, r *Request) *Server {
 
 // untried reports whether a server takes requests that was not tried.
 func (t *table) untried(r *Request) bool {
-	for _, s := range t.open {
+	for _, s := range t.takers(r.Lane) {
 		if !r.tried(s) {
 			return true
 		}
@@ -144,8 +197,9 @@ func (t *table) untried(r *Request) bool {
 	return false
 }
 
-// Untried reports whether a server takes requests that has not failed this one.
-func (b *Balancer) Untried(r *Request) bool { return b.table.Load().untried(r) }
+// Untried reports whether a server may take the request that has not failed it. There
+// is no other than the lead for one that belongs to it.
+func (b *Balancer) Untried(r *Request) bool { return !r.ToLead && b.table.Load().untried(r) }
 
 func (t *table) prefer(p Policy, r *Request) *Server {
 	if p == RandomChoose {
@@ -153,7 +207,7 @@ func (t *table) prefer(p Policy, r *Request) *Server {
 	}
 	var best *Server
 	var bestRank rank
-	for _, s := range t.open {
+	for _, s := range t.takers(r.Lane) {
 		load := s.load.Load()
 		if !s.room(load, r.Lane) || (len(r.Tried) > 0 && r.tried(s)) {
 			continue
@@ -206,7 +260,8 @@ func (s *Server) loadRank(load uint64, lane Lane) (first, second uint64) {
 // preferRandom draws two servers and takes the less loaded one that has room.
 // When neither has, any will do.
 func (t *table) preferRandom(r *Request) *Server {
-	n := len(t.open)
+	takers := t.takers(r.Lane)
+	n := len(takers)
 	if n == 0 {
 		return nil
 	}
@@ -217,7 +272,7 @@ func (t *table) preferRandom(r *Request) *Server {
 	}
 	var best *Server
 	var bestRank rank
-	for _, s := range [2]*Server{t.open[i], t.open[j]} {
+	for _, s := range [2]*Server{takers[i], takers[j]} {
 		load := s.load.Load()
 		if !s.room(load, r.Lane) || r.tried(s) {
 			continue
@@ -246,6 +301,9 @@ type Outcome struct {
 func (b *Balancer) Release(now time.Time, g Grant, o Outcome) {
 	s := g.Server
 	load := s.load.Add(-g.lane.unit())
+	if g.work {
+		b.working.Add(-1)
+	}
 	if o.Served > 0 {
 		s.observe(o.Served)
 		if g.lane == Session {

@@ -34,13 +34,36 @@
 //
 // A server without active sessions runs flows at its full capacity.
 //
+// # The lead server
+//
+// OMFLOW keeps deployed flows in a process's memory and attachments on one disk, so
+// one server, the lead, takes the requests that change or need those
+// (Request.ToLead). They have lists of their own: they wait for the lead, whoever it
+// is when their turn comes, and go nowhere else.
+//
+// A server that is behind has not seen the newest control change. It takes requests
+// for static files only, since nothing else is surely the same there. When no other
+// server is left, backups included, it takes all again: an old answer for some is
+// better than none for anybody.
+//
+// # Orders of a roll-out
+//
+// SetOut drains servers beside the operators' marks, and SetHold keeps requests that
+// make work (Request.Work) from all servers. Both are promises about the way without
+// a lock, too: it compares the table after it has taken a slot, and gives the slot
+// back when another table is in force. So whoever has put a table in force and then
+// counts no slot that is taken knows that none is and none will be. The hold belongs
+// here and not before the queue because only the queue knows whether a request has a
+// slot, for how long, and whose turn it is afterwards.
+//
 // # What fails, and what happens then
 //
 // A server that goes down, drains or is taken away loses no waiting request:
 // those that waited for it alone join the queue for all. A request whose
 // client went away is taken out with Cancel, which also gives back a slot that
-// was granted at that moment. When no server is up, requests wait: the caller
-// decides for how long. A full lane is refused with ErrQueueFull.
+// was granted at that moment. When no server is up, requests wait, and so do those for
+// the lead while it is down, drains or is nobody: the caller decides for how long. A
+// full lane is refused with ErrQueueFull; those that are held back count.
 //
 // A slot is held until Release. A caller that stops waiting for an answer
 // while the server may still work on it must keep the slot as long as that may

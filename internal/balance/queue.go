@@ -2,6 +2,7 @@ package balance
 
 import (
 	"container/list"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,11 +14,17 @@ const fairness = 8
 // server: those before it have tried that server already.
 const lookAhead = 32
 
-// queue is the requests that wait, oldest first: those that may go to any
-// server by lane, those of sessions with their server (Server.bound). All of it
-// is guarded by Balancer.mu.
+// waiters is requests that wait for the same, oldest first.
+type waiters = list.List
+
+// queue is the requests that wait: those that may go to any server by lane, those
+// for the lead server by lane, those of sessions with their server (Server.bound),
+// and those that are held back whatever their lane. All of it is guarded by
+// Balancer.mu.
 type queue struct {
-	lanes [Lanes]list.List
+	lanes [Lanes]waiters
+	lead  [Lanes]waiters
+	held  waiters
 	next  uint64 // place in line
 }
 
@@ -30,12 +37,23 @@ type Waiter struct {
 	request Request
 	why     Why
 	place   uint64
-	list    *list.List
+	counted *atomic.Int64 // where it counts as waiting, or nil
+	list    *waiters
 	element *list.Element
 }
 
+// count moves w to another counter; nil is none.
+func (w *Waiter) count(at *atomic.Int64) {
+	if w.counted != nil {
+		w.counted.Add(-1)
+	}
+	if w.counted = at; at != nil {
+		at.Add(1)
+	}
+}
+
 // push appends, or inserts by the place in line when w waited elsewhere before.
-func (w *Waiter) push(l *list.List) {
+func (w *Waiter) push(l *waiters) {
 	w.list = l
 	for e := l.Back(); e != nil; e = e.Prev() {
 		if e.Value.(*Waiter).place < w.place {
@@ -68,31 +86,30 @@ func (q *queue) unbind(s *Server) {
 func (b *Balancer) enqueue(now time.Time, r *Request) (Grant, *Waiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.waiting[r.Lane].Load() >= int64(b.cfg.QueueLength) {
+	if b.waiting[r.Lane].Load()+b.heldBack[r.Lane].Load() >= int64(b.cfg.QueueLength) {
 		return Grant{}, nil, ErrQueueFull
 	}
 	c := make(chan Grant, 1)
-	w := &Waiter{C: c, c: c, request: *r, why: WhyWaited, place: b.queue.next}
+	w := &Waiter{C: c, c: c, request: *r, place: b.queue.next}
 	w.request.Tried = append([]*Server(nil), r.Tried...)
 	b.queue.next++
+	t := b.table.Load()
+	if r.Work && t.held {
+		w.count(&b.heldBack[r.Lane])
+		w.push(&b.queue.held)
+		return Grant{}, w, nil
+	}
 	// It counts as waiting before the servers are looked at: a slot that is given
 	// back from here on is passed on by Release.
-	b.waiting[r.Lane].Add(1)
-	t := b.table.Load()
-	if s := t.sticky(r); s != nil {
-		w.why = WhySticky
-		w.push(&s.bound[r.Lane])
-		b.dispatch(now, t, s)
-	} else {
-		if r.Sticky != 0 {
-			w.why = WhyMoved
-		}
-		w.push(&b.queue.lanes[r.Lane])
-		for {
-			s := t.choose(b.cfg.Policy, r)
-			if s == nil || !b.dispatch(now, t, s) || w.element == nil {
-				break
-			}
+	w.count(&b.waiting[r.Lane])
+	only, any := b.line(t, w)
+	if only != nil {
+		b.dispatch(now, t, only)
+	}
+	for any {
+		s := t.choose(b.cfg.Policy, r)
+		if s == nil || !b.dispatch(now, t, s) || w.element == nil {
+			break
 		}
 	}
 	select {
@@ -103,6 +120,28 @@ func (b *Balancer) enqueue(now time.Time, r *Request) (Grant, *Waiter, error) {
 	}
 }
 
+// line puts a request into the list that is its, and returns the server that it waits
+// for alone, if that takes it, or says that it waits for any. The caller holds b.mu.
+func (b *Balancer) line(t *table, w *Waiter) (only *Server, any bool) {
+	l := w.request.Lane
+	if w.request.ToLead {
+		w.why = WhyLead
+		w.push(&b.queue.lead[l])
+		return t.lead, false
+	}
+	if s := t.sticky(&w.request); s != nil {
+		w.why = WhySticky
+		w.push(&s.bound[l])
+		return s, false
+	}
+	w.why = WhyWaited
+	if w.request.Sticky != 0 {
+		w.why = WhyMoved
+	}
+	w.push(&b.queue.lanes[l])
+	return nil, true
+}
+
 // Cancel takes a request out of the queue. If a slot was granted already, it is
 // given back.
 func (b *Balancer) Cancel(now time.Time, w *Waiter) {
@@ -110,7 +149,7 @@ func (b *Balancer) Cancel(now time.Time, w *Waiter) {
 	waits := w.element != nil
 	if waits {
 		w.remove()
-		b.waiting[w.request.Lane].Add(-1)
+		w.count(nil)
 	}
 	b.mu.Unlock()
 	if !waits {
@@ -122,8 +161,16 @@ func (b *Balancer) Cancel(now time.Time, w *Waiter) {
 	}
 }
 
-// Queued returns how many requests of the lane wait.
-func (b *Balancer) Queued(l Lane) int { return int(b.waiting[l].Load()) }
+// QueueLength returns how many requests of one lane may wait.
+func (b *Balancer) QueueLength() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cfg.QueueLength
+}
+
+// Queued returns how many requests of the lane wait, those that are held back
+// included.
+func (b *Balancer) Queued(l Lane) int { return int(b.waiting[l].Load() + b.heldBack[l].Load()) }
 
 func (b *Balancer) dispatchAll(now time.Time, t *table) {
 	for _, s := range t.servers {
@@ -147,8 +194,10 @@ func (b *Balancer) dispatch(now time.Time, t *table, s *Server) bool {
 			s.streak++
 		}
 		w.remove()
-		b.waiting[w.request.Lane].Add(-1)
-		w.c <- b.granted(now, &w.request, s, w.why)
+		w.count(nil)
+		g := b.grant(&w.request, s, w.why)
+		b.seen(now, &w.request, s)
+		w.c <- g
 	}
 }
 
@@ -182,23 +231,31 @@ func (b *Balancer) due(t *table, s *Server) *Waiter {
 }
 
 // oldest returns the first request of the lane that may go to the server: of those
-// that wait for it alone and those that wait for any.
+// that wait for it alone, those that wait for any, and, if it is the lead, those that
+// wait for that.
 func (b *Balancer) oldest(t *table, s *Server, l Lane) *Waiter {
-	any := b.oldestOfAll(t, s, l)
-	e := s.bound[l].Front()
+	best := b.oldestOfAll(t, s, l)
+	best = older(best, s.bound[l].Front())
+	if s == t.lead {
+		best = older(best, b.queue.lead[l].Front())
+	}
+	return best
+}
+
+// older returns the one of two that has the lower place; either may be nil.
+func older(w *Waiter, e *list.Element) *Waiter {
 	if e == nil {
-		return any
+		return w
 	}
-	if own := e.Value.(*Waiter); any == nil || own.place < any.place {
-		return own
+	if other := e.Value.(*Waiter); w == nil || other.place < w.place {
+		return other
 	}
-	return any
+	return w
 }
 
 func (b *Balancer) oldestOfAll(t *table, s *Server, l Lane) *Waiter {
-	waiters := &b.queue.lanes[l]
 	n := 0
-	for e := waiters.Front(); e != nil && n < lookAhead; e, n = e.Next(), n+1 {
+	for e := b.queue.lanes[l].Front(); e != nil && n < lookAhead; e, n = e.Next(), n+1 {
 		w := e.Value.(*Waiter)
 		if t.may(s, &w.request) {
 			return w
@@ -206,7 +263,7 @@ func (b *Balancer) oldestOfAll(t *table, s *Server, l Lane) *Waiter {
 		if len(w.request.Tried) == 0 {
 			return nil // the server takes nothing new at all
 		}
-		if s.takes.Load() == takesAll && !t.untried(&w.request) {
+		if s.takesNew(l) && !t.untried(&w.request) {
 			return w // all were tried: another chance
 		}
 	}

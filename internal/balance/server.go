@@ -1,7 +1,6 @@
 package balance
 
 import (
-	"container/list"
 	"math"
 	"sync/atomic"
 	"time"
@@ -114,13 +113,14 @@ type Server struct {
 	drainSince       time.Time
 	upSince          time.Time // zero: no slow start
 	gone             bool
-	bound            [Lanes]list.List // requests that wait for this server alone
-	streak           int              // slots given to others while flows waited
+	bound            [Lanes]waiters // requests that wait for this server alone
+	streak           int            // slots given to others while flows waited
 }
 
 // What a server takes.
 const (
 	takesNone   = iota
+	takesStatic // requests of the static lane, from anybody
 	takesSticky // sessions that are on it already
 	takesAll
 )
@@ -190,7 +190,13 @@ func (s *Server) take(lane Lane) bool {
 }
 
 // takesStickyNow reports whether the server takes requests of the sessions on it.
-func (s *Server) takesStickyNow() bool { return s.takes.Load() != takesNone }
+func (s *Server) takesStickyNow() bool { return s.takes.Load() >= takesSticky }
+
+// takesNew reports whether the server takes requests of the lane from anybody.
+func (s *Server) takesNew(l Lane) bool {
+	takes := s.takes.Load()
+	return takes == takesAll || takes == takesStatic && l == Static
+}
 
 const (
 	costScale = 1 << 30

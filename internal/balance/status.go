@@ -4,12 +4,13 @@ package balance
 type Status struct {
 	Name, Address    string
 	Backup           bool
-	State            string // starting, up, down, draining, maintenance or failed
+	State            string // starting, up, behind, down, draining, maintenance or failed
 	Reason           string // why it is not up, in an operator's words
+	Up               bool   // it passes its checks, also when it is taken out
 	InFlight, Flows  int
 	Capacity, Weight int
 	Sessions         int
-	Waiting          int     // requests that wait for this server alone
+	Waiting          int     // requests that wait for this server alone, or for the lead if it is that
 	FlowShare        float64 // how many flows are let in beside sessions
 	LatencySeconds   float64 // moving average of the service time
 }
@@ -21,7 +22,7 @@ func (b *Balancer) Servers() []Status {
 	t := b.table.Load()
 	out := make([]Status, 0, len(t.servers))
 	for _, s := range t.servers {
-		out = append(out, s.status())
+		out = append(out, b.status(s))
 	}
 	return out
 }
@@ -34,29 +35,40 @@ func (b *Balancer) Server(name string) (Status, bool) {
 	if s == nil {
 		return Status{}, false
 	}
-	return s.status(), true
+	return b.status(s), true
 }
 
-// status needs Balancer.mu.
-func (s *Server) status() Status {
+// status needs b.mu.
+func (b *Balancer) status(s *Server) Status {
 	load := s.load.Load()
 	st := Status{
 		Name: s.name, Address: s.Address(), Backup: s.backup.Load(),
-		Reason:   s.reason,
+		Reason: s.reason, Up: s.health == Up,
 		InFlight: int(all(load)), Flows: int(flows(load)),
 		Capacity: s.capacity, Weight: s.weight,
 		Sessions:       int(max(0, s.sessions.Load())),
 		FlowShare:      float64(s.share.limit.Load()) / shareScale,
 		LatencySeconds: float64(s.latency.Load()) / 1e9,
 	}
-	for l := range s.bound {
+	for l := range Lanes {
 		st.Waiting += s.bound[l].Len()
+		if s.name == b.lead {
+			st.Waiting += b.queue.lead[l].Len()
+		}
 	}
+	out, isOut := b.out[s.name]
 	switch {
 	case s.mark == Maintenance:
 		st.State = "maintenance"
+	case isOut:
+		st.State, st.Reason = "draining", out
+		if s.reason != "" {
+			st.Reason += "; " + s.reason
+		}
 	case s.mark == Drain:
 		st.State = "draining"
+	case s.health == Up && b.isBehind(s):
+		st.State, st.Reason = "behind", b.behind[s.name]
 	case s.health == Up:
 		st.State = "up"
 	case s.health == Down:

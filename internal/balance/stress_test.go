@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,15 +39,21 @@ func TestNothingIsLostInTheRush(t *testing.T) {
 
 	stop := make(chan struct{})
 	var churn sync.WaitGroup
-	churn.Go(func() { // drains and ticks meanwhile
+	churn.Go(func() { // drains, holds, leads that change, and ticks meanwhile
 		for {
 			select {
 			case <-stop:
 				return
 			default:
 				b.SetMark(time.Now(), "s2", Drain)
+				b.SetHold(time.Now(), true)
+				b.SetLead(time.Now(), "s3")
 				b.Tick(time.Now())
+				b.SetBehind(time.Now(), map[string]string{"s1": "", "s2": ""})
 				b.SetMark(time.Now(), "s2", NoMark)
+				b.SetHold(time.Now(), false)
+				b.SetLead(time.Now(), "s1")
+				b.SetBehind(time.Now(), nil)
 			}
 		}
 	})
@@ -56,7 +63,8 @@ func TestNothingIsLostInTheRush(t *testing.T) {
 	for c := range clients {
 		all.Go(func() {
 			for i := range each {
-				r := Request{Lane: Lane(c % Lanes), Session: uint64(c + 1)}
+				r := Request{Lane: Lane(c % Lanes), Session: uint64(c + 1), Work: i%3 == 0}
+				r.ToLead = r.Lane == Control || r.Lane == File
 				if r.Lane == Session && i%2 == 0 {
 					r.Sticky = IDOf("s2")
 				}
@@ -98,11 +106,108 @@ func TestNothingIsLostInTheRush(t *testing.T) {
 			t.Errorf("%s still has %d in flight", s.Name, s.InFlight)
 		}
 	}
+	if held, working, waiting := b.Held(); held || working != 0 || waiting != 0 {
+		t.Errorf("held %v, %d working, %d waiting", held, working, waiting)
+	}
 	for l := range Lanes {
 		if n := b.Queued(Lane(l)); n != 0 {
 			t.Errorf("%d requests of lane %s are said to wait", n, Lane(l))
 		}
 	}
+}
+
+// TestNobodySlipsThrough stops a server, and holds work, in the middle of a rush: from
+// the moment that none is counted, none may be there.
+func TestNobodySlipsThrough(t *testing.T) {
+	long := 3 * time.Second
+	if testing.Short() {
+		long /= 10
+	}
+	b, err := New(Config{}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs := servers(40, 4) // a choice takes its time then
+	if err := b.Update(time.Now(), specs); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range specs {
+		b.SetHealth(time.Now(), s.Name, Up, "")
+	}
+	b.SetLead(time.Now(), "s1")
+	var onS1, working atomic.Int64 // requests that have been sent and not answered
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for c := range 4 {
+		clients.Go(func() {
+			r := Request{Lane: Session, Work: c%2 == 0, ToLead: c == 1}
+			if c == 2 {
+				r.Sticky = IDOf("s1")
+			}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				g, w, err := b.Acquire(time.Now(), &r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if w != nil {
+					select {
+					case g = <-w.C:
+					case <-stop:
+						b.Cancel(time.Now(), w)
+						return
+					}
+				}
+				one := g.Server.Name() == "s1"
+				if one {
+					onS1.Add(1)
+				}
+				if r.Work {
+					working.Add(1)
+				}
+				runtime.Gosched() // the work
+				if one {
+					onS1.Add(-1)
+				}
+				if r.Work {
+					working.Add(-1)
+				}
+				b.Release(time.Now(), g, Outcome{})
+			}
+		})
+	}
+	quiet := func(n *atomic.Int64, counted func() int, what string) {
+		for end := time.Now().Add(20 * time.Second); counted() > 0; runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatalf("%s: %d never end", what, counted())
+			}
+		}
+		for range 20 {
+			if n.Load() > 0 || t.Failed() {
+				t.Errorf("%s: none is counted, but %d are there", what, n.Load())
+				return
+			}
+			runtime.Gosched()
+		}
+	}
+	for end := time.Now().Add(long); time.Now().Before(end); {
+		b.SetOut(time.Now(), map[string]string{"s1": "restart"})
+		quiet(&onS1, func() int { return b.InFlight("s1") }, "out")
+		b.SetOut(time.Now(), nil)
+		b.SetHold(time.Now(), true)
+		quiet(&working, func() int { _, n, _ := b.Held(); return n }, "hold")
+		b.SetHold(time.Now(), false)
+		if t.Failed() {
+			break
+		}
+	}
+	close(stop)
+	clients.Wait()
 }
 
 func TestRetryBudget(t *testing.T) {

@@ -4,7 +4,9 @@
 // It composes balance (who takes the next request), proxy (the connections) and
 // health (the checks). It knows nothing of gossip and of Caddy: its owner tells it
 // the servers of the configuration (Configure), those that agents report
-// (SetAgents) and what operators asked for (SetMarks).
+// (SetAgents), what operators asked for (SetMarks), and what a coordinator wants: who
+// is the lead (SetLead), who is behind (SetBehind) or out (SetOut), and whether work
+// is held (SetHold).
 //
 // # When a server is up
 //
@@ -13,6 +15,14 @@
 // database; the booster checks that it answers from here. A booster never takes
 // an agent's word alone for a server that it can't reach, and when the agent is
 // lost, the booster's own view is enough: the server goes on.
+//
+// # The lead server
+//
+// It is the server of the configuration that is marked so; or else the one that the
+// coordinator names; or else, where no server has an agent and so nobody coordinates,
+// the first of the configuration that is no backup. That one stays the lead while it
+// is down: the control changes and files that were made are on it, and a server that
+// took over would undo or miss them. Control and file requests wait for it then.
 //
 // # What fails, and what happens then
 //
@@ -23,6 +33,10 @@
 //     Those that must not be repeated go on waiting for their answer.
 //   - An agent reports that its server is starting, down or has failed: it gets no
 //     requests, whatever the booster's own check says.
+//   - The lead is down, drains or is not there: its requests wait, all others go on.
+//   - All servers that have seen the newest control change are gone: with Strict, too,
+//     those that are behind take requests again, which is logged when it begins and
+//     when it ends.
 //   - A server leaves the configuration, or an agent says good-bye: running
 //     requests end, connections are closed.
 //   - An agent reports what can't be used, such as an address without a port or the

@@ -31,6 +31,8 @@ type Static struct {
 	Name, Address    string
 	Capacity, Weight int
 	Backup           bool
+	// Lead makes it the lead server, whatever SetLead says. One server may be it.
+	Lead bool
 }
 
 // Agent is what an agent reports of its server.
@@ -43,10 +45,13 @@ type Agent struct {
 	Reason string
 	// Lost is true when the agent is not a member any more.
 	Lost bool
-	// Lead, Release and Database are for the status.
+	// Lead, Release and Database are for the status. Lead says that the agent runs the
+	// server as the lead; who gets the lead's requests is up to Fleet.SetLead.
 	Lead     bool
 	Release  uint64
 	Database string
+	// Managed is for the status, too: the agent runs the server's process.
+	Managed bool
 }
 
 // Config is what a Fleet is told.
@@ -59,6 +64,10 @@ type Config struct {
 	Health health.Config
 	// Reach is the check that a server with an agent answers from here.
 	Reach health.Config
+	// Consistency says what becomes of a server that is behind. Default Strict.
+	Consistency Consistency
+	// Plain is true for servers that are no OMFLOW: none of them is the lead.
+	Plain bool
 	// DialTimeout and ResponseTimeout are handed to proxy.
 	DialTimeout, ResponseTimeout time.Duration
 	// Logger is told of servers that come and go. Required.
@@ -76,8 +85,17 @@ func (c Config) Validate() error {
 	if c.DialTimeout < 0 || c.ResponseTimeout < 0 {
 		return errors.New("fleet: dial and response timeout must not be negative")
 	}
+	if int(c.Consistency) >= len(consistencyNames) {
+		return fmt.Errorf("fleet: unknown consistency %d", c.Consistency)
+	}
 	seen := make(map[string]bool)
+	lead := ""
 	for _, s := range c.Static {
+		if s.Lead && lead != "" {
+			return fmt.Errorf("servers %s and %s are both said to be the lead: leave it to one of them", lead, s.Name)
+		} else if s.Lead {
+			lead = s.Name
+		}
 		if seen[s.Name] {
 			return fmt.Errorf("two servers are named %s: give one of them another name", s.Name)
 		}
@@ -106,6 +124,9 @@ type Fleet struct {
 	cfg     Config
 	agents  []Agent
 	marks   map[string]balance.Mark
+	behind  map[string]string // why, by name
+	given   string            // by SetLead
+	lead    string            // the lead server's name, or ""
 	members map[string]*member
 	rounds  int // of checks that were begun
 	// unusable are agents that can't be used, by name, with what is wrong: it is
@@ -163,16 +184,32 @@ func (f *Fleet) tick() {
 	)
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
+	stale := false
 	for n := 1; ; n++ {
 		select {
 		case <-f.ctx.Done():
 			return
 		case now := <-ticker.C:
 			f.balancer.Tick(now)
+			if f.balancer.Stale() != stale {
+				stale = !stale
+				f.tellStale(stale)
+			}
 			if n%pruneEvery == 0 {
 				f.prune(now)
 			}
 		}
+	}
+}
+
+// tellStale logs that servers that are behind take requests, or don't any more.
+func (f *Fleet) tellStale(stale bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if stale {
+		f.cfg.Logger.Warn("servers that have not seen the newest control change take requests: no other is left")
+	} else {
+		f.cfg.Logger.Info("servers that have not seen the newest control change take no requests any more")
 	}
 }
 

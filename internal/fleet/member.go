@@ -118,6 +118,8 @@ func (f *Fleet) apply() error {
 		f.tell(m)
 	}
 	f.applyMarks()
+	f.applyLead()
+	f.applyBehind()
 	return nil
 }
 

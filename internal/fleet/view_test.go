@@ -114,7 +114,7 @@ func TestAgentsComeAndGo(t *testing.T) {
 		a.Lead, a.Release, a.Database = true, 7, "up"
 		b.agents(a, agent("s2", "10.0.0.2:80"), agent("s0", "10.0.0.3:80"))
 		time.Sleep(time.Second)
-		if s := b.server("s1"); !s.Lead || s.Release != 7 || s.Database != "up" || s.Agent != AgentAlive || s.State != "up" {
+		if s := b.server("s1"); !s.AgentLead || s.Lead || s.Release != 7 || s.Database != "up" || s.Agent != AgentAlive || s.State != "up" {
 			t.Errorf("%+v", s)
 		}
 		b.want("s2", "up", "")
@@ -256,6 +256,8 @@ func TestBadConfigurationChangesNothing(t *testing.T) {
 			"weight":           func(c *Config) { c.Static[0].Weight = -1 },
 			"no checks":        func(c *Config) { c.Health = health.Config{} },
 			"no reach":         func(c *Config) { c.Reach = health.Config{} },
+			"consistency":      func(c *Config) { c.Consistency = 9 },
+			"two leads":        func(c *Config) { c.Static[0].Lead, c.Static[1].Lead = true, true },
 			"no logger":        func(c *Config) { c.Logger = nil },
 			"policy":           func(c *Config) { c.Balance.Policy = 99 },
 			"dial timeout":     func(c *Config) { c.DialTimeout = -1 },

@@ -19,17 +19,23 @@ import (
 	"github.com/omflow/booster/internal/balance"
 )
 
-// serveTrivial is a server that answers each request with 1 kB and allocates
-// nothing. It understands Content-Length as the front door writes it, no more.
+// serveTrivial is a server that answers each request with 1 kB.
 func serveTrivial(tb testing.TB) (address string) {
+	tb.Helper()
+	return serveAnswer(tb, "text/html", strings.Repeat("x", 1024))
+}
+
+// serveAnswer is a server that answers each request with the same and allocates
+// nothing. It understands Content-Length as the front door writes it, no more.
+func serveAnswer(tb testing.TB, contentType, body string) (address string) {
 	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	response := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nServer: WSGIServer/0.2\r\n"+
-		"Date: Mon, 01 Jan 2024 00:00:00 GMT\r\nX-Frame-Options: DENY\r\nVary: Cookie\r\nContent-Length: 1024\r\n\r\n%s",
-		strings.Repeat("x", 1024))
+	response := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nServer: WSGIServer/0.2\r\n"+
+		"Date: Mon, 01 Jan 2024 00:00:00 GMT\r\nX-Frame-Options: DENY\r\nVary: Cookie\r\nContent-Length: %d\r\n\r\n%s",
+		contentType, len(body), body)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

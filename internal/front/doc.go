@@ -12,10 +12,13 @@
 //     (whether it may be repeated).
 //  2. Its body is read whole, before anybody waits for it. How long a client may
 //     take for that is up to the server in front, which knows its timeouts.
-//  3. It waits for a place on a server: its session's own, if it has one.
+//  3. It waits for a place on a server: its session's own, if it has one, or the lead
+//     server for control and file requests. A create with files waits for its turn
+//     before that (FileGate). Both waits together are bounded by Config.QueueWait.
 //  4. It is sent. If nothing of it was written, another server is tried, whatever
-//     it does. If it was written and the server died, a read or guarded request is
-//     tried again within the retry budget; a create never is.
+//     it does, or for the lead's requests the lead once more. If it was written and
+//     the server died, a read or guarded request is tried again within the retry
+//     budget; a create never is.
 //  5. The answer is passed on as it comes, with X-Request-Id, Server-Timing and,
 //     where a session begins or moves, the sticky cookie. One of up to 64 kB is
 //     taken from the server first: a slow client then holds no place on it.
@@ -23,6 +26,19 @@
 // The sticky cookie never reaches a server, and no cookie at all reaches OMFLOW's
 // REST API: each call there signs in by its token and out again, and would end the
 // session of the browser whose cookie came along.
+//
+// # What belongs to the lead server
+//
+// Control requests change the memory or disk of one OMFLOW process, file requests need
+// what is on one disk: both go to the lead alone. Their sessions stay where they are.
+// When the lead has answered a control change as done, Config.Controlled is told before
+// the client is, so that the other servers get no request of somebody who has seen the
+// answer. It is told, too, when a change was sent and not answered, and once more when
+// the lead has ended its work on one whose client has gone: a change that may have been
+// done counts as done.
+//
+// Requests that may put something into OMFLOW's flow queue wait while the Fleet holds
+// work, without a place and unsent; see fleet.Fleet.SetHold.
 //
 // # What fails, and what happens then
 //
@@ -33,12 +49,16 @@
 // that breaks off after its head was passed on can't be mended: the client's
 // connection is closed, so that nobody takes half an answer for a whole one.
 //
+// While there is no lead its requests wait as long as the queue lets them, and are
+// answered 503 then.
+//
 // A client that goes away while it waits leaves the queue. If it goes while the
 // server works, the place on the server stays taken until the server has answered:
 // OMFLOW does not stop working when its client is gone, and giving the place away
 // would push more into it than it takes. So it is when the server has not answered
 // within the response timeout, or is said to be down: it is waited for as long once
-// more. net/http takes a client that closes its sending side for one that has gone.
+// more. A create with files keeps its turn as long. net/http takes a client that closes
+// its sending side for one that has gone.
 //
 // A request that has no path which means the same to all who look at it (CONNECT,
 // a target such as "http:a/b") is refused with 400.

@@ -37,8 +37,9 @@ type Config struct {
 	Fleet *fleet.Fleet
 	// Table classifies requests. Required.
 	Table *omflow.Table
-	// Plain is true for servers that are no OMFLOW: all requests are sticky, and
-	// the place of a client that went away is free at once.
+	// Plain is true for servers that are no OMFLOW: all requests are sticky, none
+	// belongs to the lead server, and the place of a client that went away is free at
+	// once.
 	Plain bool
 	// QueueWait bounds the time in the queue. Default 30s.
 	QueueWait time.Duration
@@ -52,6 +53,16 @@ type Config struct {
 	// Tokens makes REST tokens good on all servers. Default: they are passed on as
 	// they are.
 	Tokens *token.Broker
+	// Controlled, if not nil, is called with the lead server's name when a control
+	// request has changed something there, or may have: before its client gets the
+	// answer, so that one that reads what it wrote is not sent to a server that has not
+	// seen it; and when nobody knows whether it was carried out. It may be called twice
+	// for one request, the second time when the server has ended its work on one that
+	// nobody waits for any more. It must not block.
+	Controlled func(server string)
+	// Files keeps creates with files of one flow apart. All handlers before the same
+	// servers share it. Default: one of this Front's own.
+	Files *FileGate
 	// Attempts is how many times a request is sent at most. Default 3.
 	Attempts int
 	// Retries bounds how many requests are sent again. Required.
@@ -117,6 +128,9 @@ func New(cfg Config) (*Front, error) {
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.Files == nil {
+		cfg.Files = NewFileGate()
 	}
 	f := &Front{cfg: cfg, idPrefix: rand.Uint64()}
 	f.upgrade = newUpgrader(f)

@@ -17,12 +17,12 @@ var errSilentLoss = errors.New("it answered that the ticket was opened, without 
 // number, has made none: the server is asked whether it has the flow's model. The
 // place on it is still this request's.
 func (x *passage) lost(h *held, answer []byte) bool {
-	if !omflow.SilentLoss(&x.view, h.answer.Status, answer) {
+	if !x.f.cfg.Table.SilentLoss(&x.view, h.answer.Status, answer) {
 		return false
 	}
 	server := h.grant.Server
 	up := x.f.cfg.Fleet.Upstream(server)
-	check, ok := omflow.CheckLoss(&x.view, x.rest.written)
+	check, ok := x.f.cfg.Table.CheckLoss(&x.view, x.rest.written)
 	if !ok {
 		return false
 	}
@@ -40,7 +40,7 @@ func (x *passage) lost(h *held, answer []byte) bool {
 		x.log(slog.LevelWarn, "can't find out whether a ticket was lost", server.Name(), err)
 		return false
 	}
-	return omflow.Lost(status, text)
+	return x.f.cfg.Table.Lost(status, text)
 }
 
 // serverCookies is the Cookie field as the server gets it.
@@ -66,6 +66,7 @@ func (x *passage) judge(h *held, body []byte) (again, answered bool) {
 		return true, false
 	}
 	x.learnToken(server, body)
+	x.changed(h, body)
 	if x.lost(h, body) {
 		h.free()
 		x.refuseLost(server)

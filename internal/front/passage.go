@@ -38,6 +38,11 @@ type passage struct {
 	out    proxy.Request
 	fields [8]proxy.Field // where out.Set begins
 	rest   restToken
+
+	work     bool      // whether it may put something into OMFLOW's flow queue
+	controls bool      // whether it changes something on the lead that others must see
+	sent     bool      // whether a server may have seen it
+	turn     *fileTurn // among creates with files, or nil
 }
 
 var passages = sync.Pool{New: func() any { return new(passage) }}
@@ -77,7 +82,7 @@ func (x *passage) serve() {
 	x.readCookie()
 	x.prepare()
 	x.findToken()
-	if upgrade {
+	if upgrade && !x.ask.ToLead { // OMFLOW upgrades nothing, and these have rules of their own
 		x.f.upgrade.serve(x)
 		return
 	}
@@ -122,7 +127,7 @@ func (x *passage) classify() bool {
 			res = x.f.cfg.Table.Classify(&x.view)
 		}
 	}
-	x.trace.Lane, x.trace.Class = res.Lane, res.Class
+	x.trace.Lane, x.trace.Class, x.work = res.Lane, res.Class, res.Work
 	return true
 }
 
@@ -162,8 +167,14 @@ func (x *passage) lastAnswer() {
 func (x *passage) readCookie() {
 	cfg := &x.f.cfg
 	lane := x.trace.Lane
-	x.wantsStay = cfg.Plain || (lane != omflow.Flow && lane != omflow.Static)
 	x.ask = balance.Request{Lane: lane, Key: pathKey(x.r.Method, x.view.Path)}
+	if !cfg.Plain {
+		x.ask.ToLead = cfg.Table.Repairs().Lead && (lane == omflow.Control || lane == omflow.File)
+		x.ask.Work = x.work
+		x.controls = cfg.Controlled != nil && x.ask.ToLead && lane == omflow.Control && x.trace.Class != omflow.Read
+	}
+	// One that goes to the lead leaves its session where it is.
+	x.wantsStay = cfg.Plain || lane != omflow.Flow && lane != omflow.Static && !x.ask.ToLead
 	if len(x.r.Header["Cookie"]) == 0 {
 		return
 	}
@@ -194,7 +205,7 @@ func (x *passage) prepare() {
 	cookies := r.Header["Cookie"]
 	switch {
 	case len(cookies) == 0:
-	case x.f.cfg.Table.REST(x.view.Path):
+	case x.f.cfg.Table.DropsCookies(x.view.Path):
 		x.set("Cookie", "")
 	default:
 		if rest, removed := withoutCookie(cookies, x.f.cfg.Cookie); removed || len(cookies) > 1 {
@@ -233,7 +244,7 @@ func Forwarded(r *http.Request, client Client) [3]proxy.Field {
 // refuse answers with a message of ours.
 func (x *passage) refuse(reason omflow.Reason) {
 	x.trace.Refusal = reason.String()
-	page := omflow.Answer{Reason: reason, RequestID: x.id}.Render(&x.view)
+	page := x.f.cfg.Table.Render(omflow.Answer{Reason: reason, RequestID: x.id}, &x.view)
 	x.trace.Status = page.Status
 	x.timing()
 	if err := page.Send(x.w); err != nil {

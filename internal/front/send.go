@@ -17,6 +17,12 @@ import (
 
 // send finds a server and sends the request, as often as it must and may.
 func (x *passage) send() {
+	if x.needsTurn() {
+		if !x.takeTurn() {
+			return
+		}
+		defer x.endTurn()
+	}
 	for {
 		grant, ok := x.place()
 		if !ok {
@@ -42,10 +48,17 @@ func (x *passage) place() (balance.Grant, bool) {
 		grant, err = x.wait(b, waiter)
 		x.trace.Queue += time.Since(asked)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		x.trace.Server, x.trace.Why = grant.Server.Name(), grant.Why
 		return grant, true
+	}
+	x.refuseWaiting(err)
+	return balance.Grant{}, false
+}
+
+// refuseWaiting answers a request that could not wait until its turn came.
+func (x *passage) refuseWaiting(err error) {
+	switch {
 	case errors.Is(err, balance.ErrQueueFull):
 		x.refuse(omflow.QueueFull)
 	case errors.Is(err, errNoServer):
@@ -55,7 +68,6 @@ func (x *passage) place() (balance.Grant, bool) {
 	default:
 		x.gone()
 	}
-	return balance.Grant{}, false
 }
 
 var (
@@ -66,15 +78,13 @@ var (
 
 // wait waits for the waiter's grant, within the limits of the queue.
 func (x *passage) wait(b *balance.Balancer, waiter *balance.Waiter) (balance.Grant, error) {
-	if x.deadline.IsZero() {
-		x.deadline = time.Now().Add(x.f.cfg.QueueWait)
-	}
-	// Bulk work may wait for a restart as long as the queue lets it; somebody who
-	// sits before a page should be told sooner.
+	// Bulk work may wait for a restart as long as the queue lets it, and so may what
+	// belongs to the lead: when that is lost, its successor is not there before its
+	// lease has run out. Somebody who sits before a page should be told sooner.
 	short := min(x.f.cfg.QueueWait, noServerWait)
 	patience := time.NewTimer(short)
 	defer patience.Stop()
-	limit := time.NewTimer(time.Until(x.deadline))
+	limit := x.limit()
 	defer limit.Stop()
 	for {
 		select {
@@ -84,7 +94,7 @@ func (x *passage) wait(b *balance.Balancer, waiter *balance.Waiter) (balance.Gra
 			b.Cancel(time.Now(), waiter)
 			return balance.Grant{}, errGone
 		case <-patience.C:
-			if x.trace.Lane == omflow.Flow || b.Ready() {
+			if x.trace.Lane == omflow.Flow || x.ask.ToLead || b.Ready() {
 				patience.Reset(time.Second)
 				continue
 			}
@@ -92,12 +102,21 @@ func (x *passage) wait(b *balance.Balancer, waiter *balance.Waiter) (balance.Gra
 			return balance.Grant{}, errNoServer
 		case <-limit.C:
 			b.Cancel(time.Now(), waiter)
-			if !b.Ready() {
+			if !b.ReadyFor(&x.ask) {
 				return balance.Grant{}, errNoServer
 			}
 			return balance.Grant{}, errWaited
 		}
 	}
+}
+
+// limit is a timer for the end of the request's time in queues, which begins when it
+// has to wait first.
+func (x *passage) limit() *time.Timer {
+	if x.deadline.IsZero() {
+		x.deadline = time.Now().Add(x.f.cfg.QueueWait)
+	}
+	return time.NewTimer(time.Until(x.deadline))
 }
 
 // gone ends the request of a client that is not there any more. One that only
@@ -114,11 +133,10 @@ func (x *passage) gone() {
 // again.
 func (x *passage) try(grant balance.Grant) (again bool) {
 	cfg := &x.f.cfg
-	b := cfg.Fleet.Balancer()
 	up := cfg.Fleet.Upstream(grant.Server)
 	x.trace.Tries++
 	if !cfg.Plain {
-		x.out.Abandoned = func() { b.Release(time.Now(), grant, balance.Outcome{}) }
+		x.out.Abandoned = x.abandoned(grant)
 	}
 	if x.out.Host = x.r.Host; x.out.Host == "" {
 		x.out.Host = up.Address() // HTTP/1.0 may leave it out, but Django refuses an empty one
@@ -136,13 +154,15 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 	if err != nil {
 		var failure *proxy.Error
 		if errors.As(err, &failure) && failure.Watched {
-			h.freed = true // Abandoned gives it back
+			h.freed = true // Abandoned gives it back, and ends the turn
+			x.turn = nil
 		}
 		h.free()
 		cfg.Fleet.Failed(grant.Server, up, err)
 		return x.failed(grant.Server, err)
 	}
 	h.answer = answer
+	x.sent = true
 	x.trace.Served = time.Since(sent)
 	if answer.Status < http.StatusInternalServerError { // a quick error says nothing of the load
 		h.outcome = balance.Outcome{Served: x.trace.Served, Total: x.trace.Queue + x.trace.Served}
@@ -187,6 +207,7 @@ func (x *passage) pass(h *held) (again bool) {
 	if n := h.answer.Length; n > 0 && n <= wholeAnswer {
 		return x.passWhole(h, n)
 	}
+	x.changed(h, nil)
 	x.head(h)
 	if err := h.answer.CopyBody(x.w); err != nil {
 		x.brokenOff(err)
@@ -210,6 +231,7 @@ func (x *passage) passWhole(h *held, n int64) (again bool) {
 	}
 	x.head(h)
 	h.free()
+	x.endTurn()
 	if got > 0 {
 		if _, err := x.w.Write(buf[:got]); err != nil {
 			// The buffer is not used again: with HTTP/2 a Write that failed may
@@ -257,16 +279,20 @@ func (x *passage) interim(status int, header http.Header) {
 
 // failed decides what becomes of a request that a server did not answer.
 func (x *passage) failed(server *balance.Server, err error) (again bool) {
+	var failure *proxy.Error
+	if !errors.As(err, &failure) {
+		failure = &proxy.Error{Sent: true, Err: err}
+	}
+	if failure.Sent {
+		x.sent = true
+		x.mayHaveChanged(server)
+	}
 	if x.ctx.Err() != nil {
 		x.trace.Err = nil
 		x.gone()
 		return false
 	}
 	x.trace.Err = err
-	var failure *proxy.Error
-	if !errors.As(err, &failure) {
-		failure = &proxy.Error{Sent: true, Err: err}
-	}
 	mayRepeat := !failure.Sent || x.out.Repeatable
 	attempts := x.trace.Tries - x.rest.refused // a refused token is no failure of a server
 	if mayRepeat && attempts < x.f.cfg.Attempts && (!failure.Sent || x.f.cfg.Retries.Retry(time.Now())) {

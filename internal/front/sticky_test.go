@@ -215,7 +215,7 @@ func TestWhichRequestsAreSticky(t *testing.T) {
 		{"GET", pageURL, true},
 		{"GET", "/static/a.css", false},
 		{"POST", createURL, false},
-		{"POST", "/flowmanage/api/omdata-file/list/", true},
+		{"POST", "/flowmanage/api/omdata-file/list/", false}, // goes to the lead, and its session stays where it is
 	} {
 		on3 := s.front.cfg.Keys.Seal(balance.Sticky{Server: balance.IDOf("s3"), Session: 1, Issued: time.Now(), Seen: time.Now()})
 		r := s.request(tt.method, tt.path, nil)

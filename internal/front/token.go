@@ -35,22 +35,31 @@ type restToken struct {
 	refused int
 }
 
+// broker returns who makes tokens good on all servers, or nil if they are passed on as
+// they are.
+func (x *passage) broker() *token.Broker {
+	if !x.f.cfg.Table.Repairs().Tokens {
+		return nil
+	}
+	return x.f.cfg.Tokens
+}
+
 // findToken finds the call's token and its login.
 func (x *passage) findToken() {
 	cfg := &x.f.cfg
-	if cfg.Tokens == nil || !cfg.Table.REST(x.view.Path) {
+	if !cfg.Table.REST(x.view.Path) {
 		return
 	}
 	t := &x.rest
 	var found []byte
 	if look, err := x.body.Look(tokenLook); err == nil {
-		if t.at, t.present = token.Find(look, x.view.ContentType); t.present {
+		if t.at, t.present = cfg.Table.FindToken(look, x.view.ContentType); t.present {
 			found = look[t.at : t.at+token.Length]
 		}
 	}
 	if !t.present {
 		query := x.r.URL.RawQuery
-		if at, ok := token.FindInQuery(query); ok {
+		if at, ok := cfg.Table.FindTokenInQuery(query); ok {
 			t.present, t.inQuery = true, true
 			t.at = len(x.out.Target) - len(query) + at
 			found = []byte(query[at : at+token.Length])
@@ -61,9 +70,13 @@ func (x *passage) findToken() {
 	}
 	t.own = string(found)
 	t.written = t.own
-	t.login, _ = cfg.Tokens.Lookup(x.start, found)
+	broker := x.broker()
+	if broker == nil {
+		return
+	}
+	t.login, _ = broker.Lookup(x.start, found)
 	if t.login != nil {
-		if home, ok := cfg.Tokens.Home(t.login); ok {
+		if home, ok := broker.Home(t.login); ok {
 			x.ask.Sticky = home // nobody else can be made to know it
 		}
 	}
@@ -72,11 +85,10 @@ func (x *passage) findToken() {
 // useToken puts the server's own token into the call. Where there is none to be had,
 // the client's goes out, and OMFLOW answers as it would without us.
 func (x *passage) useToken(server *balance.Server, up *proxy.Upstream) error {
-	t := &x.rest
-	if !t.present {
+	t, broker := &x.rest, x.broker()
+	if !t.present || broker == nil {
 		return nil
 	}
-	broker := x.f.cfg.Tokens
 	own := t.own
 	if t.login != nil {
 		value, ok := broker.For(time.Now(), t.login, server.ID())
@@ -121,14 +133,14 @@ func (x *passage) writeToken(value string) error {
 func (x *passage) fetchToken(ctx context.Context, up *proxy.Upstream, authorization string) (string, error) {
 	ctx = context.WithoutCancel(ctx)
 	r := proxy.Request{
-		Method: http.MethodPost, Target: omflow.TokenPath, Host: x.out.Host, Repeatable: true,
+		Method: http.MethodPost, Target: x.f.cfg.Table.TokenPath(), Host: x.out.Host, Repeatable: true,
 		Set: []proxy.Field{{Name: "Authorization", Value: authorization}, {Name: "X-Request-Id", Value: x.id}},
 	}
 	httpStatus, body, err := ask(ctx, up, &r)
 	if err != nil {
 		return "", fmt.Errorf("fetch a REST token: %w", err)
 	}
-	value, ok := omflow.TokenAnswer(body)
+	value, ok := x.f.cfg.Table.TokenAnswer(body)
 	if ok {
 		return value, nil
 	}
@@ -158,13 +170,12 @@ var errNotIssued = errors.New("fetch a REST token: the server issued none")
 // server did not know the token, so that nothing was done, and the call should be sent
 // again.
 func (x *passage) tokenAnswered(server *balance.Server, body []byte) (again bool) {
-	t := &x.rest
-	if !t.present {
+	t, broker := &x.rest, x.broker()
+	if !t.present || broker == nil {
 		return false
 	}
-	broker := x.f.cfg.Tokens
-	if !omflow.TokenRefused(body) {
-		if t.login == nil && t.written == t.own && !omflow.TokenExpired(body) {
+	if !x.f.cfg.Table.TokenRefused(body) {
+		if t.login == nil && t.written == t.own && !x.f.cfg.Table.TokenExpired(body) {
 			broker.Adopt(time.Now(), server.ID(), t.own)
 		}
 		return false
@@ -188,11 +199,11 @@ func (x *passage) tokenAnswered(server *balance.Server, body []byte) (again bool
 
 // learnToken remembers a token that a server has just issued to a client.
 func (x *passage) learnToken(server *balance.Server, body []byte) {
-	cfg := &x.f.cfg
-	if cfg.Tokens == nil || !omflow.IsTokenRequest(&x.view) {
+	cfg, broker := &x.f.cfg, x.broker()
+	if broker == nil || !cfg.Table.IsTokenRequest(&x.view) {
 		return
 	}
-	if value, ok := omflow.TokenAnswer(body); ok {
-		cfg.Tokens.Learn(time.Now(), server.ID(), first(x.r.Header["Authorization"]), value)
+	if value, ok := cfg.Table.TokenAnswer(body); ok {
+		broker.Learn(time.Now(), server.ID(), first(x.r.Header["Authorization"]), value)
 	}
 }
