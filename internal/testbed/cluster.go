@@ -25,6 +25,9 @@ type ClusterConfig struct {
 	// Lead is how many of the first servers run schedules and replay the
 	// journal. One is as it should be; more show what goes wrong.
 	Lead int
+	// Postgres has the database serve the flow queue's journal to clients of
+	// PostgreSQL too, at the address that every settings.py names.
+	Postgres bool
 	// Logger gets what the servers say. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -54,6 +57,9 @@ type Cluster struct {
 // clusterKey is the SECRET_KEY of all servers, as it should be.
 const clusterKey = "the same on all servers"
 
+// postgresPassword has the characters that addresses and quoting stumble over.
+const postgresPassword = `p@ss:w/o?r#d "quoted" & 100%`
+
 // NewCluster starts a database and servers. Close ends them.
 func NewCluster(cfg ClusterConfig) (*Cluster, error) {
 	if err := cfg.Validate(); err != nil {
@@ -62,7 +68,11 @@ func NewCluster(cfg ClusterConfig) (*Cluster, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := database.NewServer(database.Config{Listen: "127.0.0.1:0", Logger: cfg.Logger})
+	dbConfig := database.Config{Listen: "127.0.0.1:0", Logger: cfg.Logger}
+	if cfg.Postgres {
+		dbConfig.Postgres, dbConfig.PostgresPassword = "127.0.0.1:0", postgresPassword
+	}
+	db, err := database.NewServer(dbConfig)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the database: %w", err)
 	}
@@ -76,7 +86,7 @@ func NewCluster(cfg ClusterConfig) (*Cluster, error) {
 		c.configs = append(c.configs, standin.Config{
 			Name: name, Listen: "127.0.0.1:0", Home: filepath.Join(cfg.Dir, name), Database: db.Addr(),
 			SecretKey: clusterKey, Threads: cfg.Threads, TimeScale: cfg.TimeScale, RunMain: i < cfg.Lead,
-			Instruments: true, Logger: cfg.Logger,
+			Instruments: true, Logger: cfg.Logger, Postgres: db.PostgresAddr(), PostgresPassword: dbConfig.PostgresPassword,
 		})
 		c.Servers = append(c.Servers, nil)
 		if err := c.Restart(i); err != nil {

@@ -3,8 +3,9 @@
 //
 // The pieces are packages of their own:
 //
-//   - database: what all servers share, which can be taken down and brought back;
-//   - engine: flows, their queue, schedules and attachments of one server;
+//   - database: what all servers share, which can be taken down and brought back,
+//     and of which a part is also served in PostgreSQL's protocol;
+//   - engine: flows, their queue, schedules, attachments and settings of one server;
 //   - interpreter: how long requests take;
 //   - standin: the server itself, as a browser and an API client see it;
 //   - instrument: counters and injected faults of one server;

@@ -25,19 +25,24 @@ const (
 
 const usage = `Runs a stand-in for OMFLOW Server, or the database that stand-ins share.
 
-  stand-in --listen <host:port> --home <folder> --database <host:port> [flags]
-  stand-in database --listen <host:port> [--file <file>]
+  stand-in --listen <host:port> --home <folder> --database <host:port> [--postgres <host:port>] [flags]
+  stand-in install (the same flags)
+  stand-in database --listen <host:port> [--postgres <host:port>] [--file <file>]
 
 With RUN_MAIN=true in its environment the server runs schedules and replays the
 flow queue's journal when it starts. SIGTERM and SIGINT end it as they end
-gunicorn; a second one kills it.
+gunicorn; a second one kills it. With --postgres the database also serves the flow
+queue's journal in PostgreSQL's protocol, to role and database "omflow"; the server
+writes that address into the settings.py of a home folder that has none. "install"
+fills the home folder and ends, for an agent that reads settings.py before it starts
+the server.
 
 Flags:
 `
 
 // Main runs a stand-in, or a database for stand-ins, until it gets SIGTERM or
-// SIGINT, and returns the program's exit code: 0 after a signal, 1 when it could
-// not start, 2 for wrong arguments. Its address goes to standard output when it
+// SIGINT, or only fills a stand-in's home folder, and returns the program's exit
+// code: 0 after a signal, 1 when it could not start, 2 for wrong arguments. Its address goes to standard output when it
 // serves, everything else to standard error.
 func Main(args []string) int {
 	signals := make(chan os.Signal, 2)
@@ -50,8 +55,14 @@ func Main(args []string) int {
 func run(args []string, signals <-chan os.Signal, getenv func(string) string, stdout, stderr io.Writer) int {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	start := serverFlags
-	if len(args) > 0 && args[0] == "database" {
-		start, args = databaseFlags, args[1:]
+	install := false
+	if len(args) > 0 {
+		switch args[0] {
+		case "database":
+			start, args = databaseFlags, args[1:]
+		case "install":
+			install, args = true, args[1:]
+		}
 	}
 	flags := flag.NewFlagSet("stand-in", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -73,6 +84,13 @@ func run(args []string, signals <-chan os.Signal, getenv func(string) string, st
 	if err := p.validate(); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
+	}
+	if install {
+		if err := p.install(); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitFailed
+		}
+		return exitOK
 	}
 	address, err := p.start()
 	if err != nil {
@@ -102,8 +120,20 @@ func run(args []string, signals <-chan os.Signal, getenv func(string) string, st
 // program is what run runs.
 type program struct {
 	validate func() error
+	install  func() error // of a server only
 	start    func() (address string, err error)
 	stop     func(context.Context) error
+}
+
+// Install fills the home folder of a stand-in as its start does: what is there
+// stays. The database need not be up.
+func Install(cfg standin.Config) error {
+	s, err := standin.NewServer(cfg)
+	if err != nil {
+		return err
+	}
+	s.Kill()
+	return nil
 }
 
 func serverFlags(flags *flag.FlagSet, log *slog.Logger, runMain bool) program {
@@ -111,6 +141,8 @@ func serverFlags(flags *flag.FlagSet, log *slog.Logger, runMain bool) program {
 	flags.StringVar(&cfg.Listen, "listen", "", "address host:port to serve at")
 	flags.StringVar(&cfg.Home, "home", "", "folder of the server's code and uploads, filled when empty")
 	flags.StringVar(&cfg.Database, "database", "", "address host:port of the database")
+	flags.StringVar(&cfg.Postgres, "postgres", "", "address host:port of the database for clients of PostgreSQL, for settings.py")
+	flags.StringVar(&cfg.PostgresPassword, "postgres-password", "", "password for that address, for settings.py")
 	flags.StringVar(&cfg.Name, "name", "", "the server's name (default: the listen address)")
 	flags.StringVar(&cfg.SecretKey, "secret-key", "stand-in", "signs sessions; the same on all servers")
 	flags.IntVar(&cfg.Threads, "threads", standin.DefaultThreads, "requests worked on at once")
@@ -126,6 +158,7 @@ func serverFlags(flags *flag.FlagSet, log *slog.Logger, runMain bool) program {
 			}
 			return cfg.Validate()
 		},
+		install: func() error { return Install(cfg) },
 		start: func() (string, error) {
 			var err error
 			if s, err = standin.NewServer(cfg); err != nil {
@@ -146,6 +179,8 @@ func serverFlags(flags *flag.FlagSet, log *slog.Logger, runMain bool) program {
 func databaseFlags(flags *flag.FlagSet, log *slog.Logger, _ bool) program {
 	cfg := database.Config{Logger: log}
 	flags.StringVar(&cfg.Listen, "listen", "", "loopback address host:port to serve at")
+	flags.StringVar(&cfg.Postgres, "postgres", "", "loopback address host:port for clients of PostgreSQL")
+	flags.StringVar(&cfg.PostgresPassword, "postgres-password", "", "password that these clients need (default: none)")
 	flags.StringVar(&cfg.File, "file", "", "keep the data here (default: in memory only)")
 	var s *database.Server
 	return program{

@@ -2,8 +2,9 @@
 //
 // OMFLOW Servers behind one front door have one thing in common: their
 // database. Stand-ins are separate processes, so theirs must be reachable over
-// the network too. [Server] keeps users, sessions, settings, flows, tickets,
-// the flow queue's journal, schedules and the list of attachments in memory and
+// the network too. [Server] keeps users, sessions, settings, parameters, the
+// service catalogue, applications, flows, tickets, the flow queue's journal,
+// schedules and the lists of attachments and temporary files in memory and
 // serves them with net/rpc over TCP; it trusts whoever connects and therefore
 // belongs on a loopback address. With [Config.File] its state is written to one
 // file, at most a second after a change and when the server is closed, and read
@@ -23,9 +24,22 @@
 //
 // Both give the same typed calls, [Queries].
 //
+// # PostgreSQL
+//
+// With [Config.Postgres] the same database is also served in PostgreSQL's wire
+// protocol, as far as somebody beside an OMFLOW Server needs it: a client of
+// PostgreSQL signs in as [PostgresRole] to [PostgresName], with a password or
+// trusted, asks whether the database lives, makes a table of its own, writes, reads
+// and drops it, and reads the flow queue's journal, table omflow_queuedata. Only
+// the simple query protocol and those statements are understood; any other one
+// gets an error with SQLSTATE 0A000, and the connection goes on. Tables that clients
+// made are gone when the process ends. A connection is closed when its client does
+// not sign in within 10 s, sends a message of more than 64 kB, or leaves an answer
+// unread for 10 s; there may be 100 at once.
+//
 // # Failure
 //
-// [Server.Stop] closes the listener and every connection and keeps the state:
+// [Server.Stop] closes the listeners and every connection and keeps the state:
 // the database is down. [Server.Start] listens again on the same address. While
 // it is down each call fails with an error that wraps [ErrUnavailable] and reads
 // as PostgreSQL's client writes it, because OMFLOW shows that text to its users.

@@ -109,8 +109,9 @@ func (q Queries) TicketsByTitle(prefix string) (map[string]int, error) {
 // Enqueue adds a row to the flow queue's journal and returns it with its ID.
 func (q Queries) Enqueue(i QueueItem) (QueueItem, error) { return get[QueueItem](q, "Enqueue", i) }
 
-// Dequeue removes a row of the journal; one that does not exist is no error.
-func (q Queries) Dequeue(id int) error { return q.Call("Dequeue", id, &None{}) }
+// Dequeue removes a row of the journal by its queue_id. None or several rows with
+// it are no error, and nothing is removed.
+func (q Queries) Dequeue(queueID string) error { return q.Call("Dequeue", queueID, &None{}) }
 
 // Queue returns the journal, the oldest row first.
 func (q Queries) Queue() ([]QueueItem, error) { return get[[]QueueItem](q, "Queue", None{}) }
@@ -145,3 +146,41 @@ func (q Queries) MarkFilesDeleted(ids []int) error {
 
 // DeleteFile forgets an attachment.
 func (q Queries) DeleteFile(id int) error { return q.Call("DeleteFile", id, &None{}) }
+
+// AddTempFile records a file of a ticket that is not there yet.
+func (q Queries) AddTempFile(f TempFile) error { return q.Call("AddTempFile", f, &None{}) }
+
+// TempFiles returns the files of a mapping, the oldest first.
+func (q Queries) TempFiles(mapping string) ([]TempFile, error) {
+	return get[[]TempFile](q, "TempFilesOf", mapping)
+}
+
+// DeleteTempFiles forgets the files of a mapping and returns those it forgot.
+func (q Queries) DeleteTempFiles(mapping string) ([]TempFile, error) {
+	return get[[]TempFile](q, "DeleteTempFiles", mapping)
+}
+
+// Parameters returns the system parameters by ID.
+func (q Queries) Parameters() ([]Parameter, error) {
+	return get[[]Parameter](q, "Parameters", None{})
+}
+
+// SaveParameter inserts a parameter that has no ID, or replaces the one of its name;
+// one with an ID is updated where it exists.
+func (q Queries) SaveParameter(p Parameter) error { return q.Call("SaveParameter", p, &None{}) }
+
+// DeleteParameters removes parameters; one that does not exist is no error.
+func (q Queries) DeleteParameters(ids []int) error { return q.Call("DeleteParameters", ids, &None{}) }
+
+// Service returns an entry of the service catalogue.
+func (q Queries) Service(id string) (Service, error) { return get[Service](q, "Service", id) }
+
+// SaveService inserts or replaces an entry of the service catalogue.
+func (q Queries) SaveService(s Service) error { return q.Call("SaveService", s, &None{}) }
+
+// Apps returns the deployed applications by ID, those that were undeployed too.
+func (q Queries) Apps() ([]App, error) { return get[[]App](q, "Apps", None{}) }
+
+// SaveApp inserts or replaces a deployed application by its name and returns it
+// with its ID.
+func (q Queries) SaveApp(a App) (App, error) { return get[App](q, "SaveApp", a) }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/rpc"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,12 @@ type Config struct {
 	// Listen is the address host:port, a loopback address: the database trusts
 	// whoever connects. Port 0 takes a free one, kept over Stop and Start.
 	Listen string
+	// Postgres is the address host:port, a loopback address, at which the journal
+	// is served to clients of PostgreSQL; see the package's documentation. Port 0
+	// takes a free one, kept over Stop and Start. Empty: not served.
+	Postgres string
+	// PostgresPassword is asked of those clients. Empty: they are trusted.
+	PostgresPassword string
 	// File keeps the state over restarts of the process. Empty: memory only.
 	File string
 	// Logger gets a line when the file cannot be written. Required.
@@ -29,12 +36,15 @@ type Config struct {
 
 // Validate tells what is wrong with the configuration.
 func (c Config) Validate() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return fmt.Errorf("parsing the listen address %q: %w", c.Listen, err)
+	if err := loopback(c.Listen); err != nil {
+		return err
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("listen address %q is not a loopback address, and the database has no passwords", c.Listen)
+	if c.Postgres != "" {
+		if err := loopback(c.Postgres); err != nil {
+			return err
+		}
+	} else if c.PostgresPassword != "" {
+		return errors.New("a password for PostgreSQL's clients needs an address for them")
 	}
 	if c.Logger == nil {
 		return errors.New("a database needs a logger")
@@ -42,20 +52,40 @@ func (c Config) Validate() error {
 	return nil
 }
 
+func loopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("parsing the listen address %q: %w", address, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("listen address %q is not a loopback address, and the database has no rights to check", address)
+	}
+	return nil
+}
+
 // Server is the database. Its methods may be called from any goroutine.
 type Server struct {
-	cfg   Config
-	store *store
-	rpc   *rpc.Server
-	wg    sync.WaitGroup // connections and the accept loop
-	saver sync.WaitGroup
-	done  chan struct{}
+	cfg     Config
+	store   *store
+	scratch *scratch
+	wg      sync.WaitGroup // connections and accept loops
+	saver   sync.WaitGroup
+	done    chan struct{}
 
-	mu       sync.Mutex
+	postgresClients atomic.Int32
+
+	mu     sync.Mutex
+	doors  []*door
+	up     bool
+	conns  map[net.Conn]struct{}
+	closed bool
+}
+
+// door is an address and what is spoken there.
+type door struct {
 	addr     string
+	serve    func(net.Conn)
 	listener net.Listener
-	conns    map[net.Conn]struct{}
-	closed   bool
 }
 
 // NewServer reads the file, if there is one, and returns a database that is
@@ -65,62 +95,92 @@ func NewServer(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg:   cfg,
-		store: &store{state: newState()},
-		rpc:   rpc.NewServer(),
-		done:  make(chan struct{}),
-		addr:  cfg.Listen,
-		conns: map[net.Conn]struct{}{},
+		cfg:     cfg,
+		store:   &store{state: newState()},
+		scratch: newScratch(),
+		done:    make(chan struct{}),
+		conns:   map[net.Conn]struct{}{},
 	}
 	if cfg.File != "" {
 		if err := s.store.load(cfg.File); err != nil {
 			return nil, err
 		}
-		s.saver.Go(s.saveLoop)
 	}
-	if err := s.rpc.RegisterName("Database", service{s.store}); err != nil {
+	calls := rpc.NewServer()
+	if err := calls.RegisterName("Database", service{s.store}); err != nil {
 		return nil, fmt.Errorf("registering the database's calls: %w", err)
+	}
+	s.doors = []*door{{addr: cfg.Listen, serve: func(c net.Conn) { calls.ServeConn(c) }}}
+	if cfg.Postgres != "" {
+		s.doors = append(s.doors, &door{addr: cfg.Postgres, serve: s.servePostgres})
+	}
+	if cfg.File != "" {
+		s.saver.Go(s.saveLoop)
 	}
 	return s, nil
 }
 
-// Start listens. It fails when the address is taken or the database is up.
+// Start listens. It fails when an address is taken or the database is up.
 func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.listener != nil || s.closed {
+	if s.up || s.closed {
 		return errors.New("the database is up already, or closed")
 	}
-	l, err := net.Listen("tcp", s.addr)
-	if err != nil {
-		return fmt.Errorf("listening for database connections: %w", err)
+	for _, d := range s.doors {
+		l, err := net.Listen("tcp", d.addr)
+		if err != nil {
+			s.shut()
+			return fmt.Errorf("listening for database connections: %w", err)
+		}
+		d.listener, d.addr = l, l.Addr().String()
 	}
-	s.listener, s.addr = l, l.Addr().String()
-	s.wg.Go(func() { s.accept(l) })
+	s.up = true
+	for _, d := range s.doors {
+		l := d.listener
+		s.wg.Go(func() { s.accept(l, d) })
+	}
 	return nil
 }
 
 // Addr is the address host:port to connect to; with port 0 in Config it is
 // known after the first Start.
-func (s *Server) Addr() string {
+func (s *Server) Addr() string { return s.doorAddr(0) }
+
+// PostgresAddr is the address host:port for clients of PostgreSQL, or nothing
+// without Config.Postgres; with port 0 there it is known after the first Start.
+func (s *Server) PostgresAddr() string { return s.doorAddr(1) }
+
+func (s *Server) doorAddr(i int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.addr
+	if i >= len(s.doors) {
+		return ""
+	}
+	return s.doors[i].addr
 }
 
 // Stop takes the database down: it refuses connections, and those that are
 // open break. The state stays. It returns when the last connection is gone.
 func (s *Server) Stop() {
 	s.mu.Lock()
-	if s.listener != nil {
-		s.listener.Close()
-		s.listener = nil
-	}
+	s.up = false
+	s.shut()
 	for c := range s.conns {
 		c.Close()
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
+}
+
+// shut closes the listeners; s.mu is held.
+func (s *Server) shut() {
+	for _, d := range s.doors {
+		if d.listener != nil {
+			d.listener.Close()
+			d.listener = nil
+		}
+	}
 }
 
 // Close stops the database for good and writes its file.
@@ -141,11 +201,11 @@ func (s *Server) Close() error {
 	return s.store.save(s.cfg.File)
 }
 
-func (s *Server) accept(l net.Listener) {
+func (s *Server) accept(l net.Listener, d *door) {
 	for {
 		c, err := l.Accept()
 		s.mu.Lock()
-		if s.listener != l { // stopped
+		if d.listener != l { // stopped
 			s.mu.Unlock()
 			if err == nil {
 				c.Close()
@@ -164,7 +224,8 @@ func (s *Server) accept(l net.Listener) {
 		}
 		s.conns[c] = struct{}{}
 		s.wg.Go(func() {
-			s.rpc.ServeConn(c)
+			defer c.Close()
+			d.serve(c)
 			s.mu.Lock()
 			delete(s.conns, c)
 			s.mu.Unlock()

@@ -2,6 +2,7 @@ package database
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -13,9 +14,22 @@ func (s service) Enqueue(q QueueItem, out *QueueItem) error {
 	return nil
 }
 
-func (s service) Dequeue(id int, _ *None) error {
+// Dequeue removes the row with that queue_id if there is exactly one: OMFLOW asks
+// its object mapper for the one row, and ignores the error when there are none or
+// several.
+func (s service) Dequeue(queueID string, _ *None) error {
 	defer s.change()()
-	delete(s.store.state.Queue, id)
+	found := 0
+	for id, q := range s.store.state.Queue {
+		if q.QueueID() != queueID {
+			continue
+		}
+		if found != 0 {
+			return nil
+		}
+		found = id
+	}
+	delete(s.store.state.Queue, found)
 	return nil
 }
 
@@ -96,6 +110,108 @@ func (s service) MarkFilesDeleted(ids []int, _ *None) error {
 		}
 	}
 	return nil
+}
+
+func (s service) AddTempFile(f TempFile, _ *None) error {
+	defer s.change()()
+	f.ID = s.store.nextID()
+	s.store.state.TempFiles[f.ID] = f
+	return nil
+}
+
+func (s service) TempFilesOf(mapping string, out *[]TempFile) error {
+	defer s.lock()()
+	*out = filter(s.store.state.TempFiles, func(f TempFile) bool { return f.Mapping == mapping })
+	slices.SortFunc(*out, func(a, b TempFile) int { return cmp.Compare(a.ID, b.ID) })
+	return nil
+}
+
+func (s service) DeleteTempFiles(mapping string, out *[]TempFile) error {
+	defer s.change()()
+	*out = filter(s.store.state.TempFiles, func(f TempFile) bool { return f.Mapping == mapping })
+	maps.DeleteFunc(s.store.state.TempFiles, func(_ int, f TempFile) bool { return f.Mapping == mapping })
+	return nil
+}
+
+func (s service) Parameters(_ None, out *[]Parameter) error {
+	defer s.lock()()
+	*out = filter(s.store.state.Parameters, func(Parameter) bool { return true })
+	slices.SortFunc(*out, func(a, b Parameter) int { return cmp.Compare(a.ID, b.ID) })
+	return nil
+}
+
+// SaveParameter inserts a parameter without ID, or replaces the one of its name. One
+// with an ID is updated, which changes nothing when it does not exist.
+func (s service) SaveParameter(p Parameter, _ *None) error {
+	defer s.change()()
+	if p.ID == 0 {
+		for id, old := range s.store.state.Parameters {
+			if old.Name == p.Name {
+				p.ID = id
+			}
+		}
+	}
+	if p.ID == 0 {
+		p.ID = s.store.nextID()
+	} else if _, ok := s.store.state.Parameters[p.ID]; !ok {
+		return nil
+	}
+	s.store.state.Parameters[p.ID] = p
+	return nil
+}
+
+func (s service) DeleteParameters(ids []int, _ *None) error {
+	defer s.change()()
+	for _, id := range ids {
+		delete(s.store.state.Parameters, id)
+	}
+	return nil
+}
+
+func (s service) Service(id string, out *Service) error {
+	defer s.lock()()
+	*out = s.store.state.Services[id]
+	return nil
+}
+
+func (s service) SaveService(v Service, _ *None) error {
+	defer s.change()()
+	s.store.state.Services[v.ID] = v
+	return nil
+}
+
+func (s service) Apps(_ None, out *[]App) error {
+	defer s.lock()()
+	*out = filter(s.store.state.Apps, func(App) bool { return true })
+	slices.SortFunc(*out, func(a, b App) int { return cmp.Compare(a.ID, b.ID) })
+	return nil
+}
+
+// SaveApp inserts or replaces an application by its name.
+func (s service) SaveApp(a App, out *App) error {
+	defer s.change()()
+	a.ID = 0
+	for id, old := range s.store.state.Apps {
+		if old.Name == a.Name {
+			a.ID = id
+		}
+	}
+	if a.ID == 0 {
+		a.ID = s.store.nextID()
+	}
+	s.store.state.Apps[a.ID] = a
+	*out = a
+	return nil
+}
+
+// filter returns the values that are kept, in no particular order.
+func filter[K comparable, V any](m map[K]V, keep func(V) bool) (out []V) {
+	for _, v := range m {
+		if keep(v) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 func (s service) DeleteFile(id int, _ *None) error {

@@ -22,11 +22,15 @@ type state struct {
 	Sessions   map[string]Session
 	Settings   map[string]string
 	Workspaces map[int]Workspace
+	Apps       map[int]App
 	Flows      map[string]Flow
 	Tables     map[string]*table
 	Queue      map[int]QueueItem
 	Schedules  map[int]Schedule
 	Files      map[int]File
+	TempFiles  map[int]TempFile
+	Parameters map[int]Parameter
+	Services   map[string]Service
 	NextID     int // for every table that is not a flow's
 }
 
@@ -36,11 +40,15 @@ func newState() state {
 		Sessions:   map[string]Session{},
 		Settings:   map[string]string{},
 		Workspaces: map[int]Workspace{},
+		Apps:       map[int]App{},
 		Flows:      map[string]Flow{},
 		Tables:     map[string]*table{},
 		Queue:      map[int]QueueItem{},
 		Schedules:  map[int]Schedule{},
 		Files:      map[int]File{},
+		TempFiles:  map[int]TempFile{},
+		Parameters: map[int]Parameter{},
+		Services:   map[string]Service{},
 	}
 }
 

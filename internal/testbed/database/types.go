@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -62,6 +63,9 @@ type Design struct {
 	Name    string `json:"name"`
 	APIPath string `json:"api_path"`
 	Steps   []Step `json:"steps"`
+	// Validation is how long the flow that checks a new ticket's data runs.
+	// Zero: there is none.
+	Validation time.Duration `json:"validation,omitempty"`
 }
 
 // Step is one stop of a flow.
@@ -71,17 +75,37 @@ type Step struct {
 	// Work is how long the step runs in the background. Zero is a form: the
 	// ticket stops there until a person pushes it on.
 	Work time.Duration `json:"work"`
+	// Parameter names a system parameter that a background step writes into the
+	// ticket's status when it ends, as OMFLOW's calculations do.
+	Parameter string `json:"parameter,omitempty"`
 }
 
-// Flow is a deployed flow.
+// App is a deployed application. OMFLOW keeps a row for each of its versions;
+// here the versions share one.
+type App struct {
+	ID         int
+	Name       string
+	Version    int
+	Undeployed bool
+}
+
+// Flow is a deployed flow: what it is made of and its switches. Who changes one
+// saves the whole row.
 type Flow struct {
-	ID      int
-	UUID    string
-	App     string
-	Name    string
-	APIPath string
-	Version int
-	Active  bool
+	ID           int
+	UUID         string
+	AppID        int
+	App          string
+	Name         string
+	APIPath      string
+	Version      int
+	Active       bool
+	API          bool // may be called over /rest/
+	Log          bool
+	DisplayField string
+	Undeployed   bool
+	Steps        []Step
+	Validation   time.Duration
 }
 
 // Ticket is one row of a flow's table. A ticket leaves a row for each step it
@@ -103,19 +127,61 @@ type Ticket struct {
 	History    bool
 	Closed     bool
 	Running    bool
+	Error      string // what went wrong; empty: nothing
 }
 
 // QueueItem is a row of OMFLOW's table omflow_queuedata, the flow queue's
-// journal. It has no owner column: no server can tell whose it is.
+// journal: a ticket has left Chart and goes on from there. It has no owner column:
+// no server can tell whose it is.
 type QueueItem struct {
 	ID       int
 	FlowUUID string
-	DataNo   int
+	DataNo   int // 0 while the data of a new ticket is checked
 	DataID   int
-	After    string // the form that was left; empty: the flow's start
-	Temp     string // folder of uploaded files that belong to the ticket
+	Chart    string // FITEM_1 is the flow's start, FITEM_2 its first step
 	User     string
 	Created  time.Time
+	// Form and Temp wait here while the data of a new ticket is checked.
+	Form json.RawMessage
+	Temp string
+}
+
+// QueueID is what OMFLOW writes into the column queue_id: flow, row and chart with
+// nothing between them. The flow that checks a new ticket's data has no row yet,
+// which Python writes None; two checks of one flow have the same queue_id. (In OMFLOW
+// such a flow has a UUID of its own; here it goes by that of the flow it checks for.)
+func (q QueueItem) QueueID() string {
+	if q.DataID == 0 {
+		return q.FlowUUID + "None" + q.Chart
+	}
+	return q.FlowUUID + strconv.Itoa(q.DataID) + q.Chart
+}
+
+// Parameter is a system parameter, which flows read from the memory of the process
+// they run in.
+type Parameter struct {
+	ID          int
+	Name        string
+	Value       string
+	Description string
+	Type        string
+	Shadow      bool
+}
+
+// Service is an entry of the service catalogue: a form with some fields filled in.
+type Service struct {
+	ID       string
+	Defaults json.RawMessage // a list of form fields
+}
+
+// TempFile is a file that came with a ticket that is not there yet. The bytes lie
+// on the disk of the server that took them, in a folder of Mapping's name.
+type TempFile struct {
+	ID      int
+	Mapping string // flow and second: not only this ticket's
+	Path    string // below the uploads folder, with slashes
+	Name    string
+	Size    int64
 }
 
 // Schedule is a row of the scheduler's table: create a ticket every so often.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/testbed/database"
+	"github.com/omflow/booster/internal/testbed/django"
 )
 
 // Upload is a file as a client sent it.
@@ -20,58 +21,82 @@ type Upload struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// SaveTemp stores the files that come with a new ticket and returns their
-// folder's name. The name is the flow and the second: two creates of one flow in
-// one second share a folder, and the ticket that is run first gets the files of
-// both.
-func (e *Engine) SaveTemp(uuid string, files []Upload) (string, error) {
+// saveTemp stores the files that come with a new ticket and returns their mapping:
+// the flow and the second. Two creates of one flow in one second share it.
+func (e *Engine) saveTemp(uuid string, files []Upload) (string, error) {
 	if len(files) == 0 {
 		return "", nil
 	}
-	if !uuidPattern.MatchString(uuid) {
-		return "", Refusal("'NoneType' object has no attribute 'is_active'")
-	}
-	temp := fmt.Sprintf("%s_%d", uuid, time.Now().Unix())
-	for _, f := range files {
-		if _, err := e.store(path.Join(tempDir, temp), f); err != nil {
+	mapping := fmt.Sprintf("%s_%d", uuid, time.Now().Unix())
+	for _, u := range files {
+		name, size, err := e.store(path.Join(tempDir, mapping), u)
+		if err != nil {
 			return "", err
 		}
+		if err := e.db.AddTempFile(database.TempFile{
+			Mapping: mapping, Path: strings.TrimPrefix(name, uploadsDir+"/"), Name: baseName(u.Name), Size: size,
+		}); err != nil {
+			return "", fmt.Errorf("recording a temporary file: %w", err)
+		}
 	}
-	return temp, nil
+	return mapping, nil
 }
 
-// adoptTemp moves the files of a temporary folder to the ticket. What is gone is
-// another ticket's now.
-func (e *Engine) adoptTemp(db database.Queries, item database.QueueItem) error {
-	temp := path.Join(tempDir, item.Temp)
-	entries, err := fs.ReadDir(e.home.FS(), temp)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+// adoptTemp gives the ticket all files of a mapping, those that came with another
+// create too. One that lies on another server's disk is an error, and then the
+// ticket has none.
+func (e *Engine) adoptTemp(db database.Queries, mapping string, item database.QueueItem) error {
+	files, err := db.TempFiles(mapping)
 	if err != nil {
-		return fmt.Errorf("listing temporary files: %w", err)
+		return fmt.Errorf("reading temporary files: %w", err)
 	}
+	var uploads []Upload
+	for _, f := range files {
+		name := filepath.FromSlash(path.Join(uploadsDir, f.Path))
+		if _, err := e.home.Stat(name); err != nil {
+			return fmt.Errorf("reading a temporary file: %w", err)
+		}
+		uploads = append(uploads, Upload{Name: f.Name, Open: func() (io.ReadCloser, error) { return e.home.Open(name) }})
+	}
+	if err := e.attach(db, item, uploads); err != nil {
+		return err
+	}
+	return e.dropTemp(db, mapping)
+}
+
+// attach stores files with the ticket of an item of the flow queue.
+func (e *Engine) attach(db database.Queries, item database.QueueItem, files []Upload) error {
 	dir := ticketDir(item.FlowUUID, item.DataNo, item.DataID)
-	if err := e.home.MkdirAll(filepath.FromSlash(dir), 0o755); err != nil {
-		return fmt.Errorf("creating the ticket's folder: %w", err)
-	}
-	for _, entry := range entries {
-		from, to := path.Join(temp, entry.Name()), path.Join(dir, entry.Name())
-		info, err := entry.Info()
-		if err == nil {
-			err = e.home.Rename(filepath.FromSlash(from), filepath.FromSlash(to))
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+	for _, u := range files {
+		name, size, err := e.store(dir, u)
 		if err != nil {
-			return fmt.Errorf("moving a temporary file: %w", err)
+			return err
 		}
-		if _, err := db.AddFile(fileRow(item.FlowUUID, item.DataNo, item.DataID, to, info.Size(), item.User)); err != nil {
+		if _, err := db.AddFile(database.File{
+			FlowUUID: item.FlowUUID, DataNo: item.DataNo, DataID: item.DataID,
+			Path: strings.TrimPrefix(name, uploadsDir+"/"), Name: baseName(u.Name), Size: size,
+			User: item.User, Created: time.Now(),
+		}); err != nil {
 			return fmt.Errorf("recording an attachment: %w", err)
 		}
 	}
-	return e.home.RemoveAll(filepath.FromSlash(temp))
+	return nil
+}
+
+// dropTemp forgets a mapping, and removes what is left of it on this disk. The
+// folder stays, as OMFLOW leaves it.
+func (e *Engine) dropTemp(db database.Queries, mapping string) error {
+	files, err := db.DeleteTempFiles(mapping)
+	if err != nil {
+		return fmt.Errorf("forgetting temporary files: %w", err)
+	}
+	for _, f := range files {
+		err := e.home.Remove(filepath.FromSlash(path.Join(uploadsDir, f.Path)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing a temporary file: %w", err)
+		}
+	}
+	return nil
 }
 
 // Attach stores files with a ticket. A file of a name that is there already
@@ -84,25 +109,21 @@ func (e *Engine) Attach(uuid string, dataNo, dataID int, files []Upload, user st
 	if err != nil {
 		return fmt.Errorf("reading attachments: %w", err)
 	}
-	dir := ticketDir(uuid, dataNo, dataID)
 	for _, f := range files {
-		name := baseName(f.Name)
 		for _, o := range old {
-			if o.Name == name && o.DataID == dataID {
-				if err := e.db.DeleteFile(o.ID); err != nil {
-					return fmt.Errorf("replacing an attachment: %w", err)
-				}
+			if o.Name != baseName(f.Name) || o.DataID != dataID {
+				continue
+			}
+			err := e.home.Remove(filepath.FromSlash(path.Join(uploadsDir, o.Path)))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("replacing an attachment: %w", err)
+			}
+			if err := e.db.DeleteFile(o.ID); err != nil {
+				return fmt.Errorf("replacing an attachment: %w", err)
 			}
 		}
-		size, err := e.store(dir, f)
-		if err != nil {
-			return err
-		}
-		if _, err := e.db.AddFile(fileRow(uuid, dataNo, dataID, path.Join(dir, name), size, user)); err != nil {
-			return fmt.Errorf("recording an attachment: %w", err)
-		}
 	}
-	return nil
+	return e.attach(e.db, database.QueueItem{FlowUUID: uuid, DataNo: dataNo, DataID: dataID, User: user}, files)
 }
 
 // Files lists a ticket's attachments, the newest of each name. Those whose bytes
@@ -171,50 +192,54 @@ func (e *Engine) removeFiles(uuid string, dataNo int) error {
 	return nil
 }
 
-func (e *Engine) store(dir string, u Upload) (int64, error) {
+// store writes an upload to a new file and returns its path, which is another than
+// asked for when that name is taken.
+func (e *Engine) store(dir string, u Upload) (string, int64, error) {
 	in, err := u.Open()
 	if err != nil {
-		return 0, fmt.Errorf("reading an upload: %w", err)
+		return "", 0, fmt.Errorf("reading an upload: %w", err)
 	}
 	defer in.Close()
-	out, err := e.createIn(dir, baseName(u.Name))
-	if err != nil {
-		return 0, fmt.Errorf("creating an upload: %w", err)
+	if err := e.home.MkdirAll(filepath.FromSlash(dir), 0o755); err != nil {
+		return "", 0, fmt.Errorf("creating an upload's folder: %w", err)
+	}
+	var out *os.File
+	name := path.Join(dir, baseName(u.Name))
+	for out == nil {
+		out, err = e.home.OpenFile(filepath.FromSlash(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			name = e.freeName(dir, baseName(u.Name))
+			continue
+		}
+		if err != nil {
+			return "", 0, fmt.Errorf("creating an upload: %w", err)
+		}
 	}
 	n, err := io.Copy(out, in)
 	if closeErr := out.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return 0, fmt.Errorf("writing an upload: %w", err)
+		return "", 0, fmt.Errorf("writing an upload: %w", err)
 	}
-	return n, nil
+	return name, n, nil
 }
 
-// createIn makes a file and its folder. A temporary folder may be taken away by
-// another ticket between the two, so that is tried again.
-func (e *Engine) createIn(dir, name string) (*os.File, error) {
-	const tries = 5
-	for try := 1; ; try++ {
-		if err := e.home.MkdirAll(filepath.FromSlash(dir), 0o755); err != nil {
-			return nil, err
+// freeName is a path for a new file. A name that is taken gets seven random
+// characters, as Django gives them.
+func (e *Engine) freeName(dir, name string) string {
+	to := path.Join(dir, name)
+	for {
+		if _, err := e.home.Lstat(filepath.FromSlash(to)); err != nil {
+			return to
 		}
-		f, err := e.home.Create(filepath.FromSlash(path.Join(dir, name)))
-		if !errors.Is(err, fs.ErrNotExist) || try == tries {
-			return f, err
-		}
+		ext := path.Ext(name)
+		to = path.Join(dir, strings.TrimSuffix(name, ext)+"_"+django.RandomLetters(7)+ext)
 	}
 }
 
 func ticketDir(uuid string, dataNo, dataID int) string {
 	return path.Join(filesDir, uuid, fmt.Sprint(dataNo), fmt.Sprint(dataID))
-}
-
-func fileRow(uuid string, dataNo, dataID int, name string, size int64, user string) database.File {
-	return database.File{
-		FlowUUID: uuid, DataNo: dataNo, DataID: dataID, Path: strings.TrimPrefix(name, uploadsDir+"/"),
-		Name: path.Base(name), Size: size, User: user, Created: time.Now(),
-	}
 }
 
 // baseName makes a file name of what a client sent.

@@ -24,7 +24,7 @@ func (e *Engine) Import(w database.Workspace) (int, error) {
 		return 0, Refusal("請提供正確的應用。")
 	}
 	for _, d := range w.Flows {
-		if !uuidPattern.MatchString(d.UUID) || d.Name == "" || len(d.Steps) > maxSteps {
+		if !uuidPattern.MatchString(d.UUID) || d.Name == "" || len(d.Steps) > maxSteps || d.Validation < 0 {
 			return 0, Refusal("請提供正確的應用。")
 		}
 		for _, s := range d.Steps {
@@ -41,14 +41,16 @@ func (e *Engine) Import(w database.Workspace) (int, error) {
 }
 
 // Deploy makes the flows of a designed application known to this process, to its
-// disk and to the database.
+// disk and to the database, and puts the application into the sidebar below the
+// entry parent. app is the deployed application whose next version this is, or 0
+// for a new one.
 //
 // Two faults of OMFLOW are kept. When the migrations on disk have two ends,
 // because two servers deployed without each other's files, it is refused. When
 // models.py on disk has classes that this process has not loaded, because files
 // were copied here without a restart, Django's makemigrations asks a question
 // that nobody answers: Deploy reports success and the flow's table does not exist.
-func (e *Engine) Deploy(workspaceID int) error {
+func (e *Engine) Deploy(workspaceID, app int, parent string) error {
 	w, err := e.db.Workspace(workspaceID)
 	if err != nil {
 		return fmt.Errorf("reading an application: %w", err)
@@ -56,24 +58,37 @@ func (e *Engine) Deploy(workspaceID int) error {
 	if w.ID == 0 {
 		return Refusal("WorkspaceApplication matching query does not exist.")
 	}
-	known, err := e.db.Flows()
+	apps, err := e.db.Apps()
 	if err != nil {
-		return fmt.Errorf("reading deployed flows: %w", err)
+		return fmt.Errorf("reading deployed applications: %w", err)
 	}
-	versions := map[string]int{}
-	for _, f := range known {
-		versions[f.UUID] = f.Version
+	next := database.App{Name: w.Name, Version: 1}
+	for _, a := range apps {
+		switch {
+		case a.ID == app:
+			next.Name, next.Version = a.Name, a.Version+1
+		case app == 0 && a.Name == w.Name && !a.Undeployed:
+			return Refusal("上架應用時失敗。")
+		case app == 0 && a.Name == w.Name:
+			next.Version = a.Version + 1
+		}
+	}
+	if next, err = e.db.SaveApp(next); err != nil {
+		return fmt.Errorf("saving a deployed application: %w", err)
 	}
 	for _, d := range w.Flows {
-		if err := e.deploy(w, d, versions[d.UUID]+1); err != nil {
+		if err := e.deploy(next, d); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := e.removeFromSidebar(next); err != nil {
+		return err
+	}
+	return e.addToSidebar(next, w.Flows, parent)
 }
 
-func (e *Engine) deploy(w database.Workspace, d database.Design, version int) error {
-	if err := writeCode(e.home, d, version); err != nil {
+func (e *Engine) deploy(app database.App, d database.Design) error {
+	if err := writeCode(e.home, d.UUID, app.Version, d.Steps); err != nil {
 		return err
 	}
 	if !e.HasModel(d.UUID) {
@@ -81,7 +96,12 @@ func (e *Engine) deploy(w database.Workspace, d database.Design, version int) er
 			return err
 		}
 	}
-	f, err := e.db.SaveFlow(flowOf(w, d, version))
+	return e.saveFlow(flowOf(app, d))
+}
+
+// saveFlow writes the whole row of a flow and keeps it in this process's memory.
+func (e *Engine) saveFlow(f database.Flow) error {
+	f, err := e.db.SaveFlow(f)
 	if err != nil {
 		return fmt.Errorf("saving a deployed flow: %w", err)
 	}
@@ -131,31 +151,5 @@ func (e *Engine) migrate(uuid string) error {
 	e.mu.Lock()
 	e.models[uuid] = true
 	e.mu.Unlock()
-	return nil
-}
-
-// SetActive enables or disables flows by their IDs, in the database and in this
-// process. What it knows of those flows it reads again from the database.
-func (e *Engine) SetActive(ids []int, active bool) error {
-	all, err := e.db.Flows()
-	if err != nil {
-		return fmt.Errorf("reading deployed flows: %w", err)
-	}
-	want := map[int]bool{}
-	for _, id := range ids {
-		want[id] = true
-	}
-	for _, f := range all {
-		if !want[f.ID] {
-			continue
-		}
-		f.Active = active
-		if f, err = e.db.SaveFlow(f); err != nil {
-			return fmt.Errorf("saving a deployed flow: %w", err)
-		}
-		e.mu.Lock()
-		e.flows[f.UUID] = f
-		e.mu.Unlock()
-	}
 	return nil
 }

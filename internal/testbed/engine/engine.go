@@ -23,6 +23,10 @@ type Config struct {
 	Home string
 	// Database is the address host:port that workers connect to.
 	Database string
+	// SecretKey, Postgres and PostgresPassword go into the settings.py of a home
+	// folder that has none; Postgres is the address host:port at which the database
+	// speaks PostgreSQL's protocol. The engine itself needs none of them.
+	SecretKey, Postgres, PostgresPassword string
 	// Queries is the database as requests reach it.
 	Queries database.Queries
 	// RunMain starts the schedules and replays the journal, as OMFLOW does with
@@ -57,6 +61,11 @@ type Engine struct {
 	models map[string]bool          // by UUID: classes loaded
 	code   map[codeKey][]database.Step
 	conns  []*database.Conn
+	// What one process has of the settings that all share.
+	sidebar    []SidebarItem
+	parameters map[string]string
+	ldapBusy   bool
+	logLevel   string
 
 	queue     queue
 	schedules schedules
@@ -72,7 +81,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Home == "" || cfg.Logger == nil || cfg.Queries.Caller == nil {
 		return nil, errors.New("an engine needs a home folder, a database and a logger")
 	}
-	if err := install(cfg.Home); err != nil {
+	if err := install(cfg); err != nil {
 		return nil, err
 	}
 	home, err := os.OpenRoot(cfg.Home)
@@ -86,9 +95,11 @@ func New(cfg Config) (*Engine, error) {
 		done:  make(chan struct{}),
 		flows: map[string]database.Flow{},
 		code:  map[codeKey][]database.Step{},
+
+		parameters: map[string]string{},
 	}
 	e.queue.changed = sync.NewCond(&e.queue.mu)
-	e.schedules.jobs = map[int]chan struct{}{}
+	e.schedules.jobs = map[int][]chan struct{}{}
 	return e, nil
 }
 
@@ -106,9 +117,17 @@ func (e *Engine) Start() error {
 	e.mu.Lock()
 	e.models = models
 	for _, f := range flows {
-		e.flows[f.UUID] = f
+		if !f.Undeployed {
+			e.flows[f.UUID] = f
+		}
 	}
 	e.mu.Unlock()
+	if err := e.loadSettings(); err != nil {
+		return err
+	}
+	if err := e.loadParameters(); err != nil {
+		return err
+	}
 	for range Workers {
 		conn, err := e.connect()
 		if err != nil {

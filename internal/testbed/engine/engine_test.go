@@ -73,35 +73,76 @@ func settled(t *testing.T, e *Engine) {
 	}
 }
 
-// Two tickets of one flow whose files came in one second: the first to run has
-// them all.
-func TestAttachmentsOfOneSecondAreMixedUp(t *testing.T) {
-	e := newEngine(t)
-	var temps [2]string
+// overlapping saves the files of two creates in one second, so that they share a
+// mapping, as two requests at once do.
+func overlapping(t *testing.T, first, second *Engine, names [2]string) string {
+	t.Helper()
 	for {
-		for i, name := range []string{"a.txt", "b.txt"} {
-			var err error
-			if temps[i], err = e.SaveTemp(MissionUUID, []Upload{upload(name, name)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if temps[0] == temps[1] {
-			break // else the second turned between the two
-		}
-	}
-	if err := e.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []int{2, 0} {
-		no, err := e.Create(MissionUUID, nil, "admin", temps[i])
+		a, err := first.saveTemp(MissionUUID, []Upload{upload(names[0], "a")})
 		if err != nil {
 			t.Fatal(err)
 		}
-		settled(t, e)
-		if files, err := e.Files(MissionUUID, no); err != nil || len(files) != want {
+		b, err := second.saveTemp(MissionUUID, []Upload{upload(names[1], "b")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a == b {
+			return a
+		} // else the second turned between the two
+	}
+}
+
+// Two tickets of one flow whose files came in one second: the first has them all.
+func TestAttachmentsOfOneSecondAreMixedUp(t *testing.T) {
+	e := newEngine(t)
+	if err := e.Start(); err != nil {
+		t.Fatal(err)
+	}
+	mapping := overlapping(t, e, e, [2]string{"x.txt", "x.txt"})
+	for _, want := range []int{2, 0} {
+		no, err := e.open(e.db, MissionUUID, nil, "admin", mapping)
+		if err != nil || no == 0 {
+			t.Fatalf("ticket %d, %v", no, err)
+		}
+		files, err := e.db.TicketFiles(MissionUUID, no)
+		if err != nil || len(files) != want {
 			t.Errorf("ticket %d has %d files, %v; want %d", no, len(files), err, want)
 		}
+		for _, f := range files {
+			if f.Name != "x.txt" || want == 2 && files[0].Path == files[1].Path {
+				t.Errorf("file %+v of %v", f, files)
+			}
+		}
 	}
+}
+
+// The same on two servers: neither has both files, and both tickets fail.
+func TestAttachmentsOfOneSecondOnTwoServersFail(t *testing.T) {
+	one := newEngine(t)
+	two, err := New(Config{Home: filepath.Join(t.TempDir(), "home"), Database: one.cfg.Database, Queries: one.db, Logger: one.cfg.Logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(two.Kill)
+	for _, e := range []*Engine{one, two} {
+		if err := e.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mapping := overlapping(t, one, two, [2]string{"x.txt", "y.txt"})
+	for i, e := range []*Engine{one, two} {
+		if no, err := e.open(e.db, MissionUUID, nil, "admin", mapping); no != 0 || err != nil {
+			t.Errorf("create %d: number %d, %v; want none and no error", i, no, err)
+		}
+		page, err := e.db.Tickets(database.TicketQuery{Flow: MissionUUID, DataNo: i + 1, Open: true})
+		if err != nil || len(page.Rows) != 1 || page.Rows[0].Ticket.Error == "" || page.Rows[0].Ticket.Running {
+			t.Errorf("ticket %d: %+v, %v; want a failed one", i+1, page.Rows, err)
+		}
+		if files, err := e.db.TicketFiles(MissionUUID, i+1); err != nil || len(files) != 0 {
+			t.Errorf("ticket %d has files %v, %v", i+1, files, err)
+		}
+	}
+	settled(t, one) // no row of theirs is in the journal
 }
 
 func TestAttachReplacesSameNameOnly(t *testing.T) {
@@ -125,6 +166,55 @@ func TestAttachReplacesSameNameOnly(t *testing.T) {
 	}
 }
 
+// recorder notes the names of calls.
+type recorder struct {
+	database.Caller
+	calls []string
+}
+
+func (r *recorder) Call(method string, args, reply any) error {
+	r.calls = append(r.calls, method)
+	return r.Caller.Call(method, args, reply)
+}
+
+// Between two steps the journal has nothing of the ticket.
+func TestOldRowGoesBeforeTheNewOne(t *testing.T) {
+	e := newEngine(t)
+	r := &recorder{Caller: e.db.Caller}
+	db := database.Queries{Caller: r}
+	row, err := e.db.InsertTicket(StampUUID, database.Ticket{Running: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := e.db.Enqueue(database.QueueItem{FlowUUID: StampUUID, DataNo: row.DataNo, DataID: row.ID, Chart: chart(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.enter(db, item, row, "step", chart(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(r.calls, " "); got != "UpdateTicket Dequeue Enqueue" {
+		t.Errorf("calls: %s", got)
+	}
+	q, err := e.db.Queue()
+	if err != nil || len(q) != 1 || q[0].ID == item.ID || q[0].Chart != "FITEM_2" {
+		t.Errorf("journal %+v, %v; want one new row", q, err)
+	}
+}
+
+func TestPlace(t *testing.T) {
+	for i := range 3 {
+		if got, err := place(chart(i)); got != i || err != nil {
+			t.Errorf("place(%s) = %d, %v", chart(i), got, err)
+		}
+	}
+	for _, bad := range []string{"", "FITEM_", "FITEM_0", "FITEM_-1", "FORMITM_x"} {
+		if _, err := place(bad); err == nil {
+			t.Errorf("place(%q) was found", bad)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	e := newEngine(t)
 	if err := e.Start(); err != nil {
@@ -132,7 +222,7 @@ func TestRefusals(t *testing.T) {
 	}
 	var refusal Refusal
 	var missing *MissingTable
-	if _, err := e.Create("nothing", nil, "admin", ""); !errors.As(err, &refusal) {
+	if _, err := e.Create("nothing", nil, "admin", nil); !errors.As(err, &refusal) {
 		t.Errorf("create in an unknown flow: %v", err)
 	}
 	if _, err := e.Update("nothing", 1, nil, "admin"); !errors.As(err, &missing) || missing.UUID != "nothing" {
@@ -141,7 +231,7 @@ func TestRefusals(t *testing.T) {
 	if err := e.Delete("nothing", []int{1}); !errors.As(err, &missing) {
 		t.Errorf("delete in an unknown flow: %v", err)
 	}
-	no, err := e.Create(SlowUUID, json.RawMessage(`[{"type":"h_title","value":"t"},{"type":"h_group","value":{"group":"2"}}]`), "admin", "")
+	no, err := e.Create(SlowUUID, json.RawMessage(`[{"type":"h_title","value":"t"},{"type":"h_group","value":{"group":"2"}}]`), "admin", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,14 +264,14 @@ func TestRefusals(t *testing.T) {
 
 func TestInstallLeavesAFilledHome(t *testing.T) {
 	home := t.TempDir()
-	if err := install(home); err != nil {
+	if err := install(Config{Home: home}); err != nil {
 		t.Fatal(err)
 	}
 	name := filepath.Join(home, filepath.FromSlash(modelsFile))
 	if err := os.WriteFile(name, []byte("# mine\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := install(home); err != nil {
+	if err := install(Config{Home: home}); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(name); err != nil || string(b) != "# mine\n" {

@@ -20,6 +20,7 @@ const (
 	modelsFile    = "omformmodel/models.py"
 	migrationsDir = "omformmodel/migrations"
 	productionDir = "omformflow/production"
+	settingsFile  = "omflow/settings.py"
 	uploadsDir    = "uploads"
 	tempDir       = "uploads/temp"
 	filesDir      = "uploads/omformflow"
@@ -37,54 +38,57 @@ var (
 )
 
 // install fills an empty home folder with what OMFLOW comes with. A folder that
-// has models.py is left as it is.
-func install(home string) error {
-	if _, err := os.Stat(filepath.Join(home, filepath.FromSlash(modelsFile))); err == nil {
-		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("looking into the home folder: %w", err)
-	}
-	for _, dir := range []string{migrationsDir, productionDir, tempDir, "omflow", "logs"} {
-		if err := os.MkdirAll(filepath.Join(home, filepath.FromSlash(dir)), 0o755); err != nil {
+// has models.py is left as it is, and so is one that has settings.py.
+func install(cfg Config) error {
+	for _, dir := range []string{migrationsDir, productionDir, tempDir, path.Dir(settingsFile), "logs"} {
+		if err := os.MkdirAll(filepath.Join(cfg.Home, filepath.FromSlash(dir)), 0o755); err != nil {
 			return fmt.Errorf("creating the home folder: %w", err)
 		}
 	}
-	root, err := os.OpenRoot(home)
+	root, err := os.OpenRoot(cfg.Home)
 	if err != nil {
 		return fmt.Errorf("opening the home folder: %w", err)
 	}
 	defer root.Close()
-	models := modelsHeader
-	for _, w := range Shipped() {
-		for _, d := range w.Flows {
-			models += modelSource(d.UUID)
-			if err := writeCode(root, d, 1); err != nil {
-				return err
+	settings, err := settingsSource(cfg)
+	if err != nil {
+		return err
+	}
+	if err := writeMissing(root, settingsFile, func() (string, error) { return settings, nil }); err != nil {
+		return err
+	}
+	// models.py comes last: it is the mark that the rest is there.
+	return writeMissing(root, modelsFile, func() (string, error) {
+		models := modelsHeader
+		for _, w := range Shipped() {
+			for _, d := range w.Flows {
+				models += modelSource(d.UUID)
+				if err := writeCode(root, d.UUID, 1, d.Steps); err != nil {
+					return "", err
+				}
 			}
 		}
+		return models, write(root, migrationsDir+"/0001_initial.py", migrationSource("", ""))
+	})
+}
+
+// writeMissing writes a file that is not there.
+func writeMissing(root *os.Root, name string, text func() (string, error)) error {
+	_, err := root.Stat(filepath.FromSlash(name))
+	if err == nil {
+		return nil
 	}
-	files := []struct{ name, text string }{
-		{migrationsDir + "/0001_initial.py", migrationSource("", "")},
-		{"omflow/settings.py", settingsSource},
-		{modelsFile, models}, // last: it is the mark that the rest is there
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("looking into the home folder: %w", err)
 	}
-	for _, f := range files {
-		if err := write(root, f.name, f.text); err != nil {
-			return err
-		}
+	src, err := text()
+	if err != nil {
+		return err
 	}
-	return nil
+	return write(root, name, src)
 }
 
 const modelsHeader = "from django.db import models\n\n"
-
-const settingsSource = `SECRET_KEY = ''
-DEBUG = True
-ALLOWED_HOSTS = ["*"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}
-LANGUAGE_CODE = 'zh-Hant'
-OMFLOW_TYPE = 'server'
-`
 
 func modelSource(uuid string) string {
 	return "\nclass Omdata_" + uuid + "(models.Model):\n    data_no = models.IntegerField()\n"
@@ -140,16 +144,16 @@ func codeFile(uuid string, version int) string {
 	return path.Join(productionDir, uuid, fmt.Sprint(version), "main.py")
 }
 
-func writeCode(root *os.Root, d database.Design, version int) error {
-	name := codeFile(d.UUID, version)
+func writeCode(root *os.Root, uuid string, version int, steps []database.Step) error {
+	name := codeFile(uuid, version)
 	if err := root.MkdirAll(filepath.FromSlash(path.Dir(name)), 0o755); err != nil {
 		return fmt.Errorf("creating %s: %w", path.Dir(name), err)
 	}
-	steps, err := json.Marshal(d.Steps)
+	text, err := json.Marshal(steps)
 	if err != nil {
 		return fmt.Errorf("encoding the steps of a flow: %w", err)
 	}
-	return write(root, name, "# Steps of the flow; work in nanoseconds, 0 is a form.\nSTEPS = "+string(steps)+"\n")
+	return write(root, name, "# Steps of the flow; work in nanoseconds, 0 is a form.\nSTEPS = "+string(text)+"\n")
 }
 
 func loadCode(root *os.Root, uuid string, version int) ([]database.Step, error) {

@@ -2,7 +2,8 @@ package engine
 
 import (
 	"fmt"
-	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,50 +62,99 @@ func (e *Engine) work(db database.Queries) {
 	}
 }
 
-// run brings a ticket from where the item says to its next form or its end.
+// chart is OMFLOW's name of a place in a flow: 0 is the start, 1 the first step.
+func chart(i int) string { return fmt.Sprintf("FITEM_%d", i+1) }
+
+// place is the opposite of chart.
+func place(chart string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimPrefix(chart, "FITEM_"))
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("the flow queue's journal names a chart %q", chart)
+	}
+	return n - 1, nil
+}
+
+// run does the work of the chart that a ticket has left and brings the ticket to
+// the next one. A step that follows makes a row and an item of its own, so that
+// the journal names the step that runs.
 func (e *Engine) run(db database.Queries, item database.QueueItem) error {
 	f, ok := e.Flow(item.FlowUUID)
 	if !ok {
 		return fmt.Errorf("找不到流程 %s", item.FlowUUID)
 	}
+	if item.DataID == 0 {
+		return e.validate(db, f, item)
+	}
 	steps, err := e.steps(f)
 	if err != nil {
 		return fmt.Errorf("找不到main.py: %w", err)
+	}
+	next, err := place(item.Chart)
+	if err != nil {
+		return err
+	}
+	if next > len(steps) {
+		return fmt.Errorf("version %d of the flow has no chart %s", f.Version, item.Chart)
+	}
+	var left database.Step // none at the start
+	if next > 0 {
+		left = steps[next-1]
+	}
+	if !e.sleep(left.Work) {
+		return nil // killed in the middle of the step
 	}
 	row, err := db.Ticket(item.FlowUUID, item.DataID)
 	if err != nil {
 		return fmt.Errorf("reading a ticket: %w", err)
 	}
 	if row.ID == 0 { // deleted while it was in the queue
-		return db.Dequeue(item.ID)
+		return db.Dequeue(item.QueueID())
 	}
-	if item.Temp != "" {
-		if err := e.adoptTemp(db, item); err != nil {
-			return err
-		}
+	if !f.Active {
+		return e.fail(db, item, row, "該流程目前為停用狀態。")
 	}
-	next := 0
-	if item.After != "" {
-		left := slices.IndexFunc(steps, func(s database.Step) bool { return s.Name == item.After })
-		if left < 0 {
-			return fmt.Errorf("version %d of the flow has no step %s", f.Version, item.After)
-		}
-		next = left + 1
+	if left.Parameter != "" {
+		row.Status = e.parameter(left.Parameter)
 	}
-	for ; next < len(steps) && steps[next].Work > 0; next++ {
-		row.Stop, row.UpdateTime = steps[next].Name, time.Now()
-		if _, err := db.UpdateTicket(item.FlowUUID, row); err != nil {
-			return fmt.Errorf("entering step %s: %w", steps[next].Name, err)
-		}
-		if !e.sleep(steps[next].Work) {
-			return nil // killed in the middle of the step
-		}
+	if next < len(steps) && steps[next].Work > 0 {
+		return e.enter(db, item, row, steps[next].Name, chart(next+1))
 	}
-	if err := e.arrive(db, item.FlowUUID, row, steps[min(next, len(steps)):]); err != nil {
+	if err := e.arrive(db, item.FlowUUID, row, steps[next:]); err != nil {
 		return err
 	}
-	if err := db.Dequeue(item.ID); err != nil {
+	if err := db.Dequeue(item.QueueID()); err != nil {
 		return fmt.Errorf("clearing the flow queue's journal: %w", err)
+	}
+	return nil
+}
+
+// enter lets a ticket begin a background step. The old row of the journal goes
+// first: for a moment the journal has none of this ticket, and one that dies in it
+// is never resumed.
+func (e *Engine) enter(db database.Queries, item database.QueueItem, row database.Ticket, step, chart string) error {
+	row.Stop, row.UpdateTime = step, time.Now()
+	if _, err := db.UpdateTicket(item.FlowUUID, row); err != nil {
+		return fmt.Errorf("entering step %s: %w", step, err)
+	}
+	if err := db.Dequeue(item.QueueID()); err != nil {
+		return fmt.Errorf("clearing the flow queue's journal: %w", err)
+	}
+	item.Chart, item.Created = chart, row.UpdateTime
+	return e.enqueue(db, item)
+}
+
+// fail ends a ticket with an error, as a row of its own.
+func (e *Engine) fail(db database.Queries, item database.QueueItem, row database.Ticket, text string) error {
+	if err := db.Dequeue(item.QueueID()); err != nil {
+		return fmt.Errorf("clearing the flow queue's journal: %w", err)
+	}
+	row.Running, row.History, row.Error, row.UpdateTime = false, true, text, time.Now()
+	if _, err := db.UpdateTicket(item.FlowUUID, row); err != nil {
+		return fmt.Errorf("marking a ticket failed: %w", err)
+	}
+	row.History = false
+	if _, err := db.InsertTicket(item.FlowUUID, row); err != nil {
+		return fmt.Errorf("marking a ticket failed: %w", err)
 	}
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 // schedules are the jobs of this process.
 type schedules struct {
 	mu      sync.Mutex
-	running bool                  // the schedule thread was started
-	db      database.Queries      // its connection
-	jobs    map[int]chan struct{} // closing one cancels it
+	running bool                    // the schedule thread was started
+	db      database.Queries        // its connection
+	jobs    map[int][]chan struct{} // closing one cancels it
 }
 
 // cycles are OMFLOW's recurrences that the engine has. Its Weekly and Monthly
@@ -76,8 +76,26 @@ func (e *Engine) DeleteSchedules(ids []int) error {
 	return nil
 }
 
+// deleteSchedulesOf removes the schedules of flows.
+func (e *Engine) deleteSchedulesOf(flows []database.Flow) error {
+	list, err := e.db.Schedules()
+	if err != nil {
+		return fmt.Errorf("reading schedules: %w", err)
+	}
+	var ids []int
+	for _, s := range list {
+		for _, f := range flows {
+			if s.FlowUUID == f.UUID {
+				ids = append(ids, s.ID)
+			}
+		}
+	}
+	return e.DeleteSchedules(ids)
+}
+
 // ToggleSchedule turns a schedule off or on again, in the database and in this
-// process.
+// process. Turned off in another process and on in this one, it has two jobs here
+// and fires twice.
 func (e *Engine) ToggleSchedule(id int) error {
 	s, err := e.db.Schedule(id)
 	if err != nil {
@@ -102,11 +120,11 @@ func (e *Engine) ToggleSchedule(id int) error {
 func (e *Engine) addJob(s database.Schedule) {
 	e.schedules.mu.Lock()
 	defer e.schedules.mu.Unlock()
-	if !e.schedules.running || e.schedules.jobs[s.ID] != nil {
+	if !e.schedules.running {
 		return
 	}
 	cancel := make(chan struct{})
-	e.schedules.jobs[s.ID] = cancel
+	e.schedules.jobs[s.ID] = append(e.schedules.jobs[s.ID], cancel)
 	db := e.schedules.db
 	e.wg.Go(func() { e.runJob(db, s, cancel) })
 }
@@ -114,10 +132,10 @@ func (e *Engine) addJob(s database.Schedule) {
 func (e *Engine) cancelJob(id int) {
 	e.schedules.mu.Lock()
 	defer e.schedules.mu.Unlock()
-	if cancel := e.schedules.jobs[id]; cancel != nil {
+	for _, cancel := range e.schedules.jobs[id] {
 		close(cancel)
-		delete(e.schedules.jobs, id)
 	}
+	delete(e.schedules.jobs, id)
 }
 
 // runJob fires one schedule until it is cancelled. s is this process's copy of
@@ -162,7 +180,7 @@ func firstRun(exec time.Time, period time.Duration, now time.Time) time.Time {
 func (e *Engine) fire(db database.Queries, s database.Schedule) error {
 	f, ok := e.Flow(s.FlowUUID)
 	if ok && f.Active && e.HasModel(f.UUID) {
-		if _, err := e.create(db, f.UUID, s.Form, "system", ""); err != nil {
+		if _, err := e.create(db, f, s.Form, "system", ""); err != nil {
 			return err
 		}
 	}

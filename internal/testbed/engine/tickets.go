@@ -3,18 +3,22 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/omflow/booster/internal/testbed/database"
 )
 
-// Create opens a ticket and returns its number. temp is the folder that SaveTemp
-// gave for its attachments, or empty. The ticket is running until a worker has
-// brought it to its first form.
+// Create opens a ticket with its attachments and returns its number. The ticket is
+// running until a worker has brought it to its first form.
+//
+// The number is 0, without an error, where OMFLOW reports success and no number:
+// the flow checks the data first and the ticket comes later, if it does; or the
+// attachments could not be moved to the ticket, which is there and has failed.
 //
 // ErrLost means that nothing was created although OMFLOW says so; a [Refusal]
 // means that nothing was created.
-func (e *Engine) Create(uuid string, form json.RawMessage, user, temp string) (int, error) {
+func (e *Engine) Create(uuid string, form json.RawMessage, user string, files []Upload) (int, error) {
 	f, ok := e.Flow(uuid)
 	if !ok {
 		return 0, Refusal("'NoneType' object has no attribute 'is_active'")
@@ -22,13 +26,45 @@ func (e *Engine) Create(uuid string, form json.RawMessage, user, temp string) (i
 	if !f.Active {
 		return 0, Refusal("該流程目前為停用狀態。")
 	}
+	mapping, err := e.saveTemp(uuid, files)
+	if err != nil {
+		return 0, err
+	}
 	if !e.HasModel(uuid) {
 		return 0, ErrLost
 	}
-	return e.create(e.db, uuid, form, user, temp)
+	return e.create(e.db, f, form, user, mapping)
 }
 
-func (e *Engine) create(db database.Queries, uuid string, form json.RawMessage, user, temp string) (int, error) {
+// create opens a ticket, or has its data checked first.
+func (e *Engine) create(db database.Queries, f database.Flow, form json.RawMessage, user, mapping string) (int, error) {
+	if f.Validation == 0 {
+		return e.open(db, f.UUID, form, user, mapping)
+	}
+	return 0, e.enqueue(db, database.QueueItem{
+		FlowUUID: f.UUID, Chart: chart(0), Form: form, Temp: mapping, User: user, Created: time.Now(),
+	})
+}
+
+// validate runs the flow that checks a new ticket's data: a ticket needs a title.
+// The journal's row goes before the ticket is there, and two checks of one flow
+// have the same queue_id, so that neither row goes at all.
+func (e *Engine) validate(db database.Queries, f database.Flow, item database.QueueItem) error {
+	if !e.sleep(f.Validation) {
+		return nil // killed in the middle of it
+	}
+	if err := db.Dequeue(item.QueueID()); err != nil {
+		return fmt.Errorf("clearing the flow queue's journal: %w", err)
+	}
+	if Title(item.Form) == "" {
+		return e.dropTemp(db, item.Temp) // nobody is told
+	}
+	_, err := e.open(db, f.UUID, item.Form, item.User, item.Temp)
+	return err
+}
+
+// open makes a ticket and sends it on its way.
+func (e *Engine) open(db database.Queries, uuid string, form json.RawMessage, user, mapping string) (int, error) {
 	now := time.Now()
 	t := database.Ticket{
 		CreateUser: user, UpdateUser: user, CreateTime: now, UpdateTime: now, Form: form, Running: true,
@@ -39,7 +75,13 @@ func (e *Engine) create(db database.Queries, uuid string, form json.RawMessage, 
 		return 0, fmt.Errorf("inserting a ticket: %w", err)
 	}
 	item := database.QueueItem{
-		FlowUUID: uuid, DataNo: t.DataNo, DataID: t.ID, Temp: temp, User: user, Created: now,
+		FlowUUID: uuid, DataNo: t.DataNo, DataID: t.ID, Chart: chart(0), User: user, Created: now,
+	}
+	if mapping != "" {
+		if err := e.adoptTemp(db, mapping, item); err != nil {
+			e.cfg.Logger.Error("attachments not moved", "flow", uuid, "data_no", t.DataNo, "error", err)
+			return 0, e.fail(db, item, t, "OME系統錯誤(開始點)，請通知系統管理員。"+err.Error())
+		}
 	}
 	return t.DataNo, e.enqueue(db, item)
 }
@@ -77,7 +119,10 @@ func (e *Engine) Update(uuid string, dataID int, form json.RawMessage, user stri
 	if !f.Active {
 		return 0, Refusal("該流程目前為停用狀態。")
 	}
-	left := t.Stop
+	left := slices.IndexFunc(f.Steps, func(s database.Step) bool { return s.Name == t.Stop })
+	if left < 0 {
+		return 0, Refusal("該流程目前並未處於人工處理點，無法人工推進流程。")
+	}
 	t.Running, t.UpdateUser, t.UpdateTime = true, user, time.Now()
 	applyForm(&t, form)
 	found, err := e.db.UpdateTicket(uuid, t)
@@ -88,7 +133,7 @@ func (e *Engine) Update(uuid string, dataID int, form json.RawMessage, user stri
 		return 0, Refusal("Omdata_" + uuid + " matching query does not exist.")
 	}
 	return t.DataNo, e.enqueue(e.db, database.QueueItem{
-		FlowUUID: uuid, DataNo: t.DataNo, DataID: t.ID, After: left, User: user, Created: time.Now(),
+		FlowUUID: uuid, DataNo: t.DataNo, DataID: t.ID, Chart: chart(left + 1), User: user, Created: time.Now(),
 	})
 }
 

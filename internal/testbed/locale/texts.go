@@ -49,13 +49,40 @@ var texts = map[string]translations{
 	"請提供正確的動作，新增、編輯或刪除。":   {"Please provide the correct action to add, edit or delete.", "正しい操作(作成、編集、削除)をしてください", "请提供正确的动作，新增、编辑或删除。"},
 	"缺少必要參數，請確認後重新發送請求。":   {"Missing necessary parameters, please confirm and resend the request.", "必要な引数がありません。もう一度送信してください。", "缺少必要参数，请确认后重新发送请求。"},
 
+	"缺少必填欄位。": {"Missing required fields.", "必要なフィールドがありません。", "缺少必填栏位。"},
+	"該流程目前並未處於人工處理點，無法人工推進流程。": {
+		"The flow is currently not at a manual flowing point, and the flow cannot be advanced manually.",
+		"フローは現在手動処理ポイントにないため、フローを手動で進めることはできません。",
+		"该流程目前并未处于人工处理点，无法人工推进流程。",
+	},
+	"查無此服務。": {"Check that this service is not available.", "そのようなサービスは見つかりません。", "查无此服务。"},
+
+	// Settings.
+	"建立成功。":          {"Created successfully.", "作成されました。", "建立成功。"},
+	"重複名稱。":          {"Duplicate name.", "名が重複しています。", "重复名称。"},
+	"LDAP更新正在執行。":    {"LDAP update is in progress.", "LDAPを更新しています。", "LDAP更新正在执行。"},
+	"參數錯誤：":          {"Parameter error:", "引数エラー：", "参数错误："},
+	"參數錯誤：無法刪除預設項目。": {"Parameter error:Cannot delete preset items.", "引数エラー：デフォルトアイテムを削除できません。", "参数错误：无法删除预设项目。"},
+	"服務請求":           {"Service request", "サービス要求", "服务请求"},
+	"資料收集":           {"Data collection", "データ収集", "资料收集"},
+	"應用管理":           {"APP management", "アプリ管理", "应用管理"},
+	"人員管理":           {"Staff management", "ユーザー管理", "人员管理"},
+	"系統設定":           {"System settings", "システム設定", "系统设定"},
+
 	// Flows and schedules.
-	"上架成功。":     {"Deploy successfully.", "リリースしました", "上架成功。"},
-	"設定成功。":     {"The setting is successful.", "設定しました。", "设定成功。"},
-	"匯入成功。":     {"Import successfully.", "インポートされました。", "汇入成功。"},
-	"找不到該排程。":   {"The schedule cannot be found.", "スケジュールが見つかりません。", "找不到该排程。"},
-	"請選擇流程。\n":  {"Please select a flow.\n", "フローを選択してください。\n", "请选择流程。\n"},
-	"請提供正確的應用。": {"Please provide the correct APP.", "正しいアプリを入力してください。", "请提供正确的应用。"},
+	"上架成功。":                     {"Deploy successfully.", "リリースしました", "上架成功。"},
+	"設定成功。":                     {"The setting is successful.", "設定しました。", "设定成功。"},
+	"匯入成功。":                     {"Import successfully.", "インポートされました。", "汇入成功。"},
+	"找不到該排程。":                   {"The schedule cannot be found.", "スケジュールが見つかりません。", "找不到该排程。"},
+	"請選擇流程。\n":                  {"Please select a flow.\n", "フローを選択してください。\n", "请选择流程。\n"},
+	"該流程未啟用API呼叫。":              {"API call is not enabled for this flow.", "フローではAPI呼び出しが有効になっていません。", "该流程未启用API呼叫。"},
+	"下架成功。":                     {"Success to undeploy.", "撤去しました。", "下架成功。"},
+	"重新上架成功。":                   {"Re-deploy successfully.", "再リリースしました。", "重新上架成功。"},
+	"上架應用時失敗。":                  {"Failed to deploy the APP.", "アプリケーションがリリース中に失敗しました。", "上架应用时失败。"},
+	"找不到該流程。":                   {"The flow could not be found.", "フローが見つかりませんでした。", "找不到该流程。"},
+	"找不到該應用流程。":                 {"The APP flow could not be found.", "アプリフローが見つかりません。", "找不到该应用流程。"},
+	"請提供必要參數：app_id或是app_name。": {"Please provide the necessary parameters: app_id or app_name.", "必要な引数を入力してください：app_idかapp_name。", "请提供必要参数：app_id或是app_name。"},
+	"請提供正確的應用。":                 {"Please provide the correct APP.", "正しいアプリを入力してください。", "请提供正确的应用。"},
 
 	// The stand-in's own pages.
 	"登入":         {"Sign in", "ログイン", "登入"},

@@ -28,6 +28,10 @@ type Config struct {
 	Home string
 	// Database is the address host:port of a database.Server. Required.
 	Database string
+	// Postgres is the address host:port at which that database speaks PostgreSQL's
+	// protocol, and PostgresPassword what it asks for. Both are only written into
+	// the settings.py of a home folder that has none. Default: nothing is.
+	Postgres, PostgresPassword string
 	// SecretKey signs sessions. Servers with different keys don't share them.
 	// Required.
 	SecretKey string
@@ -66,6 +70,11 @@ func (c Config) Validate() error {
 	} {
 		if _, _, err := net.SplitHostPort(f.value); err != nil {
 			return fmt.Errorf("parsing the %s address %q: %w", f.name, f.value, err)
+		}
+	}
+	if c.Postgres != "" {
+		if _, _, err := net.SplitHostPort(c.Postgres); err != nil {
+			return fmt.Errorf("parsing the address of PostgreSQL %q: %w", c.Postgres, err)
 		}
 	}
 	switch {

@@ -23,10 +23,63 @@ func flowListAjax(s *Server, r *request) (response, error) {
 	for _, f := range flows {
 		list = append(list, map[string]any{
 			"id": f.ID, "flow_uuid": f.UUID, "flow_app_id__app_name": f.App, "flow_name": f.Name,
-			"api_path": f.APIPath, "version": f.Version, "is_active": f.Active,
+			"api_path": f.APIPath, "version": f.Version, "is_active": f.Active, "api": f.API,
+			"flowlog": f.Log, "undeploy_flag": f.Undeployed,
 		})
 	}
 	return jsonAnswer(statusOK, r.lang.Text("讀取成功。"), list), nil
+}
+
+// flowUpdateAjax turns one of a flow's switches over.
+func flowUpdateAjax(s *Server, r *request) (response, error) {
+	field, app, flow := r.params.Text("field"), r.params.Text("app_name"), r.params.Text("flow_name")
+	if field == "" || app == "" || flow == "" {
+		return missing(r), nil
+	}
+	if err := s.engine.UpdateFlow(app, flow, field, r.params.Text("display_field")); err != nil {
+		return response{}, err
+	}
+	return jsonAnswer(statusOK, r.lang.Text("設定成功。"), nil), nil
+}
+
+// appListAjax lists the applications that are deployed, as the database has them.
+func appListAjax(s *Server, r *request) (response, error) {
+	apps, err := s.db.Apps()
+	if err != nil {
+		return response{}, err
+	}
+	list := []map[string]any{}
+	for _, a := range apps {
+		if !a.Undeployed {
+			list = append(list, map[string]any{"id": a.ID, "app_name": a.Name})
+		}
+	}
+	return jsonAnswer(statusOK, r.lang.Text("查詢成功。"), list), nil
+}
+
+// undeployAjax takes a deployed application away.
+func undeployAjax(s *Server, r *request) (response, error) {
+	id, ok := r.params.Number("app_id")
+	name := r.params.Text("app_name")
+	if !ok && name == "" {
+		return response{}, engine.Refusal("請提供必要參數：app_id或是app_name。")
+	}
+	if err := s.engine.Undeploy(id, name); err != nil {
+		return response{}, err
+	}
+	return jsonAnswer(statusOK, r.lang.Text("下架成功。"), nil), nil
+}
+
+// redeployAjax brings one back.
+func redeployAjax(s *Server, r *request) (response, error) {
+	id, ok := r.params.Number("new_app_id")
+	if !ok {
+		return missing(r), nil
+	}
+	if err := s.engine.Redeploy(id, r.params.Text("lside_pid")); err != nil {
+		return response{}, err
+	}
+	return jsonAnswer(statusOK, r.lang.Text("重新上架成功。"), nil), nil
 }
 
 // flowActiveAjax enables flows ("active") or disables them (anything else).
@@ -77,7 +130,8 @@ func deployAjax(s *Server, r *request) (response, error) {
 	if !ok {
 		return missing(r), nil
 	}
-	if err := s.engine.Deploy(id); err != nil {
+	app, _ := r.params.Number("a_app_id") // none is a new application
+	if err := s.engine.Deploy(id, app, r.params.Text("lside_pid")); err != nil {
 		return response{}, err
 	}
 	return jsonAnswer(statusOK, r.lang.Text("上架成功。"), nil), nil

@@ -12,6 +12,10 @@
 // interpreter (package [interpreter]) and calls the view in the middle of it, so
 // that a process killed during a request may or may not have carried it out.
 //
+// What is there are the URLs of signing in, tokens, tickets, attachments, the service
+// catalogue, schedules, parameters, the sidebar, system settings and of deploying,
+// undeploying and switching flows. Any other URL is one that OMFLOW does not know.
+//
 // Bodies are what Django sees. One that came with Transfer-Encoding is empty. One
 // of more than 2.5 MB is ignored unless it is multipart. JSON and forms both make
 // the same parameters.

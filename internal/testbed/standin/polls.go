@@ -31,8 +31,9 @@ func leftSideAjax(s *Server, r *request) (response, error) {
 	}
 	// A ticket without a level counts as green.
 	mission := []int{open["red"], open["yellow"], open["green"] + open[""]}
-	sidebar := []map[string]string{
-		{"id": "mymission", "name": r.lang.Text("我的任務"), "p_id": "", "flow_uuid": "default"},
+	sidebar := s.engine.Sidebar()
+	for i := range sidebar {
+		sidebar[i].Name = r.lang.Text(sidebar[i].Name)
 	}
 	return jsonAnswer(statusOK, r.lang.Text("讀取成功。"), map[string]any{"sidebar": sidebar, "mission": mission}), nil
 }

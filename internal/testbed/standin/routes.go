@@ -47,6 +47,19 @@ var routes = map[string]route{
 	"/flowmanage/api/flow-workspace-app/import/": {view: workspaceImportAjax, cost: costWrite, login: true, caught: true},
 	"/flowmanage/api/flow-workspace-app/deploy/": {view: deployAjax, cost: costDeploy, login: true, caught: true},
 	"/flowmanage/api/flow-active/schedule/list/": {view: scheduleListAjax, cost: costRead, login: true, caught: true},
+	"/flowmanage/api/flow-active/update/":        {view: flowUpdateAjax, cost: costWrite, login: true, caught: true},
+	"/flowmanage/api/flow-active-app/list/":      {view: appListAjax, cost: costRead, login: true, caught: true},
+	"/flowmanage/api/flow-active-app/undeploy/":  {view: undeployAjax, cost: costWrite, login: true, caught: true},
+	"/flowmanage/api/flow-active-app/redeploy/":  {view: redeployAjax, cost: costWrite, login: true, caught: true},
+	"/flowmanage/api/omparameter/list/":          {view: parameterListAjax, cost: costRead, login: true, caught: true},
+	"/flowmanage/api/omparameter/create/":        {view: parameterCreateAjax, cost: costWrite, login: true, caught: true},
+	"/flowmanage/api/omparameter/update/":        {view: parameterUpdateAjax, cost: costWrite, login: true, caught: true},
+	"/flowmanage/api/omparameter/delete/":        {view: parameterDeleteAjax, cost: costWrite, login: true, caught: true},
+	"/api/sidebar-design/load/":                  {view: sidebarLoadAjax, cost: costRead, login: true, caught: true},
+	"/api/sidebar-design/update/":                {view: sidebarUpdateAjax, cost: costWrite, login: true, caught: true},
+	"/api/system-config/load/":                   {view: systemLoadAjax, cost: costRead, login: true, caught: true},
+	"/api/system-config/update/":                 {view: systemUpdateAjax, cost: costWrite, login: true, caught: true},
+	"/service/api/request/":                      {view: serviceRequestAjax, cost: costCreate, login: true, caught: true},
 }
 
 // prefixRoute is a URL that ends in a variable part.

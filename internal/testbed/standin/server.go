@@ -84,6 +84,7 @@ func NewServer(cfg Config) (*Server, error) {
 	var err error
 	s.engine, err = engine.New(engine.Config{
 		Home: cfg.Home, Database: cfg.Database, Queries: s.db, RunMain: cfg.RunMain, Logger: s.log,
+		SecretKey: cfg.SecretKey, Postgres: cfg.Postgres, PostgresPassword: cfg.PostgresPassword,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the flow engine: %w", err)

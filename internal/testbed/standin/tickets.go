@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -30,8 +31,13 @@ func (s *Server) flow(r *request) (database.Flow, bool) {
 // ticketEditAjax creates, updates and deletes tickets.
 func ticketEditAjax(s *Server, r *request) (response, error) {
 	f, ok := s.flow(r)
-	if !ok && r.params.Truthy("omflow_restapi") {
-		return response{}, noneAttribute("api")
+	if r.params.Truthy("omflow_restapi") {
+		if !ok {
+			return response{}, noneAttribute("api")
+		}
+		if !f.API {
+			return response{}, engine.Refusal("該流程未啟用API呼叫。")
+		}
 	}
 	uuid := f.UUID
 	if !ok {
@@ -60,23 +66,29 @@ func ticketEditAjax(s *Server, r *request) (response, error) {
 }
 
 func (s *Server) createTicket(r *request, uuid string) (response, error) {
-	form := r.params.Value("formdata")
-	temp, err := s.engine.SaveTemp(uuid, r.files)
+	no, err := s.create(r, uuid, r.params.Value("formdata"))
 	if err != nil {
 		return response{}, err
 	}
-	no, err := s.engine.Create(uuid, form, r.user, temp)
+	var result any // null without a number
+	if no != 0 {
+		result = no
+	}
+	return jsonAnswer(statusOK, r.lang.Text("開單成功。"), result), nil
+}
+
+// create opens a ticket and counts it. The number is 0 where OMFLOW reports success
+// without one: see engine.Create, and a ticket that is lost.
+func (s *Server) create(r *request, uuid string, form json.RawMessage) (int, error) {
+	no, err := s.engine.Create(uuid, form, r.user, r.files)
 	if errors.Is(err, engine.ErrLost) {
 		s.inst.CountCreate(engine.Title(form), true)
-		return jsonAnswer(statusOK, r.lang.Text("開單成功。"), nil), nil
+		return 0, nil
 	}
 	if no != 0 { // also when the rest of the work failed
 		s.inst.CountCreate(engine.Title(form), false)
 	}
-	if err != nil {
-		return response{}, err
-	}
-	return jsonAnswer(statusOK, r.lang.Text("開單成功。"), no), nil
+	return no, err
 }
 
 // dataIDAjax lists the open rows of a ticket that wait for a person.

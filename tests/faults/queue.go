@@ -1,0 +1,155 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omflow/booster/internal/testbed/database"
+	"github.com/omflow/booster/internal/testbed/engine"
+)
+
+// checkCreateHonest deploys a flow, restarts the servers and compares what they say
+// with what there is. A flow that is refused is no lie.
+func checkCreateHonest(ctx context.Context, d Door) (err error) {
+	v, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	design := newDesign()
+	if err := v.deploy(ctx, design); err != nil {
+		return err
+	}
+	defer undo(ctx, &err, func(ctx context.Context) error { return v.undeploy(ctx, design.Name) })
+	if err := d.restartAll(ctx); err != nil {
+		return err
+	}
+	if err := v.signIn(ctx); err != nil {
+		return err
+	}
+	title := newTitle("honest")
+	answers, err := v.open(ctx, d.crowd(), design.UUID, title)
+	if err != nil {
+		return err
+	}
+	n, err := d.tickets(title)
+	if ok := accepted(answers); err == nil && n != ok {
+		err = broken("%d creates were answered with success and %d tickets exist", ok, n)
+	}
+	return err
+}
+
+// longStep is the chart of the background step of the flow "slow".
+const longStep = "FITEM_2"
+
+// checkRestartQueue restarts servers while tickets run a long step.
+func checkRestartQueue(ctx context.Context, d Door) error {
+	return d.checkQueue(ctx, d.restartAll)
+}
+
+// checkKilledQueue kills a server while tickets run a long step on all of them.
+func checkKilledQueue(ctx context.Context, d Door) error {
+	return d.checkQueue(ctx, func(ctx context.Context) error {
+		if err := d.Kill(ctx, 0); err != nil {
+			return fmt.Errorf("killing a server: %w", err)
+		}
+		return nil
+	})
+}
+
+// checkQueue opens tickets with a long background step, disturbs the servers, and
+// wants each ticket at its form once.
+func (d Door) checkQueue(ctx context.Context, disturb func(context.Context) error) error {
+	v, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	title := newTitle("queue")
+	answers, err := v.open(ctx, d.crowd(), engine.SlowUUID, title)
+	if err != nil {
+		return err
+	}
+	if n := numbered(answers); n != len(answers) {
+		return fmt.Errorf("only %d of %d creates were accepted: %s", n, len(answers), firstRefusal(answers))
+	}
+	// Between two steps OMFLOW removes a ticket's row of the journal before it writes
+	// the next one: a ticket that dies there is lost, whoever stands in front. So the
+	// long step must have begun.
+	ok, err := d.wait(ctx, func() (bool, error) {
+		journal, err := d.Truth.Queue()
+		if err != nil {
+			return false, fmt.Errorf("reading the journal: %w", err)
+		}
+		inStep := 0
+		for _, item := range journal {
+			if item.FlowUUID == engine.SlowUUID && item.Chart == longStep {
+				inStep++
+			}
+		}
+		return inStep >= len(answers), nil
+	})
+	if err != nil || !ok {
+		return fmt.Errorf("the tickets never began their step: %w", orSilent(err))
+	}
+	if err := disturb(ctx); err != nil {
+		return err
+	}
+	running := 0
+	ok, err = d.wait(ctx, func() (bool, error) {
+		var waiting []database.Ticket
+		var err error
+		if waiting, running, err = d.openRows(engine.SlowUUID, title); err != nil {
+			return false, err
+		}
+		rows := map[int]int{}
+		for _, t := range waiting {
+			if rows[t.DataNo]++; rows[t.DataNo] > 1 {
+				return false, broken("ticket %d ran its step twice and waits in %d rows", t.DataNo, rows[t.DataNo])
+			}
+		}
+		// Nothing must be left that could make another row.
+		journal, err := d.Truth.Queue()
+		if err != nil {
+			return false, fmt.Errorf("reading the journal: %w", err)
+		}
+		return running == 0 && len(journal) == 0, nil
+	})
+	if err == nil && !ok {
+		err = broken("%d of %d tickets never came to the end of their step", running, len(answers))
+	}
+	return err
+}
+
+// checkDatabaseRestart takes the database down and up again and opens tickets.
+func checkDatabaseRestart(ctx context.Context, d Door) error {
+	if err := d.StopDatabase(ctx); err != nil {
+		return fmt.Errorf("stopping the database: %w", err)
+	}
+	if err := d.StartDatabase(ctx); err != nil {
+		return fmt.Errorf("starting the database: %w", err)
+	}
+	var v *visitors
+	// A front door may need a moment to see that the database is back.
+	ok, err := d.wait(ctx, func() (bool, error) {
+		var err error
+		v, err = d.enter(ctx)
+		return err == nil, nil
+	})
+	if err != nil || !ok {
+		return fmt.Errorf("nobody can sign in with the database back: %w", orSilent(err))
+	}
+	defer v.leave()
+	title := newTitle("database")
+	answers, err := v.open(ctx, d.crowd(), engine.MissionUUID, title)
+	if err != nil {
+		return err
+	}
+	// Some may be refused meanwhile; what was accepted must go on.
+	n := numbered(answers)
+	if n == 0 {
+		return fmt.Errorf("no create was accepted: %s", firstRefusal(answers))
+	}
+	_, err = d.waitForForms(ctx, engine.MissionUUID, title, n)
+	return err
+}

@@ -1,0 +1,156 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/omflow/booster/internal/testbed/client"
+	"github.com/omflow/booster/internal/testbed/database"
+	"github.com/omflow/booster/internal/testbed/engine"
+)
+
+const (
+	// watchSchedule is how long a schedule of every second is watched.
+	watchSchedule = 5 * time.Second
+	// leastFired is how many of those seconds it must have fired in.
+	leastFired = 3
+)
+
+const schedulePath = "/flowmanage/api/flow-active/schedule/"
+
+// schedule creates a schedule that opens a ticket of that title every second, and
+// returns its ID once all servers have started again: what a server knows of
+// schedules it learns when it starts.
+func (v *visitors) schedule(ctx context.Context, title string) (int, error) {
+	known, err := v.door.Truth.Schedules()
+	if err != nil {
+		return 0, fmt.Errorf("reading schedules: %w", err)
+	}
+	old := map[int]bool{}
+	for _, s := range known {
+		old[s.ID] = true
+	}
+	f, err := v.door.mission()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := v.post(ctx, schedulePath, map[string]any{
+		"action": "create", "flow_id": f.ID, "flow_uuid": f.UUID, "cycle": "Secondly", "every": 1,
+		"exec_time": time.Now().Add(-time.Minute).Format("2006-01-02 15:04:05"), "formdata": client.Form(title),
+	}); err != nil {
+		return 0, err
+	}
+	if known, err = v.door.Truth.Schedules(); err != nil {
+		return 0, fmt.Errorf("reading schedules: %w", err)
+	}
+	for _, s := range known {
+		if !old[s.ID] {
+			return s.ID, v.door.restartAll(ctx)
+		}
+	}
+	return 0, fmt.Errorf("the schedule that was created is not in the database")
+}
+
+func (v *visitors) deleteSchedule(ctx context.Context, id int) error {
+	_, err := v.post(ctx, schedulePath, map[string]any{"action": "delete", "schedule_id": []int{id}})
+	return err
+}
+
+// firings counts the tickets of a title by the second they were opened in.
+func (d Door) firings(title string) (map[int64]int, error) {
+	page, err := d.Truth.Tickets(database.TicketQuery{Flow: engine.MissionUUID, TitlePrefix: title, Limit: 10_000})
+	if err != nil {
+		return nil, fmt.Errorf("reading tickets: %w", err)
+	}
+	seen, n := map[int]bool{}, map[int64]int{}
+	for _, r := range page.Rows {
+		if !seen[r.Ticket.DataNo] {
+			seen[r.Ticket.DataNo] = true
+			n[r.Ticket.CreateTime.Unix()]++
+		}
+	}
+	return n, nil
+}
+
+// checkScheduleOnce watches a schedule of every second.
+func checkScheduleOnce(ctx context.Context, d Door) (err error) {
+	v, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	title := newTitle("schedule")
+	id, err := v.schedule(ctx, title)
+	if id != 0 {
+		defer undo(ctx, &err, func(ctx context.Context) error { return v.deleteSchedule(ctx, id) })
+	}
+	if err != nil {
+		return err
+	}
+	from := time.Now().Unix()
+	err = watch(ctx, watchSchedule, func() error {
+		seconds, err := d.firings(title)
+		if err != nil {
+			return err
+		}
+		for _, n := range seconds {
+			if n > 1 {
+				return broken("a schedule of every second fired %d times in one", n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	seconds, err := d.firings(title)
+	if err != nil {
+		return err
+	}
+	fired := 0
+	for second := range seconds {
+		if second > from {
+			fired++
+		}
+	}
+	if fired < leastFired {
+		return broken("a schedule of every second fired %d times in %v", fired, watchSchedule)
+	}
+	return nil
+}
+
+// checkScheduleDeleted deletes a schedule that all servers know.
+func checkScheduleDeleted(ctx context.Context, d Door) error {
+	v, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	title := newTitle("deleted schedule")
+	id, err := v.schedule(ctx, title)
+	if err != nil {
+		return err
+	}
+	// It must work before it can be said to have stopped.
+	ok, err := d.wait(ctx, func() (bool, error) {
+		n, err := d.tickets(title)
+		return n > 0, err
+	})
+	if err != nil || !ok {
+		return fmt.Errorf("the schedule never fired: %w", orSilent(err))
+	}
+	if err := v.deleteSchedule(ctx, id); err != nil {
+		return err
+	}
+	return watch(ctx, watchSchedule, func() error {
+		s, err := d.Truth.Schedule(id)
+		if err != nil {
+			return fmt.Errorf("reading a schedule: %w", err)
+		}
+		if s.ID != 0 {
+			return broken("the schedule was deleted and is in the database again")
+		}
+		return nil
+	})
+}
