@@ -1,0 +1,176 @@
+package watch
+
+import (
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// noLease is the reason why a file's writers cannot be known. Only quiet time
+// counts then.
+type noLease string
+
+func (e noLease) Error() string { return "look for a writer: " + string(e) }
+
+// verdict is what came of reading a file.
+type verdict int
+
+const (
+	hashed      verdict = iota
+	busy                // a process has it open for writing
+	moved               // it is not what the scan saw
+	failed              // file.failure says why
+	interrupted         // somebody wants the goroutine
+)
+
+// hasher reads files.
+type hasher struct {
+	cfg        *Config
+	network    string // the kind of network file system, or ""
+	writerOpen func(*os.File) (bool, error)
+	interrupt  func() bool // asked between files and pieces of files
+
+	sum hash.Hash
+	buf []byte
+}
+
+func newHasher(cfg *Config, interrupt func() bool) *hasher {
+	return &hasher{cfg: cfg, writerOpen: writerOpen, interrupt: interrupt, sum: sha256.New(), buf: make([]byte, 256<<10)}
+}
+
+// read hashes f, if it is complete and still what the scan saw. The second
+// result is the reason why its writers are not known, or "".
+func (h *hasher) read(root *os.Root, f *file) (verdict, string) {
+	if h.interrupt() {
+		return interrupted, ""
+	}
+	r, err := root.OpenFile(f.path, os.O_RDONLY|openFlags, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return moved, ""
+	}
+	if err != nil {
+		f.failure = readFailure(err)
+		return failed, ""
+	}
+	defer r.Close()
+	began := time.Now()
+	v, blind := h.check(r, f)
+	if v != hashed {
+		return v, blind
+	}
+	h.sum.Reset()
+	n, err := h.copy(r, f.stamp.size)
+	if errors.Is(err, errInterrupted) {
+		return interrupted, blind
+	}
+	if err != nil {
+		f.failure = readFailure(err)
+		return failed, blind
+	}
+	// Who began to write meanwhile is seen now: it has the file open, or it has
+	// changed the stamp.
+	if v, _ := h.check(r, f); v != hashed {
+		return v, blind
+	}
+	if n != f.stamp.size {
+		return moved, blind
+	}
+	h.sum.Sum(f.sum[:0])
+	f.hashed, f.failure = true, ""
+	f.recheck = h.recheckAt(f, began)
+	return hashed, blind
+}
+
+// check compares the open file with what the scan saw, and looks for a writer.
+func (h *hasher) check(r *os.File, f *file) (verdict, string) {
+	info, err := r.Stat()
+	if err != nil {
+		f.failure = readFailure(err)
+		return failed, ""
+	}
+	if !info.Mode().IsRegular() || stampOf(info) != f.stamp {
+		return moved, ""
+	}
+	if h.network != "" {
+		// NFS and CIFS grant a lease only when the server happened to delegate
+		// the file, and say "there is a writer" otherwise.
+		return hashed, ""
+	}
+	open, err := h.writerOpen(r)
+	if blind := noLease(""); errors.As(err, &blind) {
+		return hashed, string(blind)
+	}
+	if err != nil {
+		f.failure = readFailure(err)
+		return failed, ""
+	}
+	if open {
+		return busy, ""
+	}
+	return hashed, ""
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// copy hashes what is in r; a file that grows meanwhile is left after one byte
+// more than the scan saw.
+func (h *hasher) copy(r io.Reader, size int64) (int64, error) {
+	r = io.LimitReader(r, size+1)
+	var total int64
+	for {
+		n, err := r.Read(h.buf)
+		h.sum.Write(h.buf[:n])
+		total += int64(n)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		if h.interrupt() {
+			return total, errInterrupted
+		}
+	}
+}
+
+// Timestamps come in steps: a file that is written twice within one looks the
+// same after as before the second time. The steps are those of the kernel's
+// tick, at most 10 ms, and of the file system: FAT's are the longest, 2 s.
+const (
+	fineStep   = 20 * time.Millisecond
+	coarseStep = 2 * time.Second
+)
+
+// recheckAt is when a file, whose reading began at the given time, must be read
+// again because a later write could have left the same stamp; zero: it need not.
+// A time that is not a whole number of seconds cannot come from coarse steps.
+func (h *hasher) recheckAt(f *file, began time.Time) time.Time {
+	step := fineStep
+	if f.stamp.ctime%int64(time.Second) == 0 {
+		step = coarseStep
+	}
+	at := time.Unix(0, f.stamp.ctime)
+	if h.network != "" { // the server's clock, which nobody has compared with ours
+		step, at = coarseStep, f.seen
+	}
+	if age := began.Sub(at); age >= step || age <= -step {
+		return time.Time{}
+	}
+	return began.Add(step)
+}
+
+// quietAt is when f has been quiet for the settle time.
+func (h *hasher) quietAt(f *file, now time.Time) time.Time {
+	quiet := f.seen.Add(h.cfg.Settle)
+	// The system's own time of the change may be long before the scan that found
+	// it. One from the future says only that clocks were moved.
+	at := time.Unix(0, f.stamp.ctime)
+	if h.network == "" && !at.After(now) && at.Before(f.seen) {
+		quiet = at.Add(h.cfg.Settle)
+	}
+	return quiet
+}

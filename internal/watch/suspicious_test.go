@@ -1,0 +1,221 @@
+package watch
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+func (f *folder) suspicious(part string) {
+	f.Helper()
+	eventually(f, "suspicious: "+part, func() bool { return strings.Contains(f.w.Status().Suspicious, part) })
+	if len(f.w.changes) != 0 {
+		f.Errorf("a change although %s", f.w.Status().Suspicious)
+	}
+}
+
+func (f *folder) calm() {
+	f.Helper()
+	eventually(f, "no longer suspicious", func() bool { return f.w.Status().Suspicious == "" })
+}
+
+func (f *folder) fill(n int) {
+	f.Helper()
+	for i := range n {
+		f.write(fmt.Sprintf("app/%02d.py", i), fmt.Sprint(i))
+	}
+}
+
+func TestEmptied(t *testing.T) {
+	f := newFolder(t)
+	f.fill(3)
+	f.watch(Config{})
+	f.accept()
+	f.remove("app")
+	f.suspicious("is empty")
+	if _, err := f.w.Snapshot(t.Context()); err == nil {
+		t.Error("a snapshot of an emptied folder")
+	}
+	// Another event does not make it less suspicious.
+	f.must(os.Mkdir(f.path("x"), 0o755))
+	f.remove("x")
+	f.fill(3)
+	f.calm()
+	f.nothing()
+}
+
+func TestMassRemoval(t *testing.T) {
+	f := newFolder(t)
+	f.fill(40)
+	f.watch(Config{})
+	f.accept()
+	if err := f.w.ConfirmRemoval(); err == nil {
+		t.Error("confirmed although nothing is suspicious")
+	}
+	for i := range 20 { // half is not more than half
+		f.remove(fmt.Sprintf("app/%02d.py", i))
+	}
+	if got := f.take(); len(got.Removed) != 20 {
+		t.Fatalf("%d files removed, want 20", len(got.Removed))
+	}
+	f.remove("app/20.py")
+	f.suspicious("21 of 40 files are gone")
+	f.must(f.w.ConfirmRemoval())
+	c := f.take()
+	if len(c.Removed) != 21 {
+		t.Errorf("%d files removed after the confirmation, want 21", len(c.Removed))
+	}
+	f.calm()
+	// It holds until the base is set, and not after.
+	f.remove("app/21.py")
+	if c = f.take(); len(c.Removed) != 22 {
+		t.Errorf("%d files removed, want 22", len(c.Removed))
+	}
+	f.w.SetBase(c.Tree)
+	for i := 22; i < 35; i++ {
+		f.remove(fmt.Sprintf("app/%02d.py", i))
+	}
+	f.suspicious("13 of 18 files are gone")
+}
+
+func TestRemovalShare(t *testing.T) {
+	f := newFolder(t)
+	f.fill(40)
+	f.watch(Config{RemovalShare: 0.25})
+	f.accept()
+	for i := range 11 {
+		f.remove(fmt.Sprintf("app/%02d.py", i))
+	}
+	f.suspicious("11 of 40 files are gone")
+}
+
+// Few files may go, however few there were.
+func TestFewRemovals(t *testing.T) {
+	f := newFolder(t)
+	f.fill(10)
+	f.watch(Config{})
+	f.accept()
+	for i := range 10 {
+		f.remove(fmt.Sprintf("app/%02d.py", i))
+	}
+	if c := f.take(); len(c.Removed) != 10 {
+		t.Errorf("%d files removed, want 10", len(c.Removed))
+	}
+}
+
+func TestVanishedAndBack(t *testing.T) {
+	f := newFolder(t)
+	f.fill(3)
+	f.watch(Config{})
+	f.accept()
+	away := f.root + ".away"
+	f.must(os.Rename(f.root, away))
+	f.suspicious("is not there")
+	if _, err := f.w.Snapshot(t.Context()); err == nil {
+		t.Error("a snapshot of no folder")
+	}
+	if err := f.w.ConfirmRemoval(); err == nil {
+		t.Error("a folder that is not there was confirmed")
+	}
+	f.must(os.Rename(away, f.root))
+	f.calm()
+	f.nothing() // and it is watched again
+}
+
+// Another folder in the place of the known one, as when a file system is
+// unmounted, is not what the files became.
+func TestReplaced(t *testing.T) {
+	f := newFolder(t)
+	f.fill(3)
+	f.watch(Config{})
+	f.accept()
+	away := f.root + ".away"
+	replace := func() {
+		f.must(os.Rename(f.root, away))
+		f.write("app/00.py", "from an old copy")
+		f.fillMissing(3)
+	}
+	replace()
+	f.suspicious("was replaced")
+	if _, err := f.w.Snapshot(t.Context()); err == nil {
+		t.Error("a snapshot of another folder")
+	}
+	// Back.
+	f.remove("")
+	f.must(os.Rename(away, f.root))
+	f.calm()
+	f.nothing()
+	f.remove("zz-marker")
+	if got := f.change("-zz-marker"); got != "-zz-marker" {
+		t.Fatal(got)
+	}
+	// Replaced again, and meant.
+	replace()
+	f.suspicious("was replaced")
+	f.must(f.w.ConfirmRemoval())
+	if got := f.change("~app/00.py"); got != "~app/00.py" {
+		t.Errorf("after the confirmation: %q", got)
+	}
+	f.nothing()
+}
+
+// fillMissing writes those of fill's files that are not there.
+func (f *folder) fillMissing(n int) {
+	for i := range n {
+		name := fmt.Sprintf("app/%02d.py", i)
+		if _, err := os.Stat(f.path(name)); err != nil {
+			f.write(name, fmt.Sprint(i))
+		}
+	}
+}
+
+// One that holds the same is taken for the folder.
+func TestReplacedByTheSame(t *testing.T) {
+	f := newFolder(t)
+	f.fill(3)
+	f.watch(Config{})
+	f.accept()
+	f.must(os.Rename(f.root, f.root+".away"))
+	f.fill(3)
+	eventually(t, "the new one is known", func() bool {
+		known := false
+		f.w.do(func() {
+			info, err := os.Stat(f.root)
+			known = err == nil && os.SameFile(f.w.known, info)
+		})
+		return known
+	})
+	f.nothing()
+}
+
+// A folder that is not there at first is waited for.
+func TestLateFolder(t *testing.T) {
+	f := newFolder(t)
+	f.watch(Config{})
+	f.w.SetBase(nil)
+	f.suspicious("is not there")
+	f.fill(2)
+	if got := f.change("+app/00.py +app/01.py"); got != "+app/00.py +app/01.py" {
+		t.Error(got)
+	}
+	f.calm()
+	f.nothing()
+}
+
+func TestRemounted(t *testing.T) {
+	f := newFolder(t)
+	f.fill(2)
+	f.write("uploads/1/a.txt", "a")
+	f.watch(Config{})
+	f.accept()
+	// As if the directory had been on another device before.
+	f.w.do(func() { f.w.root.child("uploads").home++ })
+	f.write("app/00.py", "new")
+	f.suspicious("mounted or unmounted at uploads")
+	f.must(f.w.ConfirmRemoval())
+	if got := f.change("~app/00.py"); got != "~app/00.py" {
+		t.Error(got)
+	}
+	f.nothing()
+}
