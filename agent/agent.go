@@ -23,6 +23,7 @@ const (
 	defaultWeight   = 100
 	maxCapacity     = 100_000
 	maxWeight       = balance.MaxWeight
+	defaultPython   = "python3"
 
 	// startup is how long a new process may take until its live check counts.
 	// OMFLOW takes 1 to 2 s, and much longer on a busy machine or with pending
@@ -54,6 +55,23 @@ type Agent struct {
 	// involved. The server must stay in the foreground. Default: none, the
 	// server is managed by something else and only checked.
 	Run []string `json:"run,omitempty"`
+
+	// What is added to the environment of the lead server's process only, each as
+	// NAME=value. OMFLOW runs schedules, and takes over what the flow queue's journal
+	// holds, when it is started with RUN_MAIN=true; the active booster sees to it that
+	// never two servers are. Default: RUN_MAIN=true.
+	LeadEnv []string `json:"lead_env,omitempty"`
+
+	// The Python that runs the OMFLOW Server; it reads settings.py here. Default:
+	// python3.
+	Python string `json:"python,omitempty"`
+
+	// Where the server's database is: `settings` reads the OMFLOW Server's settings.py,
+	// `none` looks at no database, and otherwise a URL that begins with postgres://,
+	// mysql://, sqlserver:// or oracle://. The agent starts the server when its
+	// database answers, and tells the boosters what is left in the flow queue. Default:
+	// settings, without home none. Placeholders are allowed.
+	Database string `json:"database,omitempty"`
 
 	// How long the server may take to end after it was asked to, before it is
 	// killed. Default: 40s.
@@ -104,6 +122,19 @@ func (a *Agent) Provision(ctx caddy.Context) error {
 	if a.Weight == 0 {
 		a.Weight = defaultWeight
 	}
+	if a.Python == "" {
+		a.Python = defaultPython
+	}
+	if a.LeadEnv == nil {
+		a.LeadEnv = []string{"RUN_MAIN=true"}
+	}
+	if a.Database == "" {
+		a.Database = databaseNone
+		if a.Home != "" {
+			a.Database = databaseSettings
+		}
+	}
+	a.Database = caddy.NewReplacer().ReplaceKnown(a.Database, "")
 	a.checks = a.Health.Config(a.Home != "")
 	return nil
 }
@@ -125,6 +156,20 @@ func (a *Agent) Validate() error {
 	}
 	if slices.Contains(a.Run, "") {
 		return errors.New("agent: run holds an empty word: write the command and its arguments")
+	}
+	if a.Home != "" {
+		if err := checkRun(a.Run); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
+	}
+	if err := checkEnv(a.LeadEnv); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	if err := checkDatabase(a.Database); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	if a.Database == databaseSettings && a.Home == "" {
+		return errors.New("agent: database settings needs home, the OMFLOW Server's folder: write it, or the database's URL, or none")
 	}
 	if a.StopGrace < 0 {
 		return fmt.Errorf("agent: stop_grace %s is negative: write a duration such as 40s", time.Duration(a.StopGrace))
@@ -150,7 +195,7 @@ func (a *Agent) Validate() error {
 // still be starting. A server that an earlier Agent with this stateDir and name
 // runs is taken over, which is how it outlives a reload.
 func (a *Agent) Start(node *gossip.Node, stateDir, name string) error {
-	return a.start(stateDir, name, a.settings(node, name))
+	return a.start(stateDir, name, a.settings(member{node}, name))
 }
 
 // Stop ends this Agent's part. If no other Agent took the server over, it is
@@ -167,11 +212,12 @@ func (a *Agent) Stop() error {
 }
 
 // settings is what this configuration wants of the runner.
-func (a *Agent) settings(to reporter, name string) *settings {
+func (a *Agent) settings(to cluster, name string) *settings {
 	s := &settings{
 		server:  a.Server,
 		command: a.Run,
 		home:    a.Home,
+		leadEnv: a.LeadEnv,
 		grace:   time.Duration(a.StopGrace),
 		report:  gossip.Report{Server: name, Address: a.Server, Capacity: a.Capacity, Weight: a.Weight},
 		checks:  a.checks,
@@ -182,6 +228,12 @@ func (a *Agent) settings(to reporter, name string) *settings {
 	if a.Health != nil {
 		s.health = *a.Health
 	}
+	if a.Database != databaseNone {
+		s.database = &source{home: a.Home, python: a.Python}
+		if a.Database != databaseSettings {
+			s.database.url = a.Database
+		}
+	}
 	return s
 }
 
@@ -191,6 +243,9 @@ func (a *Agent) start(stateDir, name string, s *settings) error {
 		return fmt.Errorf("agent %s: %w", name, err)
 	}
 	a.inUse = l
+	if m, ok := s.to.(member); ok {
+		m.serve(l.r)
+	}
 	return nil
 }
 

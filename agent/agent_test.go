@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if a.StopGrace != caddy.Duration(40*time.Second) || a.Capacity != 8 || a.Weight != 100 {
 		t.Errorf("stop_grace %s, capacity %d, weight %d", time.Duration(a.StopGrace), a.Capacity, a.Weight)
+	}
+	if !slices.Equal(a.LeadEnv, []string{"RUN_MAIN=true"}) || a.Python != "python3" || a.Database != "settings" {
+		t.Errorf("lead_env %q, python %s, database %s", a.LeadEnv, a.Python, a.Database)
 	}
 	if c := a.checks; c.Interval != 2*time.Second || c.Timeout != 2*time.Second || c.Fall != 3 || c.Rise != 2 {
 		t.Errorf("health %+v", c)
@@ -89,6 +93,12 @@ func TestValidate(t *testing.T) {
 		{Agent{Server: "a:80", Home: home + "/nowhere"}, "write the folder"},
 		{Agent{Server: "a:80", Home: file}, "is a file"},
 		{Agent{Server: "a:80", Home: home, Run: []string{""}}, "empty word"},
+		{Agent{Server: "a:80", Home: home, Run: []string{"gunicorn", "omflow.wsgi"}, LeadEnv: []string{"A=", "B=c=d"}, Database: "none"}, ""},
+		{Agent{Server: "a:80", Home: home, Run: []string{"python3", "manage.py", "runserver", "--noreload"}}, "they would fire several times"},
+		{Agent{Server: "a:80", Run: []string{"python3", "manage.py", "runserver"}, Health: &caddyconf.Health{Live: "/"}}, ""}, // no OMFLOW
+		{Agent{Server: "a:80", Home: home, LeadEnv: []string{"A"}}, `lead_env "A"`},
+		{Agent{Server: "a:80", Home: home, Database: "sqlite:///db.sqlite3"}, "database: "},
+		{Agent{Server: "a:80", Database: "settings", Health: &caddyconf.Health{Live: "/"}}, "database settings needs home"},
 		{Agent{Server: "a:80", Home: home, StopGrace: -1}, "negative"},
 		{Agent{Server: "a:80", Home: home, Capacity: -1}, "capacity -1"},
 		{Agent{Server: "a:80", Home: home, Weight: maxWeight + 1}, "weight 10001"},

@@ -7,11 +7,13 @@ import (
 )
 
 var (
-	options = []string{"home", "server", "run", "stop_grace", "capacity", "weight", "health"}
+	options = []string{
+		"home", "server", "run", "lead_env", "python", "stop_grace", "capacity", "weight", "health", "database",
+	}
 
 	// laterOptions belong to the agent block but have nothing behind them yet.
 	// To accept them would promise what does not happen.
-	laterOptions = []string{"lead_env", "python", "database", "patch", "replicate"}
+	laterOptions = []string{"patch", "replicate"}
 )
 
 // UnmarshalCaddyfile sets up the agent from its block:
@@ -20,6 +22,8 @@ var (
 //		home       <folder>
 //		server     <host:port>
 //		run        <command> <args...>
+//		lead_env   <NAME=value>...
+//		python     <command>
 //		stop_grace <duration>
 //		capacity   <n>
 //		weight     <n>
@@ -31,6 +35,7 @@ var (
 //			fall     <n>
 //			rise     <n>
 //		}
+//		database settings|none|<url>
 //	}
 //
 // Each option may be given once.
@@ -47,7 +52,25 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return caddyconf.Address(d, &a.Server)
 		case "run":
 			if a.Run = d.RemainingArgs(); len(a.Run) == 0 {
-				return d.Err("run needs a command: write it with its arguments, as in `run python3 manage.py runserver --noreload 0.0.0.0:8000`")
+				return d.Err("run needs a command: write it with its arguments, as in `run gunicorn --workers 1 --threads 8 --bind 0.0.0.0:8000 omflow.wsgi`")
+			}
+			return nil
+		case "lead_env":
+			if a.LeadEnv = d.RemainingArgs(); len(a.LeadEnv) == 0 {
+				return d.Err("lead_env needs variables, as in `lead_env RUN_MAIN=true`")
+			}
+			if err := checkEnv(a.LeadEnv); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
+		case "python":
+			return caddyconf.Word(d, &a.Python)
+		case "database":
+			if err := caddyconf.Word(d, &a.Database); err != nil {
+				return err
+			}
+			if err := checkDatabase(a.Database); err != nil {
+				return d.WrapErr(err)
 			}
 			return nil
 		case "stop_grace":

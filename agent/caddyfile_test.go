@@ -15,7 +15,10 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		"everything": {`agent {
 				home       /opt/omflow
 				server     10.0.0.21:8000
-				run        python3 manage.py runserver --noreload "0.0.0.0:8000"
+				run        gunicorn --bind "0.0.0.0:8000" omflow.wsgi
+				lead_env   RUN_MAIN=true OTHER=1
+				python     python3.12
+				database   postgres://omflow@10.0.0.5/omflow
 				stop_grace 1m
 				capacity   4
 				weight     50
@@ -28,7 +31,9 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 					rise     1
 				}
 			}`, `{"home":"/opt/omflow","server":"10.0.0.21:8000",
-				"run":["python3","manage.py","runserver","--noreload","0.0.0.0:8000"],
+				"run":["gunicorn","--bind","0.0.0.0:8000","omflow.wsgi"],
+				"lead_env":["RUN_MAIN=true","OTHER=1"],"python":"python3.12",
+				"database":"postgres://omflow@10.0.0.5/omflow",
 				"stop_grace":60000000000,"capacity":4,"weight":50,
 				"health":{"live":"/live","ready":"/ready","ready_expect":"all is well",
 				"interval":500000000,"timeout":1000000000,"fall":5,"rise":1}}`},
@@ -90,10 +95,14 @@ func TestUnmarshalCaddyfileRefuses(t *testing.T) {
 		"agent {\nhealth {\ninterval 2\n}\n}":          "write a duration",
 		"agent {\nhealth {\nrise 2\nrise 2\n}\n}":      "rise is given twice",
 		"agent {\nhealth {\nlive /\n}\nhealth {\n}\n}": "health is given twice",
-		"agent {\nlead_env RUN_MAIN=true\n}":           "lead_env is not available in this version yet: remove it",
-		"agent {\npython python3\n}":                   "python is not available in this version yet",
-		"agent {\ndatabase none\n}":                    "database is not available in this version yet",
-		"agent {\npatch {\n}\n}":                       "patch is not available in this version yet",
+		"agent {\nlead_env\n}":                         "lead_env needs variables",
+		"agent {\nlead_env RUN_MAIN\n}":                `lead_env "RUN_MAIN": write NAME=value`,
+		"agent {\nlead_env =true\n}":                   "write NAME=value",
+		"agent {\npython\n}":                           "python needs a value",
+		"agent {\ndatabase\n}":                         "database needs a value",
+		"agent {\ndatabase sqlite:///x\n}":             "database: ",
+		"agent {\ndatabase omflow\n}":                  "database: ",
+		"agent {\npatch {\n}\n}":                       "patch is not available in this version yet: remove it",
 		"agent {\nreplicate uploads\n}":                "replicate is not available in this version yet",
 	} {
 		var a Agent

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/supervise"
 )
 
@@ -36,8 +37,12 @@ type monitor struct {
 	stopChecks context.CancelFunc
 	checked    time.Time // start of the process that is asked; zero: not ours
 
+	part   *part // nil for a server that is no OMFLOW Server
+	silent bool  // no booster answers
+	data   *data // nil for a server whose database is not looked at
+
 	told gossip.Report
-	to   reporter
+	to   cluster
 }
 
 // run is the goroutine. When ctx is done it stops the server and returns.
@@ -47,9 +52,20 @@ func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
 		if len(m.before) > 0 {
 			before = m.before[0]
 		}
+		var answers <-chan func()
+		var question <-chan time.Time
+		if m.part != nil {
+			answers, question = m.part.answers, m.part.timer.C
+		}
 		select {
 		case <-ctx.Done():
 			return m.close()
+		case f := <-answers:
+			f()
+		case <-question:
+			m.ask(ctx)
+		case status := <-m.data.changed():
+			m.database(status)
 		case f := <-ask:
 			f(m)
 		case <-before:
@@ -86,6 +102,18 @@ func (m *monitor) apply(s *settings) error {
 		}
 	}
 	m.cur, m.log = s, s.log.With("server", m.name)
+	if s.home != "" && m.part == nil {
+		m.part = newPart()
+		if m.runs() {
+			m.openGuard()
+		}
+	}
+	if former == nil || !sameSource(former.database, s.database) {
+		m.data.close()
+		if m.data = nil; s.database != nil {
+			m.data = watchDatabase(*s.database, m.log)
+		}
+	}
 	if m.to != s.to {
 		m.to, m.told = s.to, gossip.Report{} // the new node knows nothing yet
 	}
@@ -108,14 +136,11 @@ func (m *monitor) runs() bool { return m.cur != nil && len(m.cur.command) > 0 }
 
 // configure makes or changes the supervisor.
 func (m *monitor) configure(s *settings) (err error) {
-	cfg := supervise.Config{
-		Name: m.name, Command: s.command, Dir: s.home, StateDir: m.dir, StopGrace: s.grace, Logger: s.log,
-		BackoffMin: s.backoff, BackoffMax: s.backoff,
+	as := rollout.Follower
+	if m.part != nil && m.part.as != "" {
+		as = m.part.as
 	}
-	if s.home != "" {
-		// Python holds output back that goes to a file, up to 8 kB of it.
-		cfg.Env = []string{"PYTHONUNBUFFERED=1"}
-	}
+	cfg := m.command(s, as)
 	if m.sup != nil {
 		m.outdated, err = m.sup.Configure(cfg)
 		return err
@@ -127,11 +152,37 @@ func (m *monitor) configure(s *settings) (err error) {
 	return nil
 }
 
+// command is how the server is run as the lead or a follower.
+func (m *monitor) command(s *settings, as rollout.Part) supervise.Config {
+	cfg := supervise.Config{
+		Name: m.name, Command: s.command, Dir: s.home, StateDir: m.dir, StopGrace: s.grace, Logger: s.log,
+		BackoffMin: s.backoff, BackoffMax: s.backoff,
+	}
+	if s.home != "" {
+		// Python holds output back that goes to a file, up to 8 kB of it.
+		cfg.Env = []string{"PYTHONUNBUFFERED=1"}
+	}
+	if as == rollout.Lead {
+		cfg.Env = append(cfg.Env, s.leadEnv...)
+		cfg.Once = true // each life of the lead needs a grant of its own
+	}
+	return cfg
+}
+
 // startProcess starts the server, takes over one that still runs, or leaves the
 // Fatal state. It does nothing to a process that runs.
 func (m *monitor) startProcess() {
 	if !m.runs() || m.outdated {
 		return // an outdated process is restarted
+	}
+	if m.part != nil {
+		// What it is run as, a booster says. One that runs already goes on.
+		if m.part.as == "" {
+			m.adopt()
+		}
+		if m.process.State != supervise.Fatal {
+			return
+		}
 	}
 	if err := m.sup.Start(); err != nil {
 		m.log.Error("server could not be started", "error", err)
@@ -142,13 +193,22 @@ func (m *monitor) startProcess() {
 // observe takes note of what became of the process and asks for its health
 // while it runs.
 func (m *monitor) observe(status supervise.Status) {
+	former := m.process
 	m.process = status
 	if !m.runs() {
 		return
 	}
 	if status.State != supervise.Running {
 		m.endChecks()
+		if m.part != nil && status.State != former.State {
+			m.part.epoch = m.to.Epoch() // what is started next has seen this
+			m.askNow()
+		}
 		return
+	}
+	if m.part != nil && m.part.as == rollout.Follower && status.PID != former.PID {
+		m.remember()
+		m.askNow()
 	}
 	if m.results == nil || !m.checked.Equal(status.Since) {
 		m.checks = health.Status{}
@@ -202,6 +262,10 @@ func (m *monitor) act(ctx context.Context) {
 		}
 		return
 	}
+	if m.part != nil {
+		m.play(ctx)
+		return
+	}
 	if m.outdated {
 		m.outdated = false
 		m.log.Info("server is restarted: its command has changed")
@@ -241,7 +305,16 @@ func (m *monitor) report() {
 	default:
 		r.State, r.Reason = assess(&m.process, m.checks)
 		r.PID, r.Restarts = m.process.PID, m.process.Restarts
+		if m.process.State == supervise.Stopped && m.part != nil {
+			r.State, r.Reason = m.whyNot()
+		}
 	}
+	if m.part != nil {
+		r.Managed = m.runs()
+		r.Lead = m.part.as == rollout.Lead
+		r.Control = string(m.part.epoch)
+	}
+	r.Database = m.data.state()
 	r.Live, r.Ready = m.checks.Live == health.Up, m.checks.Ready == health.Up
 	m.tell(r)
 }
@@ -273,6 +346,10 @@ func (m *monitor) close() error {
 		<-m.acting // its context has ended
 	}
 	m.endChecks()
+	defer m.data.close()
+	if m.part != nil {
+		m.part.timer.Stop()
+	}
 	if m.sup == nil {
 		return nil // the server goes on without us, and the boosters check it too
 	}
@@ -286,6 +363,7 @@ func (m *monitor) close() error {
 	if err := m.sup.Close(ctx); err != nil {
 		return fmt.Errorf("server %s: %w", m.name, err)
 	}
+	m.retire()
 	r.PID, r.Reason = 0, "its agent was stopped"
 	m.tell(r)
 	return nil

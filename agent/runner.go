@@ -15,6 +15,7 @@ import (
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/caddyconf"
 	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/rollout"
 )
 
 // runners holds what outlives a reload: for each state folder and server name a
@@ -23,24 +24,22 @@ var runners = caddy.NewUsagePool()
 
 var errEnded = errors.New("the agent has ended")
 
-// reporter takes reports; *gossip.Node is one.
-type reporter interface {
-	SetReport(gossip.Report) error
-}
-
 // settings are what one loaded configuration wants of a runner.
 type settings struct {
 	server  string
 	command []string // none: the server is not ours to run
 	home    string
+	leadEnv []string // only in the lead server's environment
 	grace   time.Duration
 	report  gossip.Report // what does not change from report to report
 	checks  health.Config
 	health  caddyconf.Health // what checks was made from, to compare
 	startup time.Duration
-	backoff time.Duration // between quick exits; tests only, 0 is supervise's default
-	to      reporter
-	log     *slog.Logger
+	// database is where the server's database is, nil when it is not looked at.
+	database *source
+	backoff  time.Duration // between quick exits; tests only, 0 is supervise's default
+	to       cluster
+	log      *slog.Logger
 }
 
 // sameChecks tells whether what is asked, and whom, is the same.
@@ -159,6 +158,33 @@ func (r *runner) apply(s *settings) (err error) {
 	case <-r.done:
 		return errEnded
 	}
+}
+
+// look has the monitor tell something, and reports false when it has ended.
+func (r *runner) look(f func(*monitor)) bool {
+	done := make(chan struct{})
+	select {
+	case r.ask <- func(m *monitor) { defer close(done); f(m) }:
+		<-done
+		return true
+	case <-r.done:
+		return false
+	}
+}
+
+// Journal implements api.Agent.
+func (r *runner) Journal(ctx context.Context) (rows []rollout.Row, more bool, err error) {
+	var d *data
+	if !r.look(func(m *monitor) { d = m.data }) {
+		return nil, false, errEnded
+	}
+	return d.journal(ctx)
+}
+
+// Hears implements api.Agent.
+func (r *runner) Hears() (hears bool) {
+	r.look(func(m *monitor) { hears = m.part != nil && m.part.tenant.Hears(time.Now()) })
+	return hears
 }
 
 // Destruct stops the server and returns when it is gone. Caddy's pool calls it

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,15 +20,61 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/caddyconf"
+	"github.com/omflow/booster/internal/rollout"
 )
 
 const patience = 20 * time.Second
 
-// board is a reporter that keeps the latest report, and all states in turn.
+// board is a cluster that keeps the latest report, and all states in turn. Its
+// booster answers with answer, by default that the server is a follower.
 type board struct {
 	mu     sync.Mutex
 	last   gossip.Report
 	states []gossip.ServerState
+	asked  rollout.Ask
+	answer func(rollout.Ask) (rollout.Answer, error)
+	epoch  rollout.Epoch
+}
+
+func (b *board) Ask(_ context.Context, ask rollout.Ask) (rollout.Answer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked = ask
+	if b.answer == nil {
+		return rollout.Answer{Term: 1, Part: rollout.Follower}, nil
+	}
+	return b.answer(ask)
+}
+
+// say changes what the booster answers.
+func (b *board) say(answer func(rollout.Ask) (rollout.Answer, error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answer = answer
+}
+
+func (b *board) Witness(context.Context, []string) (reached, hears int) { return 0, 0 }
+
+func (b *board) Epoch() rollout.Epoch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.epoch
+}
+
+// waitAsk polls until the agent has asked as wanted.
+func (b *board) waitAsk(t *testing.T, what string, ok func(rollout.Ask) bool) rollout.Ask {
+	t.Helper()
+	var last rollout.Ask
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		b.mu.Lock()
+		last = b.asked
+		b.mu.Unlock()
+		if ok(last) {
+			return last
+		}
+	}
+	t.Fatalf("%s: not within %s; the latest question is %+v", what, patience, last)
+	return last
 }
 
 func (b *board) SetReport(r gossip.Report) error {

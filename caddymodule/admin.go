@@ -26,6 +26,7 @@ const adminBase = "/omflow/"
 //	GET  /omflow/status
 //	GET  /omflow/servers
 //	POST /omflow/servers/<name>/drain|resume|maintenance
+//	POST /omflow/servers/<name>/lead[?gone=true]
 //
 // It answers for the configuration that is in force when it is asked. Caddy makes
 // the admin endpoint of a new configuration before it knows whether that works,
@@ -72,6 +73,8 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		return answerGet(w, r, app.status())
 	case len(path) == 1 && path[0] == "servers":
 		return answerGet(w, r, app.status().Servers)
+	case len(path) == 3 && path[0] == "servers" && path[2] == "lead":
+		return app.serveLead(w, r, path[1])
 	case len(path) == 3 && path[0] == "servers":
 		return app.serveMark(w, r, path[1], path[2])
 	}
@@ -102,7 +105,7 @@ var adminMarks = map[string]balance.Mark{
 func (a *App) serveMark(w http.ResponseWriter, r *http.Request, name, act string) error {
 	mark, ok := adminMarks[act]
 	if !ok {
-		return apiError(http.StatusNotFound, "%q is not something to do with a server: use drain, resume or maintenance", act)
+		return apiError(http.StatusNotFound, "%q is not something to do with a server: use drain, resume, maintenance or lead", act)
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -208,6 +208,9 @@ func (a *App) Validate() error {
 	if a.agent != nil && a.Booster != nil {
 		return fmt.Errorf("omflow: %w", errTwoKinds)
 	}
+	if err := a.roleMissing(); err != nil {
+		return fmt.Errorf("omflow: %w", err)
+	}
 	if a.Booster != nil {
 		switch a.Booster.Role {
 		case "", rolePrimary, roleSecondary:
@@ -217,6 +220,20 @@ func (a *App) Validate() error {
 	}
 	if err := a.nodeConfig().Validate(); err != nil {
 		return fmt.Errorf("omflow: %w", err)
+	}
+	return nil
+}
+
+// roleMissing says that a booster which joins another one needs a role. Two without
+// one would both lead the servers.
+func (a *App) roleMissing() error {
+	if a.agent != nil || a.AgentRaw != nil || a.Booster != nil && a.Booster.Role != "" {
+		return nil
+	}
+	for _, other := range a.Join {
+		if other != a.Advertise && other != cmp.Or(a.Listen, defaultListen) {
+			return fmt.Errorf("join names another booster, %s, so each of the two needs its role: write `booster { role primary }` here or there, and `booster { role secondary }` on the other", other)
+		}
 	}
 	return nil
 }
@@ -242,7 +259,11 @@ func (a *App) Start() error {
 
 func (a *App) start() error {
 	if a.configured {
-		use, err := useNode(a.nodeConfig())
+		cfg := nodeConfig{gossip: a.nodeConfig()}
+		if a.Booster != nil {
+			cfg.role = a.Booster.Role
+		}
+		use, err := useNode(cfg)
 		if err != nil {
 			return err
 		}
@@ -277,18 +298,22 @@ func (a *App) Stop() error {
 // active reports whether this booster is the active one. Requests call it, also
 // those that came before Start or are still running after Stop.
 func (a *App) active() bool {
-	if !a.configured || a.Booster == nil || a.Booster.Role != roleSecondary {
+	if !a.configured {
 		return true
 	}
-	node := a.node.Load()
-	if node == nil {
-		if node = runningNode(); node == nil {
-			return false
-		}
+	node := runningNode()
+	return node != nil && node.active()
+}
+
+// controlled notes that a control request was carried out, or may have been: the
+// servers are to be refreshed. Requests call it, see active.
+func (a *App) controlled(f *fleet.Fleet) {
+	if !a.configured {
+		return
 	}
-	return !slices.ContainsFunc(node.Members(), func(m gossip.Member) bool {
-		return m.Kind == gossip.KindBooster && !m.Self && m.Reachable()
-	})
+	if node := runningNode(); node != nil && node.conductor != nil {
+		node.conductor.changed(f)
+	}
 }
 
 // stickyKeys makes the keys of the sticky cookies from the cluster key, so that

@@ -98,6 +98,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return block.WrapErr(err)
 		}
 	}
+	if err := a.roleMissing(); err != nil {
+		return block.WrapErr(err)
+	}
 	return nil
 }
 

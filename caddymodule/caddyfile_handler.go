@@ -16,7 +16,9 @@ import (
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/caddyconf"
+	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/omflow/profile"
 )
 
 func init() {
@@ -27,9 +29,9 @@ func init() {
 var (
 	handlerOptions = []string{
 		"server", "health", "policy", "lane", "profile", "queue", "sticky", "retry", "max_body", "dial_timeout",
-		"response_timeout", "header_up", "header_down",
+		"response_timeout", "header_up", "header_down", "control_settle", "consistency",
+		"repairs_off",
 	}
-	handlerLater  = []string{"control_settle", "consistency"}
 	handlerRepeat = []string{"server", "lane", "header_up", "header_down"}
 )
 
@@ -62,13 +64,14 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // UnmarshalCaddyfile sets up the handler:
 //
 //	omflow_booster [<matcher>] {
-//		server <host:port> [name=<name>] [capacity=<n>] [weight=<n>] [backup]
+//		server <host:port> [name=<name>] [capacity=<n>] [weight=<n>] [lead] [backup]
 //		health {
 //			...
 //		}
 //		policy  least_load|round_robin|random_choose|first
 //		lane    session|flow|control|file|static <path>...
-//		profile omflow|none
+//		profile omflow|none|<file>
+//		repairs_off <repair>...
 //		queue   <length> [<wait>]
 //		sticky {
 //			cookie   <name>
@@ -83,6 +86,8 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		max_body         <size>
 //		dial_timeout     <duration>
 //		response_timeout <duration>
+//		control_settle   <duration>
+//		consistency      strict|eventual
 //		header_up        [+|-]<field> [<value|regexp> [<replacement>]]
 //		header_down      [+|-]<field> [<value|regexp> [<replacement>]]
 //	}
@@ -91,7 +96,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := caddyconf.NoMore(d, "omflow_booster"); err != nil {
 		return err
 	}
-	return caddyconf.Options(d, "omflow_booster", handlerOptions, handlerRepeat, handlerLater, func(option string) error {
+	return caddyconf.Options(d, "omflow_booster", handlerOptions, handlerRepeat, nil, func(option string) error {
 		switch option {
 		case "server":
 			return h.unmarshalServer(d)
@@ -112,8 +117,16 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := caddyconf.Word(d, &h.Profile); err != nil {
 				return err
 			}
-			if h.Profile != profileOMFLOW && h.Profile != profileNone {
-				return d.Errf("profile %q: write omflow or none", h.Profile)
+			if _, err := h.readProfile(); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
+		case "repairs_off":
+			if h.RepairsOff = d.RemainingArgs(); len(h.RepairsOff) == 0 {
+				return d.Errf("repairs_off needs one or more of %s", strings.Join(repairNames(), ", "))
+			}
+			if err := switchOff(new(profile.Profile), h.RepairsOff); err != nil {
+				return d.WrapErr(err)
 			}
 			return nil
 		case "queue":
@@ -128,6 +141,16 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return caddyconf.Duration(d, &h.DialTimeout)
 		case "response_timeout":
 			return caddyconf.Duration(d, &h.ResponseTimeout)
+		case "control_settle":
+			return caddyconf.Duration(d, &h.ControlSettle)
+		case "consistency":
+			if err := caddyconf.Word(d, &h.Consistency); err != nil {
+				return err
+			}
+			if _, err := fleet.ParseConsistency(h.Consistency); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
 		default:
 			return h.unmarshalHeader(d, option)
 		}
@@ -160,9 +183,11 @@ func (h *Handler) unmarshalServer(d *caddyfile.Dispenser) error {
 				err = d.Errf("%s: write backup alone", arg)
 			}
 		case "lead":
-			err = d.Err("lead is not available in this version yet: remove it")
+			if s.Lead = true; arg != key {
+				err = d.Errf("%s: write lead alone", arg)
+			}
 		default:
-			err = d.Errf("unknown option %q after server: write name=, capacity=, weight= or backup", arg)
+			err = d.Errf("unknown option %q after server: write name=, capacity=, weight=, lead or backup", arg)
 		}
 		if err != nil {
 			return err

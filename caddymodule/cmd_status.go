@@ -122,6 +122,9 @@ func (s Status) print(out io.Writer) error {
 		if server.Backup {
 			state += " (backup)"
 		}
+		if server.Lead {
+			state += " (lead)"
+		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d/%s\t%s\t%d\t%d\t%.0f ms\t%s\n", server.Name, server.Address, state, server.Agent,
 			server.InFlight, capacity, share, server.Weight, server.Sessions, server.LatencyMS, cmp.Or(server.Reason, "-"))
 	}
@@ -129,12 +132,20 @@ func (s Status) print(out io.Writer) error {
 		fmt.Fprintln(t, "(none: no agent has reported yet, and the Caddyfile names no server)")
 	}
 	t.Flush()
+	for _, server := range s.Servers {
+		for _, off := range server.RepairsOff {
+			fmt.Fprintf(&page, "OFF for %s: %s\n", server.Name, off)
+		}
+	}
 	if len(s.Servers) > 0 {
 		page.WriteString("\nWaiting:")
 		for _, lane := range []string{"session", "flow", "control", "file", "static"} {
 			fmt.Fprintf(&page, "  %s %d", lane, s.Queue[lane])
 		}
 		page.WriteString("\n")
+	}
+	if s.Lead != nil {
+		s.Lead.print(&page)
 	}
 	if len(s.Members) > 0 {
 		page.WriteString("\n")

@@ -58,8 +58,8 @@ booster-a       booster  10.0.0.11:5169  alive  v1.2.3   -
 10.0.0.12:5169  booster  10.0.0.12:5169  dead   -        connection refused
 `
 
-// api is an admin API that answers as it is told.
-func api(t *testing.T, answers map[string]string) (address string) {
+// fakeAPI is an admin API that answers as it is told.
+func fakeAPI(t *testing.T, answers map[string]string) (address string) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, ok := answers[r.Method+" "+r.URL.Path]
@@ -75,16 +75,16 @@ func api(t *testing.T, answers map[string]string) (address string) {
 
 func TestCommands(t *testing.T) {
 	drained := `{"name":"s1","state":"draining","in_flight":0}`
-	well := api(t, map[string]string{
+	well := fakeAPI(t, map[string]string{
 		"GET /omflow/status":                  statusJSON,
 		"GET /omflow/servers":                 "[" + drained + "]",
 		"POST /omflow/servers/s1/drain":       drained,
 		"POST /omflow/servers/s1/maintenance": `{"name":"s1","state":"maintenance","in_flight":2}`,
 		"POST /omflow/servers/s1/resume":      `{"name":"s1","state":"up","in_flight":0}`,
 	})
-	ill := api(t, map[string]string{"GET /omflow/status": `{"node":"b","version":"devel","pair":{},"servers":[{"name":"s1","state":"down"}],"queue":{},"members":[]}`})
-	agent := api(t, map[string]string{"GET /omflow/status": `{"node":"s1","version":"devel","servers":[],"queue":{},"members":[]}`})
-	garbage := api(t, map[string]string{"GET /omflow/status": "<html>"})
+	ill := fakeAPI(t, map[string]string{"GET /omflow/status": `{"node":"b","version":"devel","pair":{},"servers":[{"name":"s1","state":"down"}],"queue":{},"members":[]}`})
+	agent := fakeAPI(t, map[string]string{"GET /omflow/status": `{"node":"s1","version":"devel","servers":[],"queue":{},"members":[]}`})
+	garbage := fakeAPI(t, map[string]string{"GET /omflow/status": "<html>"})
 	for _, tt := range []struct {
 		args           string
 		code           int    // written out: scripts rely on the numbers

@@ -65,6 +65,7 @@ func (f *feed) run(ctx context.Context, wake <-chan struct{}) {
 // server that is new in the table gets no request in between.
 func (f *feed) look() {
 	f.marks()
+	f.fleet.SetBehind(behind(f.node))
 	if err := f.agents(); err != nil {
 		f.log.Error("servers that agents report can't be used", "error", err)
 	}
@@ -80,6 +81,7 @@ func (f *feed) agents() error {
 		}
 	}
 	var agents []fleet.Agent
+	lead := ""
 	for _, r := range f.node.Reports() {
 		m, known := there[r.Server]
 		if !known || m.State == gossip.Left && r.State != gossip.ServerUp {
@@ -88,10 +90,19 @@ func (f *feed) agents() error {
 		agents = append(agents, fleet.Agent{
 			Name: r.Server, Address: r.Address, Capacity: min(r.Capacity, balance.MaxCapacity), Weight: min(r.Weight, balance.MaxWeight),
 			Health: healthOf(r.State), Reason: r.Reason, Lost: !m.Reachable(),
-			Lead: r.Lead, Release: r.Release, Database: r.Database,
+			Lead: r.Lead, Managed: r.Managed, Release: r.Release, Database: r.Database,
 		})
+		if r.Lead && m.Reachable() {
+			lead = r.Server
+		}
 	}
-	return f.fleet.SetAgents(agents)
+	if err := f.fleet.SetAgents(agents); err != nil {
+		return err
+	}
+	if lead != "" { // while there is none, the one before is waited for
+		f.fleet.SetLead(lead)
+	}
+	return nil
 }
 
 func healthOf(s gossip.ServerState) balance.Health {

@@ -46,10 +46,15 @@ type Handler struct {
 	// first that matches counts.
 	Lanes []Lane `json:"lanes,omitempty"`
 
-	// omflow, or none for servers that are no OMFLOW: then all requests are in one
-	// lane, GET and HEAD are what may be repeated, and all requests are sticky.
-	// Default: omflow.
+	// omflow, none, or the path of a profile file: what is known of the servers' URLs
+	// and answers, in JSON, as `booster omflow profile` prints the built-in one. none is
+	// for servers that are no OMFLOW: then all requests are in one lane, GET and HEAD
+	// are what may be repeated, and all requests are sticky. Default: omflow.
 	Profile string `json:"profile,omitempty"`
+
+	// Repairs that are not made: tokens, lost_creates, agree_get, history_files,
+	// rest_cookies, lead, multipart_gate. Default: all are made that the profile has.
+	RepairsOff []string `json:"repairs_off,omitempty"`
 
 	// What waits for a place on a server.
 	Queue *Queue `json:"queue,omitempty"`
@@ -70,11 +75,20 @@ type Handler struct {
 	// for. Default: 120s.
 	ResponseTimeout caddy.Duration `json:"response_timeout,omitempty"`
 
+	// Control changes (a deployed flow, a parameter, a schedule) that come this close
+	// together make one refresh of the other servers. Default: 3s.
+	ControlSettle caddy.Duration `json:"control_settle,omitempty"`
+
+	// strict, or eventual: whether a server that has not seen the newest control
+	// change gets requests before it was refreshed. Default: strict, it gets none.
+	Consistency string `json:"consistency,omitempty"`
+
 	// Changes to the header fields of requests, as they go to the servers, and of
 	// all answers, those of the booster itself included.
 	Headers *headers.Handler `json:"headers,omitempty"`
 
 	app   *App
+	table *omflow.Table
 	pool  *pool // not nil while the handler has a reference to it
 	front *front.Front
 }
@@ -93,6 +107,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.Profile = profileOMFLOW
 	}
 	if err := h.check(); err != nil {
+		return fmt.Errorf("omflow_booster: %w", err)
+	}
+	var err error
+	if h.table, err = h.newTable(); err != nil {
 		return fmt.Errorf("omflow_booster: %w", err)
 	}
 	app, err := ctx.App("omflow")
@@ -137,26 +155,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) isPlain() bool { return h.Profile == profileNone }
 
 func (h *Handler) provisionFront(ctx caddy.Context) error {
-	table := omflow.DefaultTable()
-	if h.isPlain() {
-		table = omflow.PlainTable()
-	}
-	for _, l := range h.Lanes {
-		if err := l.addTo(table); err != nil {
-			return fmt.Errorf("omflow_booster: %w", err)
-		}
-	}
 	keys, err := h.app.stickyKeys()
 	if err != nil {
 		return fmt.Errorf("omflow_booster: %w", err)
 	}
 	cfg := front.Config{
-		Fleet: h.pool.fleet, Table: table, Plain: h.isPlain(), Keys: keys, Retries: h.pool.retries,
+		Fleet: h.pool.fleet, Table: h.table, Plain: h.isPlain(), Keys: keys, Retries: h.pool.retries,
 		MaxBody: h.MaxBody, Active: h.app.active, Logger: ctx.Slogger(),
 		ResponseTimeout: time.Duration(h.ResponseTimeout), DialTimeout: time.Duration(h.DialTimeout),
 	}
 	if !h.isPlain() {
-		cfg.Tokens = h.pool.tokens
+		cfg.Tokens, cfg.Files = h.pool.tokens, h.pool.files
+		cfg.Controlled = func(string) { h.app.controlled(h.pool.fleet) }
 	}
 	if h.Queue != nil {
 		cfg.QueueWait = time.Duration(h.Queue.Wait)
@@ -179,7 +189,12 @@ func (h *Handler) poolConfig() (poolConfig, error) {
 	if err != nil {
 		return poolConfig{}, err
 	}
+	consistency, err := fleet.ParseConsistency(h.Consistency)
+	if err != nil {
+		return poolConfig{}, err
+	}
 	text := poolText{
+		Profile: h.Profile, RepairsOff: h.RepairsOff, ControlSettle: time.Duration(h.ControlSettle), Consistency: h.Consistency,
 		Servers: h.Servers, Health: h.Health, Policy: h.Policy, Budget: front.DefaultRetryBudget,
 		DialTimeout: time.Duration(h.DialTimeout), ResponseTimeout: time.Duration(h.ResponseTimeout),
 	}
@@ -197,15 +212,16 @@ func (h *Handler) poolConfig() (poolConfig, error) {
 	}
 	return poolConfig{text: text, budget: text.Budget, fleet: fleet.Config{
 		Balance: balance.Config{Policy: policy, QueueLength: text.QueueLength, OnDrain: text.OnDrain},
-		Static:  h.static(), Health: h.checks(), Reach: reach(h.Health),
+		Static:  h.static(), Health: h.checks(), Reach: h.reach(),
 		DialTimeout: text.DialTimeout, ResponseTimeout: text.ResponseTimeout,
+		Consistency: consistency, Plain: !h.table.Repairs().Lead,
 	}}, nil
 }
 
 func (h *Handler) static() []fleet.Static {
 	var out []fleet.Static
 	for _, s := range h.Servers {
-		st := fleet.Static{Name: s.name(), Address: s.Address, Capacity: s.Capacity, Weight: s.Weight, Backup: s.Backup}
+		st := fleet.Static{Name: s.name(), Address: s.Address, Capacity: s.Capacity, Weight: s.Weight, Backup: s.Backup, Lead: s.Lead}
 		if st.Capacity == 0 {
 			st.Capacity = omflowCapacity
 			if h.isPlain() {
@@ -222,7 +238,11 @@ func (h *Handler) static() []fleet.Static {
 
 // checks are those of the servers without an agent.
 func (h *Handler) checks() health.Config {
-	cfg := h.Health.Config(!h.isPlain())
+	var table *omflow.Table
+	if !h.isPlain() {
+		table = h.table
+	}
+	cfg := h.Health.ConfigOf(table)
 	if cfg.Live == nil && cfg.Ready == nil {
 		cfg.Live = &health.Check{URI: "/"}
 	}
@@ -231,9 +251,13 @@ func (h *Handler) checks() health.Config {
 
 // reach is the check that a server with an agent answers from here: any answer
 // will do, its agent knows what a good one is.
-func reach(h *caddyconf.Health) health.Config {
-	cfg := h.Config(true)
-	cfg.Live = &health.Check{URI: cfg.Live.URI, Judge: func(int, []byte) error { return nil }}
+func (h *Handler) reach() health.Config {
+	cfg := h.checks()
+	uri := "/"
+	if cfg.Live != nil {
+		uri = cfg.Live.URI
+	}
+	cfg.Live = &health.Check{URI: uri, Judge: func(int, []byte) error { return nil }}
 	cfg.Ready = nil
 	return cfg
 }

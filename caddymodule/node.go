@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -24,40 +26,82 @@ const leaveTime = 3 * time.Second
 // sharedNode is the node and what configurations want of it.
 type sharedNode struct {
 	node *gossip.Node
-	inForce[gossip.Config]
+	// conductor is a booster's, nil on an agent.
+	conductor *conductor
+	// role is the booster's, as last configured.
+	role atomic.Pointer[string]
+	inForce[nodeConfig]
+}
+
+// nodeConfig is what a configuration wants of the node.
+type nodeConfig struct {
+	gossip gossip.Config
+	role   string // of a booster
 }
 
 // Destruct leaves the cluster. Caddy's pool calls it when no configuration has the
 // node any more.
 func (n *sharedNode) Destruct() error {
+	if n.conductor != nil {
+		n.conductor.close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	return errors.Join(n.node.Leave(ctx), n.node.Close())
 }
 
-func newSharedNode(cfg gossip.Config) (*sharedNode, error) {
-	node, err := gossip.New(cfg)
+func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
+	node, err := gossip.New(cfg.gossip)
 	if err != nil {
-		return nil, atWritten(cfg.Listen, err)
+		return nil, atWritten(cfg.gossip.Listen, err)
+	}
+	shared := &sharedNode{node: node}
+	shared.role.Store(&cfg.role)
+	shared.put = func(cfg nodeConfig) error {
+		if err := node.Reconfigure(cfg.gossip); err != nil {
+			return err
+		}
+		shared.role.Store(&cfg.role)
+		return nil
 	}
 	if err := node.Start(); err != nil {
 		return nil, errors.Join(err, node.Close())
 	}
-	shared := &sharedNode{node: node}
-	shared.put = node.Reconfigure
+	if cfg.gossip.Kind == gossip.KindBooster {
+		shared.conductor, err = newConductor(node, cfg.gossip.Logger, shared.activeTerm, shared.alone)
+		if err != nil {
+			return nil, errors.Join(err, node.Close())
+		}
+	}
 	return shared, nil
 }
+
+// alone reports whether this is the only booster that is configured.
+func (n *sharedNode) alone() bool { return *n.role.Load() == "" }
+
+// active reports whether this booster is the active one.
+func (n *sharedNode) active() bool {
+	if *n.role.Load() != roleSecondary {
+		return true
+	}
+	return !slices.ContainsFunc(n.node.Members(), func(m gossip.Member) bool {
+		return m.Kind == gossip.KindBooster && !m.Self && m.Reachable()
+	})
+}
+
+// activeTerm is active with the term that it is in.
+func (n *sharedNode) activeTerm() (term uint64, active bool) { return 1, n.active() }
 
 // nodeUse is one configuration's use of the node.
 type nodeUse struct {
 	shared *sharedNode
-	want   *want[gossip.Config]
+	want   *want[nodeConfig]
 }
 
 // useNode joins the cluster, or changes the node that a configuration before this
 // one has made.
-func useNode(cfg gossip.Config) (*nodeUse, error) {
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+func useNode(cfg nodeConfig) (*nodeUse, error) {
+	if err := os.MkdirAll(cfg.gossip.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make state_dir: %w", err)
 	}
 	value, _, err := nodes.LoadOrNew(nodeKey, func() (caddy.Destructor, error) { return newSharedNode(cfg) })
@@ -87,11 +131,11 @@ func (u *nodeUse) end() error {
 }
 
 // runningNode returns the process's node, whichever configuration made it, or nil.
-func runningNode() *gossip.Node {
-	var node *gossip.Node
+func runningNode() *sharedNode {
+	var node *sharedNode
 	nodes.Range(func(_, value any) bool {
 		if shared, ok := value.(*sharedNode); ok {
-			node = shared.node
+			node = shared
 		}
 		return true
 	})

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
+	"github.com/omflow/booster/internal/front"
 	"github.com/omflow/booster/internal/omflow/token"
+	"github.com/omflow/booster/internal/rollout"
 )
 
 // omflowPool is the key of the pool that all handlers with OMFLOW's profile share.
@@ -33,6 +36,8 @@ type pool struct {
 	metrics *metrics
 	// tokens makes REST tokens good on all servers of OMFLOW's pool.
 	tokens *token.Broker
+	// files keeps attachments of one flow apart.
+	files *front.FileGate
 	inForce[poolConfig]
 
 	// requests is how many are on their way, less closing when no configuration has
@@ -79,11 +84,15 @@ type poolText struct {
 	Servers         []Server      `option:"server"`
 	Health          any           `option:"health"`
 	Policy          string        `option:"policy"`
+	Profile         string        `option:"profile"`
+	RepairsOff      []string      `option:"repairs_off"`
 	QueueLength     int           `option:"queue"`
 	OnDrain         time.Duration `option:"on_drain"`
 	Budget          float64       `option:"budget"`
 	DialTimeout     time.Duration `option:"dial_timeout"`
 	ResponseTimeout time.Duration `option:"response_timeout"`
+	ControlSettle   time.Duration `option:"control_settle"`
+	Consistency     string        `option:"consistency"`
 }
 
 // differs returns the first option in which two handlers differ, or "".
@@ -118,7 +127,7 @@ func (a *App) usePool(key string, cfg poolConfig) (*pool, error) {
 	use := a.pools[key]
 	if use != nil {
 		if option := use.cfg.text.differs(cfg.text); option != "" {
-			return nil, fmt.Errorf("%s is not the same in all omflow_booster blocks: they share their servers and the queue, so write server, health, policy, queue length, on_drain, budget and timeouts once in a snippet and import it", option)
+			return nil, fmt.Errorf("%s is not the same in all omflow_booster blocks: they share their servers and the queue, so write server, health, policy, profile, repairs_off, queue length, on_drain, budget, timeouts, control_settle and consistency once in a snippet and import it", option)
 		}
 	}
 	value, _, err := pools.LoadOrNew(key, func() (caddy.Destructor, error) { return newPool(key, cfg) })
@@ -141,7 +150,7 @@ func newPool(key string, cfg poolConfig) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key), tokens: new(token.Broker)}
+	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key), tokens: new(token.Broker), files: front.NewFileGate()}
 	p.put = func(cfg poolConfig) error {
 		if err := f.Configure(cfg.fleet); err != nil {
 			return err
@@ -173,6 +182,9 @@ func (a *App) startPools() error {
 		}
 		use.want = want
 		if use.cfg.clustered {
+			if node := a.use.shared; node.conductor != nil {
+				node.conductor.coordinator.SetSettle(cmp.Or(use.cfg.text.ControlSettle, rollout.DefaultSettle))
+			}
 			a.unhook = append(a.unhook, join(a.node.Load(), use.pool.fleet, a.log))
 		}
 	}

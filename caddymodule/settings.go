@@ -31,6 +31,12 @@ type Server struct {
 
 	// Used only when no other server is up.
 	Backup bool `json:"backup,omitempty"`
+
+	// The lead server: the one that runs schedules, and takes the requests that
+	// change a server's memory or disk. Start only this one with RUN_MAIN=true.
+	// Default: the server that the boosters choose among those with agents; without
+	// agents the first one.
+	Lead bool `json:"lead,omitempty"`
 }
 
 // Lane puts requests into a lane by their path.
@@ -108,9 +114,6 @@ var serverName = regexp.MustCompile(`^[A-Za-z0-9._:%\[\]-]{1,100}$`)
 
 // check refuses what cannot work, and says what to write instead.
 func (h *Handler) check() error {
-	if h.Profile != "" && h.Profile != profileOMFLOW && h.Profile != profileNone {
-		return fmt.Errorf("profile %q: write omflow or none", h.Profile)
-	}
 	if h.isPlain() && len(h.Lanes) > 0 {
 		return errors.New("lane: with profile none all requests are in one lane: remove it")
 	}
@@ -141,6 +144,9 @@ func (h *Handler) check() error {
 		if b := r.BudgetPercent; b != nil && (*b < 0 || *b > 100) {
 			return fmt.Errorf("retry: budget %g%%: write a share from 0%% to 100%%", *b)
 		}
+	}
+	if _, err := h.newTable(); err != nil {
+		return err
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ type Status struct {
 	// Queue is how many requests wait, by lane.
 	Queue   map[string]int `json:"queue"`
 	Members []MemberStatus `json:"members"`
+	// Lead tells of the lead server. Only the active booster of a cluster has it.
+	Lead *LeadStatus `json:"lead,omitempty"`
 	// Problems are what an operator must put right.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -37,7 +39,7 @@ type ServerStatus struct {
 	Address string `json:"address"`
 	// Pool is omflow, or the pool of a handler with profile none.
 	Pool string `json:"pool"`
-	// State is starting, up, down, draining, maintenance or failed.
+	// State is starting, up, behind, down, draining, maintenance or failed.
 	State  string `json:"state"`
 	Reason string `json:"reason"`
 	// Agent is alive, lost or none.
@@ -57,6 +59,10 @@ type ServerStatus struct {
 	LatencyMS       float64 `json:"latency_ms"`
 	Connections     int     `json:"connections"`
 	IdleConnections int     `json:"idle_connections"`
+	// Behind says why the server is behind on control changes, if it is.
+	Behind string `json:"behind,omitempty"`
+	// RepairsOff says what of OMFLOW is not repaired for this server, and why.
+	RepairsOff []string `json:"repairs_off,omitempty"`
 }
 
 // MemberStatus is a node of the cluster.
@@ -99,6 +105,7 @@ func (a *App) status() Status {
 	}
 	if a.agent == nil {
 		s.Pair = a.pairStatus(members)
+		s.Lead = a.leadStatus()
 	}
 	return s
 }
@@ -108,7 +115,8 @@ func serverStatus(pool string, s fleet.Status) ServerStatus {
 		Name: s.Name, Address: s.Address, Pool: pool, State: s.State, Reason: s.Reason, Agent: s.Agent, Lead: s.Lead,
 		Backup: s.Backup, InFlight: s.InFlight, Capacity: s.Capacity, Weight: s.Weight, Sessions: s.Sessions,
 		Release: s.Release, Database: s.Database, FlowShare: s.FlowShare, LatencyMS: s.LatencySeconds * 1000,
-		Connections: s.Connections, IdleConnections: s.IdleConnections,
+		Connections: s.Connections, IdleConnections: s.IdleConnections, Behind: s.BehindReason,
+		RepairsOff: repairsOff(s.Agent, s.Managed, s.Database, pool != omflowPool),
 	}
 	if s.Capacity >= balance.Unlimited {
 		st.Capacity, st.FlowShare = 0, 0

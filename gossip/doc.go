@@ -14,7 +14,7 @@
 //     that one would encrypt TLS streams a second time, tells of packets it
 //     can't open only in a log line, and while it removes a key shifts the very
 //     slice that packets are being decrypted with. The first byte inside a
-//     packet tells memberlist's from a report.
+//     packet tells memberlist's from a report and from one of the owner's.
 //
 // A stranger gets no answer on UDP, and on TCP five seconds for a handshake,
 // of which at most 16 from one address and 128 in all run at a time.
@@ -56,6 +56,13 @@
 // (gossip/internal/marks): last writer wins, spread by gossip within a second,
 // completed by the state exchange at each join and every 15 s, kept in the
 // state directory.
+//
+// # Packets of the owner's
+//
+// SendPacket and HandlePackets carry what must arrive within milliseconds or
+// not at all, such as the heartbeat of a pair of boosters: one sealed packet,
+// unordered, unconfirmed, and not protected against being sent again, which is
+// for whoever uses them to do.
 //
 // # What fails, and what happens then
 //

@@ -33,8 +33,9 @@ type Node struct {
 	meta        []byte
 	incarnation uint64
 
-	cfg     atomic.Pointer[Config] // with its defaults
-	handler atomic.Pointer[http.Handler]
+	cfg      atomic.Pointer[Config] // with its defaults
+	handler  atomic.Pointer[http.Handler]
+	handlers packetHandlers
 
 	id         *trust.Identity
 	quiet      *quiet.Log
@@ -136,6 +137,7 @@ func (n *Node) newTransport(tcp *net.TCPListener, udp *net.UDPConn, ring *seal.R
 		handshake: n.timing.handshake,
 		advertise: advertise,
 		onMessage: n.takePacket,
+		handlers:  &n.handlers,
 		tcp:       tcp,
 		udp:       udp,
 		packets:   make(chan *memberlist.Packet),

@@ -54,6 +54,11 @@ type Report struct {
 	Weight int `json:"weight"`
 	// Lead is true for the server that runs schedules.
 	Lead bool `json:"lead,omitempty"`
+	// Managed is true when the agent runs the server's process, so that it can be
+	// restarted.
+	Managed bool `json:"managed,omitempty"`
+	// Control is the control epoch at the process's start. At most 512 bytes.
+	Control string `json:"control,omitempty"`
 	// Release is the release that the server runs; 0 is none.
 	Release uint64 `json:"release,omitempty"`
 	// Database is "up", "down", or empty when the agent does not check it. At
@@ -84,7 +89,7 @@ func (r Report) Validate() error {
 	if !slices.Contains(serverStates, r.State) {
 		return fmt.Errorf("server state %.40q is none of %v", r.State, serverStates)
 	}
-	for _, s := range []string{r.Reason, r.Database} {
+	for _, s := range []string{r.Reason, r.Database, r.Control} {
 		if len(s) > maxReportText || !utf8.ValidString(s) {
 			return fmt.Errorf("a text of %d bytes is longer than %d or not UTF-8", len(s), maxReportText)
 		}

@@ -30,6 +30,7 @@ const (
 const (
 	frameMemberlist = 0
 	frameMessage    = 1
+	frameOwner      = 2 // the next byte is the kind
 )
 
 const (
@@ -51,6 +52,7 @@ type transport struct {
 	handshake time.Duration
 	advertise netip.AddrPort
 	onMessage func(b []byte) // must not block, nor keep b
+	handlers  *packetHandlers
 
 	tcp *net.TCPListener
 	udp *net.UDPConn
@@ -96,11 +98,15 @@ func (t *transport) writePacket(frame byte, b []byte, addr string) (time.Time, e
 	if err != nil {
 		return time.Time{}, fmt.Errorf("send packet to %q: %w", addr, err)
 	}
+	return t.writePacketTo(frame, b, to)
+}
+
+func (t *transport) writePacketTo(frame byte, b []byte, to netip.AddrPort) (time.Time, error) {
 	plain := make([]byte, 0, maxPacket)
 	plain = append(append(plain, frame), b...)
 	sealed := t.ring.Seal(make([]byte, 0, len(plain)+seal.Overhead), plain)
 	if _, err := t.udp.WriteToUDPAddrPort(sealed, to); err != nil {
-		return time.Time{}, fmt.Errorf("send packet to %s: %w", addr, err)
+		return time.Time{}, fmt.Errorf("send packet to %s: %w", to, err)
 	}
 	t.count.packetsSent.Add(1)
 	return time.Now(), nil
@@ -149,6 +155,10 @@ func (t *transport) packetLoop() {
 			}
 		case frameMessage:
 			t.onMessage(plain[1:])
+		case frameOwner:
+			if !t.handlers.take(from, plain[1:]) {
+				t.quiet.Event(slog.LevelDebug, "packet|kind", "packet that nobody here takes", slog.Int("kind", int(plain[1])))
+			}
 		default:
 			t.quiet.Event(slog.LevelDebug, "packet|frame", "packet of an unknown kind", slog.Int("kind", int(plain[0])))
 		}

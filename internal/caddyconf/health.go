@@ -46,11 +46,20 @@ type Health struct {
 // Config returns what a health.Prober needs, with the defaults filled in. For an
 // OMFLOW Server its own checks are used, unless a path is given.
 func (h *Health) Config(isOMFLOW bool) health.Config {
+	if !isOMFLOW {
+		return h.ConfigOf(nil)
+	}
+	return h.ConfigOf(omflow.DefaultTable())
+}
+
+// ConfigOf is Config for an OMFLOW Server of which the table knows the checks; nil is
+// another server.
+func (h *Health) ConfigOf(table *omflow.Table) health.Config {
 	cfg := health.Config{
 		Interval: health.DefaultInterval, Timeout: health.DefaultTimeout, Fall: health.DefaultFall, Rise: health.DefaultRise,
 	}
-	if isOMFLOW {
-		live, ready := omflow.DefaultChecks()
+	if table != nil {
+		live, ready := table.Checks()
 		cfg.Live, cfg.Ready = &live, &ready
 	}
 	if h == nil {

@@ -13,6 +13,7 @@ import (
 type cluster struct {
 	Config
 	database int // port
+	postgres int // the database's port for clients of PostgreSQL, as the agents are
 	booster  int // port of the cluster
 	servers  []server
 }
@@ -32,7 +33,7 @@ func plan(c Config) (*cluster, error) {
 		}
 		return p
 	}
-	d.database, d.booster = port(0), port(0)
+	d.database, d.postgres, d.booster = port(0), port(0), port(0)
 	for i := range c.Servers {
 		d.servers = append(d.servers, server{name: fmt.Sprintf("s%d", i+1), port: port(firstPort + i), agent: port(0)})
 	}
@@ -76,12 +77,13 @@ http://%s {
 		agent {
 			home       %[5]q
 			server     127.0.0.1:%[6]d
-			run        %[7]q omflow stand-in --name %[1]s --listen 127.0.0.1:%[6]d --home %[5]q --database 127.0.0.1:%[8]d --time-scale %[9]g
+			run        %[7]q omflow stand-in --name %[1]s --listen 127.0.0.1:%[6]d --home %[5]q --database 127.0.0.1:%[8]d --postgres 127.0.0.1:%[10]d --time-scale %[9]g
+			database   postgres://omflow@127.0.0.1:%[10]d/omflow?sslmode=disable
 			stop_grace 5s
 		}
 	}
 }
-`, s.name, s.agent, d.booster, d.path(s.name+"-state"), d.path(s.name), s.port, d.Program, d.database, d.TimeScale)
+`, s.name, s.agent, d.booster, d.path(s.name+"-state"), d.path(s.name), s.port, d.Program, d.database, d.TimeScale, d.postgres)
 		if err := os.MkdirAll(d.path(s.name), 0o755); err != nil {
 			return fmt.Errorf("make the server's folder: %w", err)
 		}
@@ -97,7 +99,8 @@ http://%s {
 // start starts everything in the order of a real set-up: database and booster
 // first, then the agents.
 func (d *cluster) start(g *group) error {
-	if err := g.start("database", "omflow", "stand-in", "database", "--listen", fmt.Sprintf("127.0.0.1:%d", d.database)); err != nil {
+	if err := g.start("database", "omflow", "stand-in", "database", "--listen", fmt.Sprintf("127.0.0.1:%d", d.database),
+		"--postgres", fmt.Sprintf("127.0.0.1:%d", d.postgres)); err != nil {
 		return err
 	}
 	if err := g.start("booster", "run", "--config", d.path("booster.Caddyfile"), "--adapter", "caddyfile"); err != nil {

@@ -22,10 +22,6 @@ type AddressConfig struct {
 	// Logger is told of guards that are started and that ended. Default:
 	// slog.Default.
 	Logger *slog.Logger
-	// Removed is called, from a goroutine of the guard's, when the guard has
-	// taken the address off, or has ended and may have. A holder whose promise
-	// is good again adds the address anew. It must not block.
-	Removed func()
 }
 
 // Validate says what is wrong with the configuration.
@@ -42,9 +38,6 @@ func (c AddressConfig) Validate() error {
 func (c AddressConfig) withDefaults() AddressConfig {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
-	}
-	if c.Removed == nil {
-		c.Removed = func() {}
 	}
 	return c
 }

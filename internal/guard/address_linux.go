@@ -24,7 +24,8 @@ const respawnWait = time.Second
 // Address is the holder's side of an address guard. All methods may be called
 // concurrently.
 type Address struct {
-	cfg AddressConfig
+	cfg     AddressConfig
+	removed chan struct{}
 
 	mu      sync.Mutex
 	pipe    *os.File // nil: no guard
@@ -40,7 +41,7 @@ func StartAddress(c AddressConfig) (*Address, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("start address guard: %w", err)
 	}
-	a := &Address{cfg: c.withDefaults()}
+	a := &Address{cfg: c.withDefaults(), removed: make(chan struct{}, 1)}
 	if err := a.start(); err != nil {
 		return nil, fmt.Errorf("start address guard: %w: %w", ErrNoGuard, err)
 	}
@@ -97,7 +98,7 @@ func (a *Address) listen(pipe *os.File) {
 			break
 		}
 		if b[0] == saysRemoved {
-			a.cfg.Removed()
+			a.tell()
 		}
 	}
 	a.mu.Lock()
@@ -108,7 +109,18 @@ func (a *Address) listen(pipe *os.File) {
 	a.mu.Unlock()
 	_ = pipe.Close() // ends the guard, if it has not ended
 	if !closed {
-		a.cfg.Removed()
+		a.tell()
+	}
+}
+
+// Removed has a value when the guard has taken the address off, or has ended and
+// may have. A holder whose promise is good again adds the address anew.
+func (a *Address) Removed() <-chan struct{} { return a.removed }
+
+func (a *Address) tell() {
+	select {
+	case a.removed <- struct{}{}:
+	default:
 	}
 }
 

@@ -29,10 +29,7 @@ func addressConfig() AddressConfig {
 
 // holdAddress is a process that holds the address until it is stopped.
 func holdAddress() {
-	c := addressConfig()
-	again := make(chan struct{}, 1)
-	c.Removed = func() { again <- struct{}{} }
-	g, err := StartAddress(c)
+	g, err := StartAddress(addressConfig())
 	check(err)
 	a, err := virtual.Open()
 	check(err)
@@ -43,7 +40,7 @@ func holdAddress() {
 			fmt.Println("held")
 		}
 		select {
-		case <-again:
+		case <-g.Removed():
 		case <-time.After(addressLease / 4):
 		}
 	}
@@ -124,10 +121,7 @@ func TestAddressGuardIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	removed := make(chan struct{}, 8)
-	c := addressConfig()
-	c.Removed = func() { removed <- struct{}{} }
-	g, err := StartAddress(c)
+	g, err := StartAddress(addressConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +137,9 @@ func TestAddressGuardIsLost(t *testing.T) {
 	if err := unix.Kill(guard, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	<-removed
+	<-g.Removed()
 	add(50 * time.Millisecond) // by another guard
-	<-removed
+	<-g.Removed()
 	if hasAddress(t) {
 		t.Error("the guard says that it has taken the address off")
 	}
@@ -163,7 +157,7 @@ func TestAddressGuardIsLost(t *testing.T) {
 	if err := g.Extend(1); err == nil {
 		t.Error("a closed guard is extended")
 	}
-	if len(removed) != 0 {
+	if len(g.Removed()) != 0 {
 		t.Error("told of a removal after the end")
 	}
 }

@@ -37,6 +37,9 @@ func StartAddress(AddressConfig) (*Address, error) {
 	return nil, fmt.Errorf("start address guard: guard processes need Linux: %w", errors.ErrUnsupported)
 }
 
+// Removed is not reached where StartAddress fails.
+func (*Address) Removed() <-chan struct{} { return nil }
+
 // Extend is not reached where StartAddress fails.
 func (*Address) Extend(time.Duration) error { return errors.ErrUnsupported }
 

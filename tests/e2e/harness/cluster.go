@@ -65,6 +65,7 @@ type Cluster struct {
 	Queries database.Queries
 
 	databaseAddress string
+	postgresAddress string // where it speaks PostgreSQL's protocol
 	users           int
 }
 
@@ -84,10 +85,10 @@ func Start(t testing.TB, cfg Config) *Cluster {
 	if cfg.Health == "" {
 		cfg.Health = defaultHealth
 	}
-	c := &Cluster{Dir: t.TempDir(), Config: cfg, databaseAddress: FreeAddress(t)}
+	c := &Cluster{Dir: t.TempDir(), Config: cfg, databaseAddress: FreeAddress(t), postgresAddress: FreeAddress(t)}
 	t.Cleanup(func() { c.close(t) })
 
-	c.Database = StartProcess(t, cfg.Program, c.Dir, "database", "omflow", "stand-in", "database", "--listen", c.databaseAddress)
+	c.StartDatabase(t)
 	pool := database.NewPool(c.databaseAddress)
 	t.Cleanup(pool.Close)
 	c.Queries = database.Queries{Caller: pool}
@@ -100,6 +101,9 @@ func Start(t testing.TB, cfg Config) *Cluster {
 		}
 		n := c.newNode(t, name)
 		n.URL = "http://" + FreeAddress(t)
+		if cfg.Boosters > 1 {
+			n.Role = [...]string{"primary", "secondary"}[i]
+		}
 		n.Front, n.Global, n.Sites, n.AccessLog = cfg.Front, cfg.Global, cfg.Sites, cfg.AccessLog
 		c.Boosters = append(c.Boosters, n)
 	}
@@ -114,6 +118,14 @@ func Start(t testing.TB, cfg Config) *Cluster {
 		c.WaitUpAt(t, n, len(cfg.Servers))
 	}
 	return c
+}
+
+// StartDatabase starts the database, also once more after it was stopped: what it
+// held is in a file.
+func (c *Cluster) StartDatabase(t testing.TB) {
+	t.Helper()
+	c.Database = StartProcess(t, c.Config.Program, c.Dir, "database", "omflow", "stand-in", "database",
+		"--listen", c.databaseAddress, "--postgres", c.postgresAddress, "--file", filepath.Join(c.Dir, "database.json"))
 }
 
 func (c *Cluster) newNode(t testing.TB, name string) *Node {

@@ -28,6 +28,9 @@ type Node struct {
 	// AccessLog has a booster log each request that it has read.
 	AccessLog bool
 
+	// Role is a booster's in a pair.
+	Role string
+
 	// Server is where an agent's server serves; Spec and Health are what the
 	// agent's Caddyfile says of it.
 	Server string
@@ -87,7 +90,10 @@ func (n *Node) text() string {
 		}
 		fmt.Fprintf(&sites, "%s {\n\t%s\n\tomflow_booster {\n%s\n\t}\n}\n%s\n", n.URL, log, n.Front, n.Sites)
 	}
-	join, agent := "", ""
+	join, part := "", ""
+	if n.Role != "" {
+		part = "booster {\n\t\t\trole " + n.Role + "\n\t\t}"
+	}
 	for _, booster := range n.cluster.Boosters {
 		if booster != n {
 			join += " " + booster.Gossip
@@ -97,7 +103,7 @@ func (n *Node) text() string {
 		join = "join" + join
 	}
 	if n.Server != "" {
-		agent = n.agent()
+		part = n.agent()
 	}
 	https := "auto_https off\n"
 	if strings.Contains(n.Global, "auto_https") {
@@ -119,7 +125,7 @@ func (n *Node) text() string {
 }
 
 %s`, n.Admin, https, global.String(), n.Name, n.Gossip, join, strings.Join(n.Keys, " "),
-		filepath.Join(n.Dir, "state"), agent, sites.String())
+		filepath.Join(n.Dir, "state"), part, sites.String())
 }
 
 func (n *Node) agent() string {
@@ -133,12 +139,13 @@ func (n *Node) agent() string {
 	return fmt.Sprintf(`agent {
 			home       %[1]q
 			server     %[2]s
-			run        %[3]q omflow stand-in --name %[4]s --listen %[2]s --home %[1]q --database %[5]s --time-scale %[6]g --linger 0s --instruments
+			run        %[3]q omflow stand-in --name %[4]s --listen %[2]s --home %[1]q --database %[5]s --postgres %[9]s --time-scale %[6]g --linger 0s --instruments
+			database   postgres://omflow@%[9]s/omflow?sslmode=disable
 			stop_grace 5s
 			%[7]s
 			health {
 				%[8]s
 			}
 		}`, n.home(), n.Server, n.cluster.Config.Program, n.Name, n.cluster.databaseAddress, n.cluster.Config.TimeScale,
-		numbers, n.Health)
+		numbers, n.Health, n.cluster.postgresAddress)
 }

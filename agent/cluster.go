@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/rollout/api"
+)
+
+// cluster is what an agent needs of the cluster; *member is one.
+type cluster interface {
+	// SetReport tells the boosters of the server.
+	SetReport(gossip.Report) error
+	// Ask asks the active booster what the server should be run as.
+	Ask(context.Context, rollout.Ask) (rollout.Answer, error)
+	// Witness asks other agents whether they hear the booster: how many of them
+	// answered, and how many do.
+	Witness(ctx context.Context, agents []string) (reached, hears int)
+	// Epoch is the control epoch as this node knows it.
+	Epoch() rollout.Epoch
+}
+
+// member is the cluster as its node gives it.
+type member struct{ *gossip.Node }
+
+var errNoBooster = errors.New("no booster is reached")
+
+// Ask asks all boosters, since the one that is active may just have changed. Only
+// that one answers.
+func (m member) Ask(ctx context.Context, ask rollout.Ask) (rollout.Answer, error) {
+	boosters := m.boosters()
+	if len(boosters) == 0 {
+		return rollout.Answer{}, errNoBooster
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		answer rollout.Answer
+		err    error
+	}
+	results := make(chan result, len(boosters))
+	client := api.Client{Do: m.Do}
+	for _, booster := range boosters {
+		go func() {
+			a, err := client.Ask(ctx, booster, ask)
+			results <- result{a, err}
+		}()
+	}
+	var errs []error
+	for range boosters {
+		r := <-results
+		if r.err == nil {
+			return r.answer, nil
+		}
+		errs = append(errs, r.err)
+	}
+	return rollout.Answer{}, errors.Join(errs...)
+}
+
+// boosters returns the names of those that may answer.
+func (m member) boosters() []string {
+	const most = 4 // there are two; in the middle of a change of names a few more
+	var names []string
+	for _, o := range m.Members() {
+		if o.Kind == gossip.KindBooster && o.Reachable() && len(names) < most {
+			names = append(names, o.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Witness implements cluster.
+func (m member) Witness(ctx context.Context, agents []string) (reached, hears int) {
+	client := api.Client{Do: m.Do}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, agent := range agents {
+		wg.Go(func() {
+			heard, err := client.Hears(ctx, agent)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			reached++
+			if heard {
+				hears++
+			}
+		})
+	}
+	wg.Wait()
+	return reached, hears
+}
+
+// Epoch implements cluster.
+func (m member) Epoch() rollout.Epoch { return rollout.EpochOf(m.Marks()) }
+
+// serve answers what other nodes ask of a runner.
+func (m member) serve(r *runner) {
+	m.SetHandler(api.AgentHandler(r))
+}

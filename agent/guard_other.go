@@ -1,0 +1,8 @@
+//go:build !linux
+
+package agent
+
+import "errors"
+
+// startOf is not reached where there are no guards.
+func startOf(int) (uint64, error) { return 0, errors.ErrUnsupported }

@@ -1,0 +1,368 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/guard"
+	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/supervise"
+)
+
+const (
+	// askSoon is how often a booster is asked while something is about to change.
+	askSoon = 250 * time.Millisecond
+	// askTimeout bounds one question.
+	askTimeout = 2 * time.Second
+	// idleGrace is between TERM and KILL for a server that is idle: OMFLOW's threads
+	// never end by themselves.
+	idleGrace = 3 * time.Second
+)
+
+// part is what an OMFLOW Server is run as: the lead server or a follower, as the
+// active booster wants it. It belongs to the monitor's goroutine.
+type part struct {
+	tenant *rollout.Tenant
+	// as is what the process runs as, "" when there is none.
+	as rollout.Part
+	// epoch is the control epoch at the start of the process. While there is none it
+	// is kept up to date, and what is started then has seen at least that.
+	epoch rollout.Epoch
+	// order is the newest order to restart when the process was started.
+	order uint64
+	guard *guard.Lead // nil where there are no guards
+	held  time.Time   // the end of the lease that the guard was told last
+
+	asking    bool
+	answers   chan func() // to be run by the monitor
+	timer     *time.Timer // of the next question
+	witnessed bool        // witnesses are being asked
+}
+
+func newPart() *part {
+	return &part{tenant: rollout.NewTenant(), answers: make(chan func(), 4), timer: time.NewTimer(0)}
+}
+
+// question is what the booster is told.
+func (m *monitor) question(now time.Time) rollout.Ask {
+	p := m.part
+	ask := rollout.Ask{
+		Server: m.name, Candidate: m.runs(), Runs: p.as, Epoch: p.epoch,
+		Failed: m.process.State == supervise.Fatal, Stale: m.stale(),
+	}
+	if p.as != "" && m.process.PID != 0 {
+		ask.Age = max(0, now.Sub(m.process.Since))
+	}
+	p.tenant.Fill(now, &ask)
+	return ask
+}
+
+// ask puts the question to the boosters, one at a time.
+func (m *monitor) ask(ctx context.Context) {
+	p := m.part
+	if p.asking || m.cur == nil {
+		return
+	}
+	p.asking = true
+	now := time.Now()
+	question, to := m.question(now), m.to
+	go func() {
+		actx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		answer, err := to.Ask(actx, question)
+		p.answers <- func() { m.answered(now, answer, err) }
+	}()
+	if witnesses, ok := p.tenant.Witnesses(now); ok && !p.witnessed {
+		p.witnessed = true
+		go func() {
+			actx, cancel := context.WithTimeout(ctx, rollout.AskTime)
+			defer cancel()
+			reached, hears := to.Witness(actx, witnesses)
+			p.answers <- func() {
+				p.witnessed = false
+				if p.tenant.Extend(now, witnesses, reached, hears) {
+					m.log.Debug("the lead goes on without the booster, which no witness hears either", "witnesses", reached)
+				}
+			}
+		}()
+	}
+}
+
+// answered takes a booster's answer.
+func (m *monitor) answered(sent time.Time, answer rollout.Answer, err error) {
+	p := m.part
+	p.asking = false
+	if err != nil {
+		if !m.silent {
+			m.silent = true
+			m.log.Warn("no active booster answers", "error", err)
+		}
+	} else {
+		if m.silent {
+			m.silent = false
+			m.log.Info("the active booster answers again")
+		}
+		p.tenant.Answered(sent, answer)
+	}
+	m.askNext(time.Now())
+}
+
+// askNext sets the time of the next question.
+func (m *monitor) askNext(now time.Time) {
+	p := m.part
+	pause := rollout.AskTime
+	if w := p.tenant.Want(now); w.Part == rollout.Wait || w.Part != p.as || w.Restart != 0 {
+		pause = askSoon
+	}
+	p.timer.Reset(pause)
+}
+
+// play brings what runs in line with what a booster wants, one step at a time.
+func (m *monitor) play(ctx context.Context) {
+	p := m.part
+	now := time.Now()
+	want := p.tenant.Want(now)
+	switch m.process.State {
+	case supervise.Starting, supervise.Stopping:
+		return
+	case supervise.Running:
+		m.playOn(ctx, want)
+		return
+	}
+	// There is no process.
+	if p.as == rollout.Lead {
+		m.released()
+		want = p.tenant.Want(now)
+	}
+	if m.process.State == supervise.Stopped {
+		p.as = ""
+		p.epoch = m.to.Epoch()
+	}
+	if reason := m.gate(); reason != "" {
+		return
+	}
+	switch {
+	case want.Part == rollout.Lead && m.process.State == supervise.Stopped:
+		m.startLead(want)
+	case want.Part == rollout.Lead:
+		m.do("stop", func() error { return m.sup.Stop(ctx) }) // it is not started again as a follower
+	case want.Part == rollout.Follower && (m.process.State == supervise.Stopped || want.Restart != 0 && m.process.State == supervise.Fatal):
+		m.start(rollout.Follower)
+	}
+}
+
+// playOn brings a process that runs in line.
+func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
+	p := m.part
+	hangs, why := hung(m.process, m.checks, m.cur.checks.Live != nil)
+	switch {
+	case p.as == rollout.Lead && want.Part != rollout.Lead:
+		m.log.Info("server is stopped: it is not the lead server any more")
+		m.do("stop", func() error { return m.sup.StopFast(ctx, rollout.StopTime) })
+	case p.as == rollout.Lead && (hangs || m.outdated):
+		// The next life of the lead needs a grant of its own.
+		if m.outdated {
+			why = "its command has changed"
+		}
+		grace := idleGrace
+		if !hangs {
+			grace = m.cur.grace
+		}
+		m.outdated = false
+		m.log.Warn("the lead server is stopped, to be started again", "pid", m.process.PID, "reason", why)
+		m.do("stop", func() error { return m.sup.StopFast(ctx, grace) })
+	case p.as == rollout.Lead:
+		m.guardLead(want)
+	case want.Part == rollout.Lead:
+		m.log.Info("server is stopped, to be started as the lead server")
+		m.do("stop", func() error { return m.sup.StopFast(ctx, idleGrace) })
+	case want.Restart != 0 && want.Restart > p.order:
+		grace := m.cur.grace
+		if want.Fast {
+			grace = idleGrace
+		}
+		p.order = want.Restart
+		p.epoch = m.to.Epoch()
+		m.log.Info("server is restarted: a booster asks for it")
+		m.do("restart", func() error { return m.sup.Replace(ctx, grace, "a booster asks for a restart") })
+	case want.Restart != 0:
+		p.tenant.Restarted(want.Restart)
+		m.askNow()
+	case m.outdated:
+		m.outdated = false
+		p.epoch = m.to.Epoch()
+		m.log.Info("server is restarted: its command has changed")
+		m.do("restart", func() error { return m.sup.Restart(ctx) })
+	case hangs:
+		p.epoch = m.to.Epoch()
+		m.log.Error("server is replaced", "pid", m.process.PID, "reason", why)
+		m.do("replace", func() error { return m.sup.Replace(ctx, idleGrace, why) })
+	}
+}
+
+// askNow has the next question put at once.
+func (m *monitor) askNow() { m.part.timer.Reset(0) }
+
+// start starts the process as a follower or the lead.
+func (m *monitor) start(as rollout.Part) bool {
+	p := m.part
+	p.order = p.tenant.Want(time.Now()).Restart
+	p.epoch = m.to.Epoch()
+	if _, err := m.sup.Configure(m.command(m.cur, as)); err != nil {
+		m.log.Error("server could not be started", "error", err)
+		return false
+	}
+	if err := m.sup.Start(); err != nil {
+		m.log.Error("server could not be started", "error", err)
+		return false
+	}
+	p.as = as
+	m.outdated = false
+	m.observe(m.sup.State())
+	return true
+}
+
+// startLead starts the process as the lead, under a guard.
+func (m *monitor) startLead(want rollout.Want) {
+	p := m.part
+	if p.guard != nil {
+		if err := p.guard.Prepare(); err != nil {
+			m.log.Error("the lead server is not started: nothing would end it when this agent can't", "error", err)
+			m.released()
+			return
+		}
+	}
+	p.held = time.Time{}
+	m.log.Info("server is started as the lead server")
+	if !m.start(rollout.Lead) {
+		m.released()
+		return
+	}
+	if m.process.State == supervise.Running {
+		m.guardLead(want)
+	}
+	m.askNow()
+}
+
+// guardLead tells the guard, and the next agent, how long the lead may run.
+func (m *monitor) guardLead(want rollout.Want) {
+	p := m.part
+	if want.Until.Equal(p.held) {
+		return
+	}
+	left := time.Until(want.Until)
+	k := keepsake{PID: m.process.PID, Part: rollout.Lead, Grant: want.Grant, Epoch: p.epoch, Until: bootDeadline(left)}
+	if err := k.save(m.dir); err != nil {
+		m.log.Warn("the lead server could not be taken over by another agent", "error", err)
+	}
+	p.held = want.Until
+	if p.guard == nil {
+		return
+	}
+	start, err := startOf(m.process.PID)
+	if err == nil {
+		err = p.guard.Hold(m.process.PID, start, left+rollout.GuardTime)
+	}
+	if err != nil {
+		m.log.Error("nothing ends the lead server when this agent can't", "error", err)
+	}
+}
+
+// released tells that no lead process runs, and asks what comes next.
+func (m *monitor) released() {
+	p := m.part
+	p.as = ""
+	p.tenant.Released()
+	if p.guard != nil {
+		if err := p.guard.Release(); err != nil {
+			m.log.Warn("the lead server's guard", "error", err)
+		}
+	}
+	m.askNow()
+}
+
+// adopt takes over the process of an earlier agent, as what it ran.
+func (m *monitor) adopt() {
+	p := m.part
+	k, known, err := loadKeepsake(m.dir)
+	if err != nil {
+		m.log.Warn("it is not known what the server ran as; it is taken for a follower", "error", err)
+	}
+	as := rollout.Follower
+	if known && k.Part == rollout.Lead {
+		as = rollout.Lead
+	}
+	if _, err := m.sup.Configure(m.command(m.cur, as)); err != nil {
+		m.log.Error("server can't be taken over", "error", err)
+		return
+	}
+	found, outdated, err := m.sup.Adopt()
+	if err != nil || !found {
+		return
+	}
+	m.observe(m.sup.State())
+	p.as, m.outdated = as, outdated
+	if k.PID == m.process.PID {
+		p.epoch = k.Epoch
+	}
+	if as == rollout.Lead {
+		p.tenant.Resume(k.Grant, time.Now().Add(k.left()))
+	}
+}
+
+// openGuard opens the state of the lead's guard, where there is one.
+func (m *monitor) openGuard() {
+	g, err := newGuard(m.dir, m.log)
+	switch {
+	case err == nil:
+		m.part.guard = g
+	case errors.Is(err, errors.ErrUnsupported):
+		m.log.Info("there are no guard processes on this system: if this agent stands still, its server can't be stopped as the lead")
+	default:
+		m.log.Error("the lead server's guard can't be used", "error", err)
+	}
+}
+
+// remember writes down what a follower's process runs as, for the next agent.
+func (m *monitor) remember() {
+	k := keepsake{PID: m.process.PID, Part: rollout.Follower, Epoch: m.part.epoch}
+	if err := k.save(m.dir); err != nil {
+		m.log.Warn("another agent would not know what this server has seen", "error", err)
+	}
+}
+
+// whyNot says what a server that does not run waits for.
+func (m *monitor) whyNot() (gossip.ServerState, string) {
+	p := m.part
+	switch reason := m.gate(); {
+	case reason != "":
+		return gossip.ServerStarting, reason
+	case !p.tenant.Heard():
+		return gossip.ServerStarting, "it waits for the word of a booster"
+	case m.process.Reason != "":
+		return gossip.ServerDown, bound("it waits for the word of a booster: " + m.process.Reason)
+	default:
+		return gossip.ServerStarting, "it waits for the word of a booster: the flow queue has to come to rest first"
+	}
+}
+
+// retire gives the lease back when the server was stopped for good.
+func (m *monitor) retire() {
+	if m.part == nil || m.part.as != rollout.Lead {
+		return
+	}
+	m.part.as, m.process = "", supervise.Status{State: supervise.Stopped}
+	m.part.tenant.Released()
+	if m.part.guard != nil {
+		if err := errors.Join(m.part.guard.Release(), m.part.guard.Close()); err != nil {
+			m.log.Warn("the lead server's guard", "error", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	if _, err := m.to.Ask(ctx, m.question(time.Now())); err != nil {
+		m.log.Debug("the lease could not be given back; it runs out", "error", err)
+	}
+}

@@ -1,0 +1,267 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/fleet"
+	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/rollout/api"
+)
+
+// conductor is a booster's part in who is the lead server and in restarts one at a
+// time: the coordinator, which works while this booster is the active one, and the
+// orders of whichever booster is. It lives as long as the node.
+type conductor struct {
+	node        *gossip.Node
+	log         *slog.Logger
+	coordinator *rollout.Coordinator
+	cancel      context.CancelFunc
+	running     sync.WaitGroup
+	unsubscribe func()
+
+	mu      sync.Mutex
+	orders  rollout.Orders
+	expire  *time.Timer
+	changes sync.Mutex // of the control epoch, by this booster
+}
+
+// newConductor begins to work. active returns the booster's term and whether it is
+// the active one, alone whether it is the only one that is configured.
+func newConductor(node *gossip.Node, log *slog.Logger, active func() (uint64, bool), alone func() bool) (*conductor, error) {
+	c := &conductor{node: node, log: log}
+	c.expire = time.AfterFunc(time.Hour, c.expired)
+	c.expire.Stop()
+	coordinator, err := rollout.New(rollout.Config{
+		Active: active, Alone: alone, Order: c.order, ReadJournal: c.readJournal,
+		Marks: node.Marks, SetMark: node.SetMark,
+		FixedLead: func() string { return fixedLead(omflowFleet()) },
+		Strangers: func() bool { return hasStrangers(omflowFleet()) },
+		Logger:    log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.coordinator = coordinator
+	node.SetHandler(api.BoosterHandler(c, sender))
+	c.unsubscribe = node.Subscribe(func(m gossip.Member) {
+		if m.Kind == gossip.KindAgent && m.State == gossip.Left {
+			coordinator.Forget(m.Name)
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	c.running.Go(func() { coordinator.Run(ctx) })
+	return c, nil
+}
+
+// close ends the work. What was ordered of other boosters runs out by itself.
+func (c *conductor) close() {
+	c.node.SetHandler(nil)
+	c.unsubscribe()
+	c.cancel()
+	c.running.Wait()
+	c.expire.Stop()
+}
+
+// sender tells who sent a request over the cluster's control API.
+func sender(r *http.Request) (name string, booster, ok bool) {
+	p, ok := gossip.PeerFrom(r.Context())
+	return p.Name, p.Kind == gossip.KindBooster, ok
+}
+
+// omflowFleet returns the servers of OMFLOW's pool, or nil without one.
+func omflowFleet() *fleet.Fleet {
+	var f *fleet.Fleet
+	pools.Range(func(key, value any) bool {
+		if p, ok := value.(*pool); ok && key == omflowPool {
+			f = p.fleet
+		}
+		return f == nil
+	})
+	return f
+}
+
+// fixedLead is the server that the configuration says is the lead, or "".
+func fixedLead(f *fleet.Fleet) string {
+	if f == nil {
+		return ""
+	}
+	return f.FixedLead()
+}
+
+// hasStrangers reports whether servers without an agent may work on the flow queue.
+func hasStrangers(f *fleet.Fleet) bool {
+	if f == nil {
+		return false
+	}
+	return slices.ContainsFunc(f.Servers(), func(s fleet.Status) bool { return s.Agent == fleet.AgentNone })
+}
+
+// Ask implements api.Booster.
+func (c *conductor) Ask(ask rollout.Ask) (rollout.Answer, error) { return c.coordinator.Ask(ask) }
+
+var errOldTerm = errors.New("a booster of a higher term has given orders")
+
+// Order implements api.Booster: it puts the active booster's orders in force here.
+func (c *conductor) Order(from string, o rollout.Orders) (rollout.Doors, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.Term < c.orders.Term {
+		return rollout.Doors{}, fmt.Errorf("booster %s of term %d: %w", from, o.Term, errOldTerm)
+	}
+	c.orders = o
+	c.expire.Reset(rollout.OrderTime)
+	return c.apply(), nil
+}
+
+// apply hands the orders to the front door. The caller holds c.mu.
+func (c *conductor) apply() rollout.Doors {
+	var d rollout.Doors
+	f := omflowFleet()
+	if f == nil {
+		return d
+	}
+	f.SetOut(c.orders.Out)
+	f.SetHold(c.orders.Hold)
+	d.InFlight, d.Up = make(map[string]int), make(map[string]bool)
+	for _, s := range f.Servers() {
+		d.InFlight[s.Name], d.Up[s.Name] = s.InFlight, s.Up
+	}
+	_, d.Working, _ = f.Held()
+	return d
+}
+
+// expired takes back orders that were not repeated: who gave them is gone.
+func (c *conductor) expired() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.orders.Hold || len(c.orders.Out) > 0 {
+		c.log.Warn("the active booster has not repeated its orders: servers it took out get requests again", "out", slices.Sorted(maps.Keys(c.orders.Out)))
+	}
+	c.orders = rollout.Orders{Term: c.orders.Term}
+	c.apply()
+}
+
+// order gives orders to all boosters that serve. One that is a member but does not
+// answer may go on serving as before, so that is an error.
+func (c *conductor) order(ctx context.Context, o rollout.Orders) (rollout.Doors, error) {
+	all, err := c.Order(c.node.Name(), o)
+	if err != nil {
+		return rollout.Doors{}, err
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var errs []error
+	for _, name := range c.others(gossip.KindBooster) {
+		wg.Go(func() {
+			doors, err := api.Client{Do: c.node.Do}.Order(ctx, name, o)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+				return
+			}
+			all.Add(doors)
+		})
+	}
+	wg.Wait()
+	return all, errors.Join(errs...)
+}
+
+// others returns the members of a kind that are reached.
+func (c *conductor) others(kind string) []string {
+	var names []string
+	for _, m := range c.node.Members() {
+		if m.Kind == kind && !m.Self && m.Reachable() {
+			names = append(names, m.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// readJournal reads the flow queue's journal through an agent that reaches the
+// database.
+func (c *conductor) readJournal(ctx context.Context) (rows []rollout.Row, more bool, err error) {
+	const most = 3 // agents that are tried
+	up := make(map[string]bool)
+	for _, r := range c.node.Reports() {
+		up[r.Server] = r.Database == "up"
+	}
+	tried := 0
+	err = rollout.ErrNoJournal
+	for _, name := range c.others(gossip.KindAgent) {
+		if !up[name] {
+			continue
+		}
+		actx, cancel := context.WithTimeout(ctx, time.Second)
+		rows, more, err = api.Client{Do: c.node.Do}.Journal(actx, name)
+		cancel()
+		if err == nil {
+			return rows, more, nil
+		}
+		if tried++; tried == most || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, false, err
+}
+
+// setLead asks for another lead server, here or at the active booster.
+func (c *conductor) setLead(ctx context.Context, server string, gone bool) error {
+	err := c.coordinator.SetLead(server, gone)
+	if !errors.Is(err, rollout.ErrNotActive) {
+		return err
+	}
+	for _, name := range c.others(gossip.KindBooster) {
+		err := api.Client{Do: c.node.Do}.SetLead(ctx, name, server, gone)
+		if !errors.Is(err, rollout.ErrNotActive) {
+			return err
+		}
+	}
+	return err
+}
+
+// SetLead implements api.Booster.
+func (c *conductor) SetLead(server string, gone bool) error {
+	return c.coordinator.SetLead(server, gone)
+}
+
+// changed notes that a control change may have been made, for all boosters, and takes
+// the servers that have not seen it out at once.
+func (c *conductor) changed(f *fleet.Fleet) {
+	c.changes.Lock()
+	defer c.changes.Unlock()
+	key := rollout.EpochKey + c.node.Name()
+	last, _ := c.node.Mark(key)
+	if err := c.node.SetMark(key, rollout.NextChange(last, time.Now())); err != nil {
+		c.log.Error("a control change can't be told to the other nodes: refresh the servers by hand", "error", err)
+		return
+	}
+	f.SetBehind(behind(c.node))
+}
+
+// behind returns the servers that have not seen the newest control change, with the
+// reason.
+func behind(node *gossip.Node) map[string]string {
+	epoch := rollout.EpochOf(node.Marks())
+	names := make(map[string]string)
+	for _, r := range node.Reports() {
+		if r.Managed && !r.Lead && !rollout.Epoch(r.Control).Covers(epoch) {
+			names[r.Server] = "it was started before the newest control change"
+		}
+	}
+	return names
+}
+
+// Interface guard
+var _ api.Booster = (*conductor)(nil)

@@ -1,0 +1,155 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// LeadStatus tells of the lead server and of what the servers' restarts wait for. The
+// active booster alone knows.
+type LeadStatus struct {
+	// Server is the lead server, or "" while there is none.
+	Server string `json:"server"`
+	// State is lead, starting, or none.
+	State string `json:"state"`
+	// Doing is what is done at the moment, and Waiting what that waits for.
+	Doing   string `json:"doing,omitempty"`
+	Waiting string `json:"waiting,omitempty"`
+	// FlowQueue is how many items the flow queue's journal holds, FlowQueueAge how long
+	// the oldest has not moved, in seconds. FlowQueueError says why it can't be read.
+	FlowQueue      int     `json:"flow_queue"`
+	FlowQueueAge   float64 `json:"flow_queue_age"`
+	FlowQueueError string  `json:"flow_queue_error,omitempty"`
+	// Control is the control epoch: for each booster the time of the newest control
+	// change that it saw, in milliseconds since 1970.
+	Control string `json:"control,omitempty"`
+	// Behind are the servers that have not seen that.
+	Behind []string `json:"behind,omitempty"`
+}
+
+// States of the lead server.
+const (
+	leadRuns     = "lead"
+	leadStarting = "starting"
+	leadNone     = "none"
+)
+
+func (a *App) leadStatus() *LeadStatus {
+	node := runningNode()
+	if node == nil || node.conductor == nil {
+		return nil
+	}
+	s, ok := node.conductor.coordinator.Status()
+	if !ok {
+		return nil
+	}
+	l := &LeadStatus{
+		Server: s.Lead, State: leadNone, Doing: s.Doing, Waiting: s.Waiting,
+		FlowQueue: s.Rows, FlowQueueAge: s.Oldest.Seconds(), FlowQueueError: s.Blind,
+		Control: string(s.Epoch), Behind: s.Behind,
+	}
+	switch {
+	case s.Running:
+		l.State = leadRuns
+	case s.Lead != "":
+		l.State = leadStarting
+	}
+	if fixed := fixedLead(omflowFleet()); fixed != "" {
+		l.Server, l.State = fixed, leadRuns
+	}
+	return l
+}
+
+// sentence says it for people.
+func (l *LeadStatus) sentence() string {
+	var b strings.Builder
+	switch l.State {
+	case leadRuns:
+		fmt.Fprintf(&b, "%s is the lead server", l.Server)
+	case leadStarting:
+		if b.WriteString(l.Server); l.Doing != "" {
+			b.WriteString(" becomes the lead server")
+		} else {
+			b.WriteString(" was the lead server last, and its agent does not answer")
+		}
+	default:
+		b.WriteString("no server is the lead")
+	}
+	if l.Doing != "" {
+		fmt.Fprintf(&b, "; %s", l.Doing)
+	}
+	if l.Waiting != "" {
+		fmt.Fprintf(&b, ", waiting for %s", l.Waiting)
+	}
+	return b.String()
+}
+
+// print writes the lead's lines of the status.
+func (l *LeadStatus) print(page *strings.Builder) {
+	fmt.Fprintf(page, "\nLead: %s\n", l.sentence())
+	switch {
+	case l.FlowQueueError != "":
+		fmt.Fprintf(page, "Flow queue: its journal can't be read: %s\n", l.FlowQueueError)
+	case l.FlowQueue > 0:
+		oldest := time.Duration(l.FlowQueueAge * float64(time.Second)).Round(time.Second)
+		fmt.Fprintf(page, "Flow queue: %d items, the oldest has not moved for %s\n", l.FlowQueue, oldest)
+	default:
+		page.WriteString("Flow queue: empty\n")
+	}
+	if len(l.Behind) > 0 {
+		fmt.Fprintf(page, "To be refreshed after a control change: %s\n", strings.Join(l.Behind, ", "))
+	}
+}
+
+// serveLead asks for another lead server.
+func (a *App) serveLead(w http.ResponseWriter, r *http.Request, name string) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		return apiError(http.StatusMethodNotAllowed, "%s: use POST", r.Method)
+	}
+	node := runningNode()
+	if node == nil || node.conductor == nil {
+		return apiError(http.StatusConflict, "this process is no booster of a cluster: there is no lead server to choose")
+	}
+	err := node.conductor.setLead(r.Context(), name, r.URL.Query().Get("gone") == "true")
+	if err != nil {
+		return apiError(http.StatusConflict, "make server %s the lead: %w", name, err)
+	}
+	lead := a.leadStatus()
+	if lead == nil {
+		lead = &LeadStatus{State: leadNone}
+	}
+	a.log.Info("an operator chose the lead server", "server", name)
+	return answer(w, lead)
+}
+
+// repairsOff says which of OMFLOW's repairs a server does without, and why.
+func repairsOff(agent string, managed bool, database string, plain bool) []string {
+	const (
+		refresh  = "refresh after control changes"
+		schedule = "schedules on one server only"
+		queue    = "the flow queue of a server that died"
+		heal     = "restart after the database was away"
+	)
+	if plain {
+		return nil
+	}
+	why := ""
+	switch {
+	case agent == "none":
+		why = "the server has no agent"
+	case !managed:
+		why = "its agent does not run it (`run` is missing)"
+	case database == "":
+		return []string{queue + ": its agent does not know the database", heal + ": its agent does not know the database"}
+	default:
+		return nil
+	}
+	var off []string
+	for _, repair := range []string{refresh, schedule, queue, heal} {
+		off = append(off, repair+": "+why)
+	}
+	return off
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/omflow/booster/internal/rollout"
+)
+
+// Paths of the control API.
+const (
+	prefix      = "/rollout/v1/"
+	askPath     = prefix + "ask"
+	ordersPath  = prefix + "orders"
+	journalPath = prefix + "journal"
+	hearsPath   = prefix + "hears"
+	leadPath    = prefix + "lead"
+)
+
+const (
+	// maxMessage bounds what is read of a message, in bytes: orders for 4096 servers
+	// with short reasons, or MaxRows rows of a journal.
+	maxMessage = 4 << 20
+	// maxRefusal bounds what is repeated of a refusal.
+	maxRefusal = 300
+)
+
+// Client calls other nodes.
+type Client struct {
+	// Do sends a request to the named member's control API; gossip.Node.Do does.
+	Do func(ctx context.Context, member string, r *http.Request) (*http.Response, error)
+}
+
+// Ask asks a booster. The error wraps rollout.ErrNotActive when it is not the active
+// one.
+func (c Client) Ask(ctx context.Context, booster string, ask rollout.Ask) (a rollout.Answer, err error) {
+	if err := c.call(ctx, booster, askPath, ask, &a); err != nil {
+		return rollout.Answer{}, fmt.Errorf("ask booster %s: %w", booster, err)
+	}
+	if err := a.Validate(); err != nil {
+		return rollout.Answer{}, fmt.Errorf("ask booster %s: %w", booster, err)
+	}
+	return a, nil
+}
+
+// Order gives orders to a booster.
+func (c Client) Order(ctx context.Context, booster string, o rollout.Orders) (d rollout.Doors, err error) {
+	if err := c.call(ctx, booster, ordersPath, o, &d); err != nil {
+		return rollout.Doors{}, fmt.Errorf("give orders to booster %s: %w", booster, err)
+	}
+	if err := d.Validate(); err != nil {
+		return rollout.Doors{}, fmt.Errorf("give orders to booster %s: %w", booster, err)
+	}
+	return d, nil
+}
+
+// journal is what an agent answers of the flow queue's journal.
+type journal struct {
+	Rows []rollout.Row `json:"rows"`
+	More bool          `json:"more,omitempty"`
+}
+
+// Journal has an agent read the flow queue's journal: at most rollout.MaxRows rows,
+// and whether there are more.
+func (c Client) Journal(ctx context.Context, agent string) (rows []rollout.Row, more bool, err error) {
+	var j journal
+	if err := c.call(ctx, agent, journalPath, nil, &j); err != nil {
+		return nil, false, fmt.Errorf("have agent %s read the flow queue's journal: %w", agent, err)
+	}
+	if len(j.Rows) > rollout.MaxRows {
+		j.Rows, j.More = j.Rows[:rollout.MaxRows], true
+	}
+	return j.Rows, j.More, nil
+}
+
+// hears is what a witness answers.
+type hears struct {
+	Hears bool `json:"hears"`
+}
+
+// Hears asks a witness whether it hears the booster.
+func (c Client) Hears(ctx context.Context, agent string) (bool, error) {
+	var h hears
+	if err := c.call(ctx, agent, hearsPath, nil, &h); err != nil {
+		return false, fmt.Errorf("ask witness %s: %w", agent, err)
+	}
+	return h.Hears, nil
+}
+
+// setLead is what one booster passes on to the active one.
+type setLead struct {
+	Server string `json:"server"`
+	Gone   bool   `json:"gone,omitempty"`
+}
+
+// Validate refuses what names no server.
+func (s setLead) Validate() error {
+	if s.Server == "" {
+		return errors.New("no server is named")
+	}
+	return nil
+}
+
+// SetLead passes an operator's wish for another lead server on.
+func (c Client) SetLead(ctx context.Context, booster, server string, gone bool) error {
+	if err := c.call(ctx, booster, leadPath, setLead{server, gone}, &struct{}{}); err != nil {
+		return fmt.Errorf("tell booster %s: %w", booster, err)
+	}
+	return nil
+}
+
+// call posts a message, or gets when there is none, and reads the answer.
+func (c Client) call(ctx context.Context, member, path string, message, answer any) error {
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if message != nil {
+		b, err := json.Marshal(message)
+		if err != nil {
+			return err
+		}
+		method, body = http.MethodPost, bytes.NewReader(b)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	resp, err := c.Do(ctx, member, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusConflict:
+		return rollout.ErrNotActive
+	default:
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+		return fmt.Errorf("HTTP %d: %s", resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), "?")))
+	}
+	return decode(resp.Body, answer)
+}
+
+// decode reads one bounded JSON value.
+func decode(r io.Reader, v any) error {
+	b, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
+	if err != nil {
+		return err
+	}
+	if len(b) > maxMessage {
+		return fmt.Errorf("a message of more than %d bytes", maxMessage)
+	}
+	return json.Unmarshal(b, v)
+}

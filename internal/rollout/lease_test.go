@@ -1,0 +1,177 @@
+package rollout
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func held(t *testing.T, l lease, holder string, unknown bool) {
+	t.Helper()
+	if l.holder != holder || l.unknown != unknown {
+		t.Errorf("holder %q, unknown %t; want %q, %t", l.holder, l.unknown, holder, unknown)
+	}
+}
+
+func TestRememberedLease(t *testing.T) {
+	full, _ := mark{Server: "s1", Grant: 5, Others: []string{"s1", "s2"}, Witnesses: []string{"s2"}, Before: []string{"s3"}}.encode()
+	l := remembered(at(0), full)
+	held(t, l, "s1", true)
+	if fmt.Sprint(l.others, l.witnesses, l.confirmed) != "[s1 s2] [s2] [s3]" || l.grant != 0 {
+		t.Errorf("%+v", l)
+	}
+	held(t, remembered(at(0), ""), "", false)
+	for _, text := range []string{"garbage", "{}", `{"s":"s1","w":["1","2","3","4","5","6"]}`} {
+		held(t, remembered(at(0), text), "", true)
+	}
+}
+
+func TestLeaseFromAMark(t *testing.T) {
+	text, _ := mark{Server: "s1", Grant: 5, Others: []string{"s1", "s2", "s3"}}.encode()
+	says := func(name string, grant uint64) Ask { return Ask{Server: name, Grant: grant, Offer: 9, Term: 2} }
+
+	l := remembered(at(0), text)
+	if l.answer(at(1), says("s1", 0), &Answer{}) {
+		t.Error("the server of a mark is answered as the holder, without having said so")
+	}
+	l.heard(at(1), says("s1", 5), true, false)
+	held(t, l, "s1", false)
+	var a Answer
+	if !l.answer(at(1), says("s1", 5), &a) || a.Part != Lead || a.Grant != 5 {
+		t.Errorf("the holder is answered %+v", a)
+	}
+
+	l = remembered(at(0), text)
+	l.heard(at(1), says("s4", 6), true, false)
+	held(t, l, "s4", false) // the mark was not the last word
+	if l.grant != 6 {
+		t.Errorf("grant %d", l.grant)
+	}
+
+	l = remembered(at(0), text)
+	for _, name := range []string{"s1", "s2"} {
+		l.heard(at(1), says(name, 0), false, true)
+	}
+	held(t, l, "s1", true)
+	l.heard(at(1), says("s3", 0), true, false) // it may still be granted it by another
+	held(t, l, "s1", true)
+	l.heard(at(2), says("s3", 0), false, true)
+	held(t, l, "", false)
+	if !l.lost {
+		t.Error("whoever had it may have left something")
+	}
+
+	text, _ = mark{Server: "s1", Grant: 5}.encode()
+	l = remembered(at(0), text)
+	l.heard(at(1), says("s1", 0), false, true)
+	held(t, l, "s1", true) // nobody knows who else there is
+}
+
+// Without a mark the cluster is new, unless an agent has heard of a booster before.
+func TestLeaseWithoutAMark(t *testing.T) {
+	l := remembered(at(0), "")
+	l.heard(at(0), Ask{Server: "s1"}, true, false)
+	l.heard(at(1), Ask{Server: "s1", Term: 2}, false, true)
+	held(t, l, "", false)
+	l = remembered(at(0), "")
+	l.heard(at(0), Ask{Server: "s1", Term: 1}, true, false)
+	held(t, l, "", true)
+	if !l.expire(at(15), false, nil) {
+		t.Error("it is not known for ever")
+	}
+	held(t, l, "", false)
+}
+
+func TestLeaseOfAHolder(t *testing.T) {
+	var l lease
+	l.give(at(0), "s1", 9, 5, nil)
+	ask := Ask{Server: "s1", Offer: 9}
+	var a Answer
+	if !l.answer(at(1), ask, &a) || a.Part != Lead || a.Grant != 5 || a.Offer != 9 {
+		t.Errorf("%+v", a)
+	}
+	if l.answer(at(1), Ask{Server: "s2", Offer: 9}, &a) {
+		t.Error("another is answered as the holder")
+	}
+	l.heard(at(2), Ask{Server: "s2", Grant: 4, Offer: 1}, false, true)
+	held(t, l, "s1", false)
+	l.heard(at(2), Ask{Server: "s1", Grant: 5, Offer: 9}, false, true)
+	if l.running {
+		t.Error("it runs before it says so")
+	}
+	l.heard(at(3), Ask{Server: "s1", Grant: 5, Offer: 9, Runs: Lead}, false, true)
+	if !l.running || l.settled {
+		t.Errorf("%+v", l)
+	}
+	a = Answer{}
+	if !l.answer(at(3), Ask{Server: "s1", Grant: 4, Runs: Lead}, &a) || a.Part != Follower {
+		t.Errorf("an older grant is answered %+v", a)
+	}
+	l.heard(at(4), Ask{Server: "s1", Offer: 10}, false, true)
+	held(t, l, "", false)
+	if l.last != "s1" || !l.lost {
+		t.Errorf("%+v", l)
+	}
+
+	l.give(at(5), "s1", 10, 6, nil)
+	l.revoked = true
+	a = Answer{}
+	if !l.answer(at(6), Ask{Server: "s1", Grant: 6}, &a) || a.Part != Follower || !l.renewed.Equal(at(5)) {
+		t.Errorf("a revoked one is answered %+v", a)
+	}
+	l.end(at(7))
+	if l.lost {
+		t.Error("one that gives it back leaves nothing")
+	}
+	// It is not over: its agent says so.
+	l.heard(at(8), Ask{Server: "s1", Grant: 6, Offer: 10, Runs: Lead, Age: time.Hour}, false, true)
+	held(t, l, "s1", false)
+	if !l.settled {
+		t.Error("an old process has replayed long ago")
+	}
+}
+
+func TestLeaseExpires(t *testing.T) {
+	hearing := func(n int) func([]string) int {
+		return func(names []string) int { return min(n, len(names)) }
+	}
+	three := []string{"s2", "s3", "s4"}
+	for _, c := range []struct {
+		name                 string
+		alone                bool
+		witnesses, confirmed []string
+		heard                int
+		after                float64
+		want                 bool
+	}{
+		{"pair, too early", false, nil, nil, 0, 14.9, false},
+		{"pair", false, nil, nil, 0, 15, true},
+		{"pair, whoever hears", false, three, three, 0, 15, true},
+		{"alone, too early", true, three, three, 3, 14.9, false},
+		{"alone, all", true, three, three, 3, 15, true},
+		{"alone, most", true, three, three, 2, 15, true},
+		{"alone, few", true, three, three, 1, 1000, false},
+		{"alone, half", true, three[:2], three[:2], 1, 1000, false},
+		{"alone, the only one", true, three[:1], three[:1], 1, 15, true},
+		{"alone, nobody to ask", true, nil, nil, 0, 1000, false},
+		{"alone, most of the old ones only", true, nil, three, 3, 1000, false},
+		{"alone, most of the new ones only", true, three, nil, 3, 1000, false},
+	} {
+		var l lease
+		l.give(at(0), "s1", 9, 5, c.witnesses)
+		l.confirmed = c.confirmed
+		if got := l.expire(at(c.after), c.alone, hearing(c.heard)); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+	var nobody lease
+	if nobody.expire(at(1000), false, nil) {
+		t.Error("nobody's lease expires")
+	}
+	l := lease{}
+	l.give(at(0), "s1", 9, 5, nil)
+	l.answer(at(10), Ask{Server: "s1", Grant: 5}, &Answer{})
+	if l.expire(at(24.9), false, nil) || !l.expire(at(25), false, nil) {
+		t.Error("it does not count from the last answer")
+	}
+}

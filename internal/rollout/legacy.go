@@ -1,0 +1,113 @@
+package rollout
+
+import (
+	"errors"
+	"time"
+)
+
+// legacy is what servers that died may have left in the journal, for the next lead
+// process to resume.
+type legacy struct {
+	// died is when the last one was noticed, or the zero time.
+	died time.Time
+	// left is when the journal was first read after that. The rows that were first
+	// seen until then may be a dead server's.
+	left time.Time
+	// inherited is when the journal was first read by this booster. Of the rows that
+	// were there nobody here knows whether a server had died.
+	inherited time.Time
+}
+
+func (l *legacy) add(now time.Time) { l.died, l.left = now, time.Time{} }
+
+// observed notes that the journal was read between begun and now.
+func (l *legacy) observed(begun, now time.Time) {
+	if l.inherited.IsZero() {
+		l.inherited = now
+	}
+	if !l.died.IsZero() && l.left.IsZero() && !begun.Before(l.died) {
+		l.left = now
+	}
+}
+
+// quiet is how long a row must stay unchanged to be taken for a dead server's.
+func (l *legacy) quiet() time.Duration {
+	if l.died.IsZero() {
+		return StuckTime
+	}
+	return QuietTime
+}
+
+// tend notes what has changed by itself. The caller holds c.mu, as for all methods of
+// Coordinator here but oldDoors.
+func (c *Coordinator) tend(now time.Time) {
+	if epoch := EpochOf(c.cfg.Marks()); epoch != c.epoch {
+		c.epoch, c.changed = epoch, now
+	}
+	c.lease.expire(now, c.cfg.Alone(), func(names []string) int { return c.agents.hearing(now, names) })
+	if c.lease.lost {
+		c.lease.lost = false
+		c.legacy.add(now)
+	}
+	for name, a := range c.agents {
+		gone := a.lost(now) && c.doorsAt.After(a.heard.Add(FenceTime)) && !c.doors.Up[name]
+		if a.died || gone {
+			a.died, a.mourned = false, gone
+			c.legacy.add(now)
+		}
+	}
+	if l := &c.legacy; !l.left.IsZero() && len(c.journal.rows) == 0 && c.blind == nil {
+		l.died, l.left = time.Time{}, time.Time{}
+	}
+}
+
+// lost reports whether the agent of a follower does not ask any more, and it is not
+// known whether the server has died with it.
+func (a *asker) lost(now time.Time) bool {
+	return a.ask.Candidate && a.ask.Runs == Follower && a.ask.Grant == 0 && !a.mourned && now.Sub(a.heard) > FenceTime
+}
+
+// oldDoors reports whether the boosters are to be asked if a server is up whose agent
+// is lost.
+func (c *Coordinator) oldDoors() bool {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.doorsAt) < FenceTime {
+		return false
+	}
+	for _, a := range c.agents {
+		if a.lost(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// orphans counts the rows that a server which died has left: they have not changed for
+// long. Those that the lead has replayed already and that are still there would not go
+// by another replay.
+func (c *Coordinator) orphans(now time.Time) int {
+	lead := c.agents[c.lease.holder]
+	if c.blind != nil || lead == nil || !lead.alive(now) {
+		return 0
+	}
+	l, n := &c.legacy, 0
+	for _, first := range c.journal.first {
+		age := now.Sub(first)
+		dead := !l.left.IsZero() && !first.After(l.left) && age >= QuietTime || !first.After(l.inherited) && age >= StuckTime
+		if dead && first.After(lead.born().Add(-ageSlack)) {
+			n++
+		}
+	}
+	return n
+}
+
+// resumable reports whether the lead server should be restarted for orphans.
+func (c *Coordinator) resumable(now time.Time) bool {
+	a := c.agents[c.lease.holder]
+	return a != nil && c.lease.running && now.Sub(a.failed) >= retryTime && c.orphans(now) > 0
+}
+
+// errYield ends a round that can wait.
+var errYield = errors.New("something else comes first")

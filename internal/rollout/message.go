@@ -1,0 +1,253 @@
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Times of the lease. Each is counted by one machine's monotonic clock; they leave
+// room for each other: the lead process is gone LeaseTime+GuardTime after its agent
+// last asked, and nobody is granted the lease before FenceTime has passed.
+const (
+	// AskTime is how often an agent asks.
+	AskTime = time.Second
+	// LeaseTime is how long a lease lasts.
+	LeaseTime = 10 * time.Second
+	// StopTime is between asking the lead process to end, when its lease has run
+	// out, and killing it.
+	StopTime = 2 * time.Second
+	// GuardTime is how long after the end of the lease the guard kills what the
+	// agent has not ended.
+	GuardTime = 3 * time.Second
+	// FenceTime is how long after its last answer to the holder the coordinator
+	// waits before it grants to another.
+	FenceTime = 15 * time.Second
+	// HeardTime is how long an agent that asked counts as one that hears the
+	// booster, and an agent that was heard of as alive.
+	HeardTime = 3 * time.Second
+	// OrderTime is how long a booster keeps an order that is not repeated.
+	OrderTime = 5 * time.Second
+)
+
+// MaxWitnesses bounds the witnesses of a lease.
+const MaxWitnesses = 5
+
+const (
+	maxName    = 64   // bytes, as a node's name
+	maxServers = 4096 // named in one message
+	maxEpoch   = 512  // bytes
+)
+
+// Part is what a server is run as.
+type Part string
+
+const (
+	// Wait: a server that does not run is not started yet, and one that runs is
+	// left as it is.
+	Wait Part = "wait"
+	// Follower runs without the lead's environment.
+	Follower Part = "follower"
+	// Lead runs with it, under a grant.
+	Lead Part = "lead"
+)
+
+// Ask is what an agent says of its server when it asks.
+type Ask struct {
+	// Server is the server's name, which is the agent's.
+	Server string `json:"server"`
+	// Candidate is true for a server that can be the lead: its process is the
+	// agent's, and it is an OMFLOW Server.
+	Candidate bool `json:"candidate"`
+	// Runs is what the process runs as, or "" when there is none.
+	Runs Part `json:"runs,omitempty"`
+	// Grant is the grant under which a lead process runs, or is being started or
+	// ended; 0 when surely no process runs as the lead.
+	Grant uint64 `json:"grant,omitempty"`
+	// Offer is a number that changes with each life of a lead process. A grant
+	// repeats it, so that an answer that comes late starts nothing twice.
+	Offer uint64 `json:"offer,omitempty"`
+	// Age is how long the process has been running.
+	Age time.Duration `json:"age,omitempty"`
+	// Done is the last order to restart that was carried out.
+	Done uint64 `json:"done,omitempty"`
+	// Epoch is the control epoch at the process's start.
+	Epoch Epoch `json:"epoch,omitempty"`
+	// Release is the release that the server's files are, and ReleaseHash the hash of
+	// its manifest in hexadecimal digits; 0 and "" are none.
+	Release     uint64 `json:"release,omitempty"`
+	ReleaseHash string `json:"release_hash,omitempty"`
+	// Staged is the newest release of which everything is here, ready to be applied.
+	Staged uint64 `json:"staged,omitempty"`
+	// Pending is true while files have changed here that are in no release yet.
+	Pending bool `json:"pending,omitempty"`
+	// Trouble says why the newest release can't be staged or applied here. At most 512
+	// bytes.
+	Trouble string `json:"trouble,omitempty"`
+	// Stale is true when the process has lost database connections that it does
+	// not make anew: its flow queue stands still.
+	Stale bool `json:"stale,omitempty"`
+	// Failed is true when the process could not be kept running.
+	Failed bool `json:"failed,omitempty"`
+	// Term is the highest term that the agent has heard of.
+	Term uint64 `json:"term,omitempty"`
+	// Witnesses are those that the holder was told last.
+	Witnesses []string `json:"witnesses,omitempty"`
+	// Heard is true when the agent has had an answer within HeardTime.
+	Heard bool `json:"heard,omitempty"`
+}
+
+// Validate refuses what no agent says.
+func (a Ask) Validate() error {
+	if a.Server == "" || len(a.Server) > maxName {
+		return fmt.Errorf("ask: server name of %d bytes", len(a.Server))
+	}
+	switch a.Runs {
+	case "", Follower, Lead:
+	default:
+		return fmt.Errorf("ask: %.20q is nothing that a server runs as", a.Runs)
+	}
+	if a.Runs == Lead && a.Grant == 0 {
+		return errors.New("ask: a lead process without a grant")
+	}
+	if a.Age < 0 {
+		return errors.New("ask: the process's age is negative")
+	}
+	if err := checkWitnesses(a.Witnesses); err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	return a.Epoch.Validate()
+}
+
+func checkWitnesses(names []string) error {
+	if len(names) > MaxWitnesses {
+		return fmt.Errorf("%d witnesses, more than %d", len(names), MaxWitnesses)
+	}
+	return checkNames(slices.Values(names))
+}
+
+// Answer is what the coordinator wants of an agent's server.
+type Answer struct {
+	// Term is the booster's.
+	Term uint64 `json:"term"`
+	Part Part   `json:"part"`
+	// Grant and Offer are set with Lead. A running lead process goes on when Grant
+	// is its own; one is started when Offer is the agent's.
+	Grant uint64 `json:"grant,omitempty"`
+	Offer uint64 `json:"offer,omitempty"`
+	// Alone is true where only one booster is configured, and Witnesses names the
+	// agents that the holder asks when it does not reach that one.
+	Alone     bool     `json:"alone,omitempty"`
+	Witnesses []string `json:"witnesses,omitempty"`
+	// Restart is the number of an order: a process that was started before it is
+	// restarted. 0 is none. Fast allows little time to end, as for a server that
+	// is idle.
+	Restart uint64 `json:"restart,omitempty"`
+	Fast    bool   `json:"fast,omitempty"`
+	// Apply is the release that is to be applied while the process is stopped: with
+	// Restart, or before one that does not run is started. 0 is none.
+	Apply uint64 `json:"apply,omitempty"`
+	// Head is the newest release that the booster knows, and HeadHash its hash; 0 and
+	// "" are none.
+	Head     uint64 `json:"head,omitempty"`
+	HeadHash string `json:"head_hash,omitempty"`
+}
+
+// Validate refuses what no coordinator says.
+func (a Answer) Validate() error {
+	switch a.Part {
+	case Wait, Follower:
+	case Lead:
+		if a.Grant == 0 {
+			return errors.New("answer: lead without a grant")
+		}
+	default:
+		return fmt.Errorf("answer: %.20q is nothing that a server can be run as", a.Part)
+	}
+	if err := checkWitnesses(a.Witnesses); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	return nil
+}
+
+// Orders are what the coordinator wants of all boosters. They hold for OrderTime. A
+// booster that has just started does not know which hold: it keeps work back by itself
+// until it is given some, and no longer than OrderTime.
+type Orders struct {
+	// Term is the coordinator's.
+	Term uint64 `json:"term"`
+	// Hold keeps work back that may add to the flow queue's journal.
+	Hold bool `json:"hold,omitempty"`
+	// Out are servers that get no requests, with the reason.
+	Out map[string]string `json:"out,omitempty"`
+}
+
+// Validate refuses what no coordinator orders.
+func (o Orders) Validate() error {
+	if len(o.Out) > maxServers {
+		return fmt.Errorf("orders: %d servers are taken out, more than %d", len(o.Out), maxServers)
+	}
+	for _, reason := range o.Out {
+		if len(reason) > 512 {
+			return errors.New("orders: a reason of more than 512 bytes")
+		}
+	}
+	return checkNames(maps.Keys(o.Out))
+}
+
+// Doors is what the boosters say when they have taken orders.
+type Doors struct {
+	// InFlight is how many requests hold a place on a server, over all boosters.
+	InFlight map[string]int `json:"in_flight,omitempty"`
+	// Up are the servers that are up in the view of all boosters that serve.
+	Up map[string]bool `json:"up,omitempty"`
+	// Working is how many requests that may add to the journal are at a server.
+	Working int `json:"working,omitempty"`
+}
+
+// Validate refuses what no booster says.
+func (d Doors) Validate() error {
+	if len(d.InFlight) > maxServers || len(d.Up) > maxServers {
+		return fmt.Errorf("doors: more than %d servers", maxServers)
+	}
+	for _, n := range d.InFlight {
+		if n < 0 {
+			return errors.New("doors: a negative number of requests")
+		}
+	}
+	if d.Working < 0 {
+		return errors.New("doors: a negative number of requests")
+	}
+	return errors.Join(checkNames(maps.Keys(d.InFlight)), checkNames(maps.Keys(d.Up)))
+}
+
+// Add takes another booster's answer in.
+func (d *Doors) Add(o Doors) {
+	if d.InFlight == nil {
+		d.InFlight = make(map[string]int)
+	}
+	if d.Up == nil {
+		d.Up = make(map[string]bool)
+	}
+	for name, n := range o.InFlight {
+		d.InFlight[name] += n
+	}
+	for name, up := range o.Up {
+		if was, known := d.Up[name]; known {
+			up = up && was
+		}
+		d.Up[name] = up
+	}
+	d.Working += o.Working
+}
+
+func checkNames(names func(func(string) bool)) error {
+	for name := range names {
+		if name == "" || len(name) > maxName {
+			return fmt.Errorf("a name of %d bytes", len(name))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Target is the release that all servers should have.
+type Target struct {
+	// Number and Hash name it; 0 is none.
+	Number uint64
+	Hash   string
+	// Origin is the server whose files it was made from.
+	Origin string
+	// InMemory: the origin's process has it already, as OMFLOW has what it deployed
+	// itself, so that the origin is not restarted.
+	InMemory bool
+}
+
+// Releases is the sequence of releases, as the coordinator needs it. Its methods must
+// not block, except Failed.
+type Releases interface {
+	// Target is the newest release that may be rolled out.
+	Target() Target
+	// Head is the newest release that there is, rolled out or not; 0 is none.
+	Head() (number uint64, hash string)
+	// Failed tells that a server did not do well with a release: it is not rolled out
+	// any further, and a new one brings back what was before.
+	Failed(ctx context.Context, number uint64, server, reason string) error
+}
+
+// releaseTime bounds the time from a server's start with a new release until it is
+// well: then the release is taken for a bad one.
+const releaseTime = time.Minute
+
+// pendingTime bounds how long the refresh after a control change waits for the files of
+// that change to become a release.
+const pendingTime = 15 * time.Second
+
+// target is the release that servers should have. The caller holds c.mu, here and
+// below.
+func (c *Coordinator) target() Target {
+	if c.cfg.Releases == nil {
+		return Target{}
+	}
+	return c.cfg.Releases.Target()
+}
+
+// has reports whether a server's files are the release.
+func (a *asker) has(t Target) bool {
+	return t.Number == 0 || a.ask.Release == t.Number && a.ask.ReleaseHash == t.Hash
+}
+
+// proven reports whether a server runs with the release, and is up.
+func (c *Coordinator) proven(now time.Time, t Target) bool {
+	for name, a := range c.agents {
+		if a.alive(now) && a.ask.Runs != "" && a.has(t) && c.up(now, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// apply is the release that a server without a process applies before it is started: the
+// one that it is being brought to, or one that others run well with already, or that
+// nobody can say anything of because no server runs.
+func (c *Coordinator) apply(now time.Time, a *asker) uint64 {
+	if a.apply != 0 {
+		return a.apply
+	}
+	t := c.target()
+	if a.has(t) || a.ask.Staged < t.Number {
+		return 0
+	}
+	anyRuns := false
+	for _, other := range c.agents {
+		anyRuns = anyRuns || other.alive(now) && other.ask.Runs != ""
+	}
+	if anyRuns && !c.proven(now, t) {
+		return 0
+	}
+	return t.Number
+}
+
+// nextRelease returns the server that should be brought to the target now, or "": the
+// origin first, so that a bad release stops where it was made, the lead last.
+func (c *Coordinator) nextRelease(now time.Time) (server string, t Target) {
+	t = c.target()
+	if t.Number == 0 {
+		return "", t
+	}
+	may := func(name string) bool {
+		a := c.agents[name]
+		switch {
+		case a == nil || !a.alive(now) || !a.ask.Candidate || a.ask.Runs == "" || a.has(t) || a.ask.Staged < t.Number:
+			return false
+		case now.Sub(a.failed) < retryTime && a.refused == t.Number:
+			return false
+		}
+		return true
+	}
+	if may(t.Origin) {
+		return t.Origin, t
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.agents)) {
+		if name != c.lease.holder && may(name) {
+			return name, t
+		}
+	}
+	if may(c.lease.holder) {
+		return c.lease.holder, t
+	}
+	return "", t
+}
+
+// unpublished reports whether a control change may still become a release.
+func (c *Coordinator) unpublished(now time.Time) bool {
+	lead := c.agents[c.lease.holder]
+	return lead != nil && lead.alive(now) && lead.ask.Pending && now.Sub(c.changed) < pendingTime
+}
+
+// release brings one server to a release.
+func (r *round) release(ctx context.Context, server string, t Target) error {
+	c := r.c
+	c.mu.Lock()
+	holder := c.lease.holder
+	a := c.agents[server]
+	if a != nil {
+		a.apply = t.Number
+	}
+	c.mu.Unlock()
+	if a == nil {
+		return nil
+	}
+	var err error
+	if server == holder {
+		err = r.move(ctx, server, server)
+	} else {
+		err = r.restart(ctx, server, true)
+	}
+	c.mu.Lock()
+	a.apply = 0
+	has, trouble := a.has(t), a.ask.Trouble
+	tried := has || trouble != ""
+	c.mu.Unlock()
+	switch {
+	case ctx.Err() != nil, errors.Is(err, errTermOver), errors.Is(err, errYield):
+		return err
+	case err == nil && has:
+		c.cfg.Logger.Info("server has the release", "server", server, "release", t.Number)
+		return nil
+	case !tried:
+		return err // it was not stopped: nothing is said of the release
+	}
+	reason := trouble
+	if has {
+		reason = fmt.Sprint(err)
+	}
+	c.mu.Lock()
+	a.failed, a.refused = time.Now(), t.Number
+	c.mu.Unlock()
+	if failed := c.cfg.Releases.Failed(ctx, t.Number, server, reason); failed != nil {
+		return fmt.Errorf("release %d on server %s: %s; it could not be taken back: %w", t.Number, server, reason, failed)
+	}
+	return fmt.Errorf("release %d was taken back: server %s did not do well with it: %s", t.Number, server, reason)
+}

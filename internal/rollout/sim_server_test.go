@@ -1,0 +1,263 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+)
+
+// simServer is a machine with an agent and an OMFLOW Server.
+type simServer struct {
+	w      *world
+	name   string
+	agent  *simAgent
+	proc   *process // that lives, or nil
+	starts int
+	gone   bool // the machine is lost
+	hangs  bool // a process that is started does not become well
+	crash  bool // it ends soon
+}
+
+// process is one life of an OMFLOW Server.
+type process struct {
+	s        *simServer
+	lead     bool
+	grant    uint64
+	born     time.Time
+	ready    time.Time
+	epoch    Epoch
+	stale    bool
+	deadline time.Time // the guard's
+	ended    chan struct{}
+	mine     map[*ticket]bool // in its queue
+}
+
+// item is a row of the journal.
+type item struct {
+	key    string
+	ticket *ticket
+}
+
+// ticket goes through steps, each of which takes its time.
+type ticket struct {
+	id    int
+	steps []time.Duration
+	done  int
+	runs  []*run
+}
+
+// run is one execution of a step.
+type run struct {
+	step  int
+	p     *process
+	state string // "runs", "done", "interrupted"
+}
+
+func (w *world) addServer(name string) *simServer {
+	s := &simServer{w: w, name: name}
+	s.agent = newSimAgent(s)
+	w.servers = append(w.servers, s)
+	return s
+}
+
+// up reports whether the health checks say so.
+func (s *simServer) up() bool {
+	return !s.gone && s.proc != nil && !s.hangs && !time.Now().Before(s.proc.ready)
+}
+
+// begin starts a process. The caller holds w.mu, here and below.
+func (s *simServer) begin(lead bool, grant uint64, until time.Time) *process {
+	w := s.w
+	if s.proc != nil {
+		w.problem("%s is started while it runs", s.name)
+	}
+	if other := w.lead(); lead && other != nil {
+		w.problem("%s is started as the lead while %s is", s.name, other.name)
+	}
+	now := time.Now()
+	p := &process{
+		s: s, lead: lead, grant: grant, born: now, ready: now.Add(w.boot + time.Second), stale: w.dbDown,
+		epoch: EpochOf(s.agent.marks.values()), deadline: until.Add(GuardTime), ended: make(chan struct{}), mine: make(map[*ticket]bool),
+	}
+	s.proc = p
+	s.starts++
+	w.note("%s is started, lead %t", s.name, lead)
+	if s.crash {
+		w.go_(func() {
+			if w.sleep(w.ctx, time.Second) {
+				w.do(p.kill)
+			}
+		})
+	}
+	if lead {
+		w.go_(p.guard)
+		w.go_(p.replay)
+	}
+	return p
+}
+
+// kill ends a process.
+func (p *process) kill() {
+	select {
+	case <-p.ended:
+		return
+	default:
+	}
+	close(p.ended)
+	p.s.proc = nil
+	p.s.w.note("%s has ended, lead %t, with %d tickets", p.s.name, p.lead, len(p.mine))
+}
+
+func (p *process) wait(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.ended:
+		return false
+	case <-p.s.w.ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// guard kills a lead process whose lease is over.
+func (p *process) guard() {
+	for p.wait(100 * time.Millisecond) {
+		p.s.w.do(func() {
+			if time.Now().After(p.deadline) {
+				p.kill()
+			}
+		})
+	}
+}
+
+// replay takes all that the journal holds into the process's own queue.
+func (p *process) replay() {
+	if !p.wait(p.s.w.boot / 2) {
+		return
+	}
+	p.s.w.do(func() {
+		for id, it := range p.s.w.rows {
+			p.take(id, it)
+		}
+	})
+}
+
+// take puts a row into the process's queue.
+func (p *process) take(id int64, it *item) {
+	p.mine[it.ticket] = true
+	p.s.w.go_(func() { p.work(id, it.ticket) })
+}
+
+// work runs a ticket's next step, and the next one.
+func (p *process) work(id int64, t *ticket) {
+	w := p.s.w
+	w.mu.Lock()
+	if p.dead() {
+		w.mu.Unlock()
+		return
+	}
+	if p.stale {
+		w.mu.Unlock()
+		return
+	}
+	step := t.done
+	if step >= len(t.steps) || w.rows[id] == nil {
+		w.problem("ticket %d is worked on by %s, but is done", t.id, p.s.name)
+		w.mu.Unlock()
+		return
+	}
+	r := &run{step: step, p: p, state: "runs"}
+	for _, o := range t.runs {
+		if o.step == step && o.state == "runs" && !o.p.dead() {
+			w.problem("step %d of ticket %d runs on %s while %s runs it", step, t.id, p.s.name, o.p.s.name)
+		}
+	}
+	t.runs = append(t.runs, r)
+	w.mu.Unlock()
+	ok := p.wait(t.steps[step])
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !ok || p.dead() || p.stale {
+		r.state = "interrupted"
+		return
+	}
+	r.state = "done"
+	delete(w.rows, id)
+	t.done++
+	if t.done == len(t.steps) {
+		delete(p.mine, t)
+		return
+	}
+	p.take(w.addRow(t))
+}
+
+func (p *process) dead() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *world) addRow(t *ticket) (int64, *item) {
+	w.rowID++
+	it := &item{key: fmt.Sprintf("flow/%d/%d", t.id, t.done), ticket: t}
+	w.rows[w.rowID] = it
+	return w.rowID, it
+}
+
+// open makes a ticket on a server that is up.
+func (s *simServer) open(steps ...time.Duration) *ticket {
+	t := &ticket{id: len(s.w.tickets) + 1, steps: steps}
+	s.w.tickets = append(s.w.tickets, t)
+	s.proc.take(s.w.addRow(t))
+	return t
+}
+
+// check tells whether each step has run to its end exactly once, and was begun again
+// only after it was interrupted.
+func (t *ticket) check(w *world) {
+	done, broken := make(map[int]int), 0
+	for _, r := range t.runs {
+		switch r.state {
+		case "done":
+			done[r.step]++
+		case "interrupted":
+			broken++
+		default:
+			w.problem("step %d of ticket %d still runs", r.step, t.id)
+		}
+	}
+	for step := range t.steps {
+		if done[step] != 1 {
+			w.problem("step %d of ticket %d was done %d times", step, t.id, done[step])
+		}
+	}
+	if len(t.runs) != len(t.steps)+broken {
+		w.problem("the %d steps of ticket %d were run %d times", len(t.steps), t.id, len(t.runs))
+	}
+}
+
+// outage takes the database away, or gives it back: what was begun before stands still.
+func (w *world) outage(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dbDown = down
+	w.note("database down: %t", down)
+	for _, s := range w.servers {
+		if down && s.proc != nil {
+			s.proc.stale = true
+		}
+	}
+}
+
+// lose takes a machine away.
+func (s *simServer) lose() {
+	s.gone = true
+	if s.proc != nil {
+		s.proc.kill()
+	}
+	s.agent.stop()
+}

@@ -1,0 +1,49 @@
+package rollout
+
+import (
+	"slices"
+	"time"
+)
+
+// Status is what the coordinator knows, for people.
+type Status struct {
+	// Lead is the holder of the lease, "" when there is none. Running tells that its
+	// process runs as the lead.
+	Lead    string
+	Running bool
+	// Doing is what is done now, and Waiting what for; "" when nothing is.
+	Doing, Waiting string
+	// Rows is how many items the flow queue's journal holds, Oldest how long the
+	// oldest has not moved. Blind says why it can't be read.
+	Rows   int
+	Oldest time.Duration
+	Blind  string
+	Epoch  Epoch
+	// Behind are the servers that have not seen the newest control change.
+	Behind []string
+}
+
+// Status returns what is known now; ok is false when this booster is not the active
+// one.
+func (c *Coordinator) Status() (s Status, ok bool) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.look(now); !c.active {
+		return Status{}, false
+	}
+	s = Status{
+		Lead: c.lease.holder, Running: c.lease.running, Doing: c.doing, Waiting: c.waiting,
+		Rows: len(c.journal.rows), Oldest: c.journal.Oldest(now), Epoch: c.epoch,
+	}
+	if c.blind != nil {
+		s.Blind = c.blind.Error()
+	}
+	for name, a := range c.agents {
+		if c.behind(now, name, a) {
+			s.Behind = append(s.Behind, name)
+		}
+	}
+	slices.Sort(s.Behind)
+	return s, true
+}
