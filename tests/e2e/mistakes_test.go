@@ -30,8 +30,8 @@ func TestMistakes(t *testing.T) {
 			"Caddyfile:4", `response_timeout \"soon\": write a duration such as 500ms`}},
 		{"two servers of one name", ":%d {\n\tomflow_booster {\n\t\tserver 127.0.0.1:9 name=a\n\t\tserver 127.0.0.1:10 name=a\n\t}\n}\n", []string{
 			"Caddyfile:4", "two servers are named a: give one of them another name"}},
-		{"option of a later version", "{\n\tomflow {\n\t\tagent {\n\t\t\tserver 127.0.0.1:9\n\t\t\tlead_env A=b\n\t\t}\n\t}\n}\n", []string{
-			"Caddyfile:5", "lead_env is not available in this version yet"}},
+		{"a server that would run schedules everywhere", "{\n\tomflow {\n\t\tagent {\n\t\t\tserver 127.0.0.1:9\n\t\t\thome /\n\t\t\trun python3 manage.py runserver\n\t\t}\n\t}\n}\n", []string{
+			"starts the schedules on each server", "gunicorn"}},
 		{"no key on a public address", "{\n\tomflow {\n\t\tname a\n\t\tlisten :%d\n\t}\n}\n", []string{
 			"Caddyfile:2", "key is missing", "booster omflow keygen", "key <secret>"}},
 		{"no servers", ":%d {\n\tomflow_booster\n}\n", []string{
