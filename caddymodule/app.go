@@ -232,7 +232,7 @@ func (a *App) roleMissing() error {
 	}
 	for _, other := range a.Join {
 		if other != a.Advertise && other != cmp.Or(a.Listen, defaultListen) {
-			return fmt.Errorf("join names another booster, %s, so each of the two needs its role: write `booster { role primary }` here or there, and `booster { role secondary }` on the other", other)
+			return fmt.Errorf("join names another booster, %s, so each of the two needs its role: add a booster block with `role primary` to one of them, and one with `role secondary` to the other", other)
 		}
 	}
 	return nil

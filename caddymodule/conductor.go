@@ -28,18 +28,24 @@ type conductor struct {
 	running     sync.WaitGroup
 	unsubscribe func()
 
-	mu      sync.Mutex
-	orders  rollout.Orders
-	expire  *time.Timer
-	changes sync.Mutex // of the control epoch, by this booster
+	mu     sync.Mutex
+	orders rollout.Orders
+	// starting: nobody has given orders yet.
+	starting bool
+	expire   *time.Timer
+	changes  sync.Mutex // of the control epoch, by this booster
 }
 
 // newConductor begins to work. active returns the booster's term and whether it is
 // the active one, alone whether it is the only one that is configured.
 func newConductor(node *gossip.Node, log *slog.Logger, active func() (uint64, bool), alone func() bool) (*conductor, error) {
-	c := &conductor{node: node, log: log}
-	c.expire = time.AfterFunc(time.Hour, c.expired)
-	c.expire.Stop()
+	// Another booster may have work held for the start of a lead server: it is held
+	// here, too, until somebody gives orders, see rollout.Orders.
+	c := &conductor{node: node, log: log, orders: rollout.Orders{Hold: true}, starting: true}
+	c.expire = time.AfterFunc(rollout.OrderTime, c.expired)
+	c.mu.Lock()
+	c.apply()
+	c.mu.Unlock()
 	coordinator, err := rollout.New(rollout.Config{
 		Active: active, Alone: alone, Order: c.order, ReadJournal: c.readJournal,
 		Marks: node.Marks, SetMark: node.SetMark,
@@ -118,7 +124,7 @@ func (c *conductor) Order(from string, o rollout.Orders) (rollout.Doors, error) 
 	if o.Term < c.orders.Term {
 		return rollout.Doors{}, fmt.Errorf("booster %s of term %d: %w", from, o.Term, errOldTerm)
 	}
-	c.orders = o
+	c.orders, c.starting = o, false
 	c.expire.Reset(rollout.OrderTime)
 	return c.apply(), nil
 }
@@ -144,10 +150,10 @@ func (c *conductor) apply() rollout.Doors {
 func (c *conductor) expired() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.orders.Hold || len(c.orders.Out) > 0 {
+	if !c.starting && (c.orders.Hold || len(c.orders.Out) > 0) {
 		c.log.Warn("the active booster has not repeated its orders: servers it took out get requests again", "out", slices.Sorted(maps.Keys(c.orders.Out)))
 	}
-	c.orders = rollout.Orders{Term: c.orders.Term}
+	c.orders, c.starting = rollout.Orders{Term: c.orders.Term}, false
 	c.apply()
 }
 

@@ -24,6 +24,8 @@ const (
 	gatherTime = 2 * time.Second
 	// journalTime is how often the journal is read while nothing waits for it.
 	journalTime = time.Second
+	// orderEvery is how often the boosters are given orders when there is nothing to do.
+	orderEvery = time.Second
 	// patience is how long a server that is to be the lead stays down for that, when
 	// the flow queue does not come to rest. Then it serves as a follower meanwhile.
 	patience = 5 * time.Second
@@ -265,7 +267,8 @@ func (c *Coordinator) serve(ctx context.Context) {
 	}
 	r := &round{c: c, term: term}
 	if c.oldDoors() {
-		// Without an answer the servers in question stay what they are.
+		// Without an answer the servers in question stay what they are; boosters that
+		// have just started wait for it, see Orders.
 		_ = r.order(ctx)
 	}
 	what, err := r.next(ctx)

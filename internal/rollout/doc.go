@@ -34,7 +34,10 @@
 //     waits FenceTime, unless all servers that could be the holder have said that
 //     they are not.
 //   - Terms fence: an agent obeys no booster whose term is lower than the highest
-//     that it has heard of.
+//     that it has heard of. One that says that it is not the holder counts only
+//     when it has heard of the present term.
+//   - No mark means that the cluster is new, unless an agent that asks has heard of a
+//     booster before: then the mark was lost, and FenceTime is waited.
 //
 // Where only one booster is configured, nobody else can grant. The holder then goes
 // on while the booster is away, as long as it reaches at least half of the
@@ -42,17 +45,25 @@
 // hears the booster. The booster in turn grants to another server, without the
 // holder's word, only while more than half of the witnesses ask it. Any such half
 // and any such majority have a witness in common, which can't both hear the booster
-// and not hear it.
+// and not hear it. The holder's witnesses are part of the mark that all nodes keep,
+// and are written there before the holder is told others.
 //
 // # The flow queue's journal
 //
 // The journal is a table that all servers share, and no row says whose it is. A
-// follower is restarted once the journal was seen empty after its drain, since then
-// none of its items can be left. A lead process is started only when no row is left
-// that a living server may be working on ([Journal]). A row is surely a dead
-// server's when it is older than all processes that live, and it is taken for one
-// when it has not changed for [QuietTime]. For the last moment, work that would add
-// rows is held in the boosters' queues.
+// follower is restarted once the journal was seen without rows that are younger than
+// its process, after its drain, since then none of its items can be left. A lead
+// process is started only when no row is left that a living server may be working on
+// ([Journal]). A row is surely a dead server's when it is older than all processes
+// that live. It is taken for one when it has not changed for [QuietTime] and a server
+// has died; a planned restart waits up to [StuckTime] for a long step instead. For the
+// last moment, work that would add rows is held in the boosters' queues, until the new
+// lead process has read the journal.
+//
+// A follower that dies leaves rows that nobody works on. When they have not changed
+// for QuietTime, the lead server is restarted, and resumes them. A booster that has
+// just become the active one does not know who has died before: what was in the
+// journal then is resumed after StuckTime.
 //
 // # Refresh
 //
@@ -67,10 +78,17 @@
 //     held) expire after [OrderTime]. The next one begins anew with what agents tell.
 //   - A server does not come back well: the round ends, the others are left alone,
 //     and it is tried again later. The server stays as behind as it was.
+//   - There is no lead server any more, or one has lost the database: a refresh that
+//     is under way ends for that.
+//   - An agent stands still with an order to restart: the order is none any more
+//     OrderTime after it was last repeated.
 //   - The journal can't be read by any agent: the coordinator waits [BlindTime] in
 //     its place and says so.
 //   - A booster that is alive does not confirm an order: nothing is restarted, and
-//     it is tried again.
+//     it is tried again. What has begun already goes on.
+//   - Where only one booster is configured, and all nodes have lost the mark while
+//     the holder is cut off: nobody knows of its witnesses, and two may be the lead
+//     until it is reached again.
 //
 // The package knows no HTTP and no gossip: its owner carries messages.
 package rollout

@@ -299,6 +299,7 @@ func (r *round) still(ctx context.Context, without string) error {
 	c := r.c
 	begun := time.Now()
 	var held, calm, let time.Time // since when work is held; is held and at no server; isn't held again
+	var looks looks
 	rest := func(now time.Time) bool {
 		v := c.journal.Judge(now, c.born(now, without), c.legacy.quiet())
 		if held.IsZero() {
@@ -317,7 +318,7 @@ func (r *round) still(ctx context.Context, without string) error {
 			if c.blind != nil && now.Sub(calm) >= BlindTime {
 				return true
 			}
-			if c.blind == nil && v.Rest() && !c.journal.Read().Before(calm) {
+			if c.blind == nil && looks.see(c.journal.Read(), v.Rest() && !c.journal.Read().Before(calm)) {
 				return true
 			}
 		}

@@ -67,12 +67,17 @@ func (a *asker) lost(now time.Time) bool {
 	return a.ask.Candidate && a.ask.Runs == Follower && a.ask.Grant == 0 && !a.mourned && now.Sub(a.heard) > FenceTime
 }
 
-// oldDoors reports whether the boosters are to be asked if a server is up whose agent
-// is lost.
+// oldDoors reports whether the boosters are to be given orders although there may be
+// nothing to do: because a server may have died whose agent is lost, which they know;
+// or because one that has just started holds work until it gets some. The latter not
+// before the lead server is known: work may be held for its start.
 func (c *Coordinator) oldDoors() bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if now.Sub(c.doorsAt) >= orderEvery && (c.lease.settled || c.cfg.FixedLead() != "") {
+		return true
+	}
 	if now.Sub(c.doorsAt) < FenceTime {
 		return false
 	}

@@ -102,6 +102,7 @@ func (r *round) empty(ctx context.Context, server string) error {
 	c := r.c
 	begun := time.Now()
 	held := time.Time{}
+	var looks looks
 	return r.until(ctx, restTime, "the flow queue of server "+server+" to be empty", func(now time.Time) bool {
 		if c.blind != nil {
 			return now.Sub(begun) >= BlindTime
@@ -111,8 +112,10 @@ func (r *round) empty(ctx context.Context, server string) error {
 		}
 		v := c.journal.Judge(now, c.process(now, server), StuckTime)
 		switch {
-		case v.Rest():
+		case looks.see(c.journal.Read(), v.Rest()):
 			return true
+		case v.Rest():
+			return false // so far; between two steps a ticket has no row for a moment
 		case held.IsZero() && now.Sub(begun) > emptyTime && v.Busy == 0:
 			held, c.orders.Hold = now, true
 		case !held.IsZero() && now.Sub(held) > holdTime:

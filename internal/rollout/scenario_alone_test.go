@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -29,6 +30,9 @@ func TestSingleBoosterCutOffFromTheLead(t *testing.T) {
 	for witnesses := 1; witnesses <= 3; witnesses++ {
 		// Each witness reaches both, the booster only, the lead only, or none.
 		for combination := range 1 << (2 * witnesses) {
+			if !slices.IsSorted([]int{combination & 3, combination >> 2 & 3, combination >> 4 & 3}[:witnesses]) {
+				continue // as another, with other names
+			}
 			t.Run(fmt.Sprintf("%d witnesses, %b", witnesses, combination), func(t *testing.T) {
 				t.Parallel()
 				simulate(t, 1, 1+witnesses, 1, func(w *world) {

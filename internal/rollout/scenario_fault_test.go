@@ -134,6 +134,7 @@ func TestAgentCrashLeavesTheLead(t *testing.T) {
 func TestLeadThatNeverStartsIsReplaced(t *testing.T) {
 	for _, kind := range []string{"crashes", "hangs"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			simulate(t, 2, 3, 1, func(w *world) {
 				stop := faulted(w)
 				w.do(func() {
@@ -154,15 +155,16 @@ func TestLeadThatNeverStartsIsReplaced(t *testing.T) {
 
 // A booster dies in the middle of each phase of a change of lead.
 func TestBoosterDiesDuringAChangeOfLead(t *testing.T) {
-	for i := range 40 {
+	for i := range 18 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
 			simulate(t, 2, 3, uint64(i), func(w *world) {
 				stop := faulted(w)
 				w.do(func() { w.server("s3").open(4 * second) })
 				if err := w.boosters[0].coordinator.SetLead("s2", false); err != nil {
 					t.Fatal(err)
 				}
-				w.pass(time.Duration(i) * 500 * time.Millisecond)
+				w.pass(time.Duration(i) * 1100 * time.Millisecond)
 				w.do(w.boosters[0].kill)
 				w.pass(10 * second)
 				w.boosters[0].start()
@@ -177,14 +179,15 @@ func TestBoosterDiesDuringAChangeOfLead(t *testing.T) {
 // The standby has to take over what the active one did last, in the moment in which
 // it did it: its marks lag.
 func TestBoosterDiesDuringAColdStart(t *testing.T) {
-	for i := range 40 {
+	for i := range 14 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
 			simulate(t, 2, 3, uint64(i), func(w *world) {
 				w.do(func() {
 					w.faulty = true
 					w.cut("booster-b", "s1") // it does not hear of the lead's lease
 				})
-				w.pass(time.Duration(i) * 200 * time.Millisecond)
+				w.pass(time.Duration(i) * 600 * time.Millisecond)
 				w.do(w.boosters[0].kill)
 				w.pass(60 * second)
 				w.do(func() { w.join("booster-b", "s1") })

@@ -24,7 +24,6 @@ type simBooster struct {
 	flight   map[string]int
 	working  int
 	orderErr error
-	orders_  int           // that were given
 	lag      time.Duration // of orders
 	hook     func(Orders)  // is told of each order, with w.mu held
 }
@@ -123,7 +122,6 @@ func (b *simBooster) order(ctx context.Context, o Orders) (Doors, error) {
 	if b.hook != nil {
 		b.hook(o)
 	}
-	b.orders_++
 	w.checkOut(o)
 	var doors Doors
 	err := b.orderErr
@@ -141,12 +139,13 @@ func (b *simBooster) order(ctx context.Context, o Orders) (Doors, error) {
 		x.orders, x.expires = Orders{Term: o.Term, Hold: o.Hold, Out: maps.Clone(o.Out)}, time.Now().Add(OrderTime)
 		d := Doors{InFlight: maps.Clone(x.flight), Up: make(map[string]bool), Working: x.working}
 		for _, s := range w.servers {
-			d.Up[s.name] = s.up()
+			d.Up[s.name] = s.up() || time.Since(s.ended) < w.blur
 		}
 		doors.Add(d)
 	}
+	lag := time.Millisecond + b.lag
 	w.mu.Unlock()
-	ok := w.sleep(ctx, time.Millisecond+b.lag)
+	ok := w.sleep(ctx, lag)
 	w.mu.Lock()
 	if !ok {
 		return Doors{}, context.Cause(ctx)

@@ -28,7 +28,7 @@ func (w *world) load(every, longest time.Duration) (stop func()) {
 // request opens a ticket through a booster, as soon as that may be.
 func (w *world) request(b *simBooster, steps []time.Duration) {
 	var s *simServer
-	for range 600 {
+	for range 300 {
 		w.mu.Lock()
 		o := b.inForce()
 		if b.alive && !o.Hold {
@@ -38,7 +38,7 @@ func (w *world) request(b *simBooster, steps []time.Duration) {
 			break // with w.mu held
 		}
 		w.mu.Unlock()
-		if !w.sleep(w.ctx, 50*time.Millisecond) {
+		if !w.sleep(w.ctx, 100*time.Millisecond) {
 			return
 		}
 	}

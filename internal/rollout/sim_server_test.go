@@ -13,6 +13,7 @@ type simServer struct {
 	proc   *process // that lives, or nil
 	starts int
 	gone   bool // the machine is lost
+	ended  time.Time
 	hangs  bool // a process that is started does not become well
 	crash  bool // it ends soon
 }
@@ -103,7 +104,7 @@ func (p *process) kill() {
 	default:
 	}
 	close(p.ended)
-	p.s.proc = nil
+	p.s.proc, p.s.ended = nil, time.Now()
 	p.s.w.note("%s has ended, lead %t, with %d tickets", p.s.name, p.lead, len(p.mine))
 }
 

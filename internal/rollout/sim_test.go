@@ -38,7 +38,8 @@ type world struct {
 	dbDown   bool
 	blind    bool // no agent can read the journal
 	boot     time.Duration
-	faulty   bool // servers may be missing that nobody has stopped on purpose
+	blur     time.Duration // how long boosters don't see that a server is down
+	faulty   bool          // servers may be missing that nobody has stopped on purpose
 	loading  bool
 	problems []string
 }
