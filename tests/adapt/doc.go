@@ -5,5 +5,6 @@
 // a Caddyfile, a line of dashes and the exact error, with file and line, separated
 // by a line of equal signs: what a mistake is answered with is part of what users
 // see. `go test ./tests/adapt -update` writes JSON and errors anew, to be read
-// before they are committed. Another test holds Caddyfile.example against the adapter.
+// before they are committed. testdata/profiles has the profile files that cases name.
+// Another test holds Caddyfile.example against the adapter.
 package adapt

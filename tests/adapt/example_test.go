@@ -77,8 +77,7 @@ func TestExampleSaysWhatIsNotThere(t *testing.T) {
 		t.Fatal("there is no list of what is not available")
 	}
 	inBlock := map[string]string{
-		"virtual_ip": "booster", "failover_after": "booster", "preempt": "booster", "lead_env": "agent", "python": "agent",
-		"database": "agent", "patch": "agent", "replicate": "agent", "control_settle": "site", "consistency": "site", "lead": "server",
+		"virtual_ip": "booster", "failover_after": "booster", "preempt": "booster", "patch": "agent", "replicate": "agent",
 	}
 	const key = "key fPA2oTkbs7oNLMrxVvSYBYZRSKJCQTpWFx3uI8mZHZk=\n"
 	for option, block := range inBlock {
@@ -86,12 +85,6 @@ func TestExampleSaysWhatIsNotThere(t *testing.T) {
 			t.Errorf("the list does not name %s", option)
 		}
 		caddyfile := "{\nomflow {\n" + key + block + " {\n" + option + " x\n}\n}\n}\n"
-		switch block {
-		case "site":
-			caddyfile = ":80 {\nomflow_booster {\nserver 10.0.0.21:8000\n" + option + " x\n}\n}\n"
-		case "server":
-			caddyfile = ":80 {\nomflow_booster {\nserver 10.0.0.21:8000 " + option + "\n}\n}\n"
-		}
 		if _, _, err := adapt(t, caddyfile); err == nil || !strings.Contains(err.Error(), option+" is not available in this version yet") {
 			t.Errorf("%s: %v", option, err)
 		}
