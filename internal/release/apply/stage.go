@@ -1,0 +1,232 @@
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/release/conflicts"
+	"github.com/omflow/booster/internal/release/disk"
+)
+
+// Stage prepares what Apply will put in place, while the server runs: it checks
+// the release against the tree and the space on the disk, and copies the new
+// files beside the tree. The tree itself is unchanged. It says what Apply will
+// do, as the tree is now. Staging another release takes the place of this one.
+func (a *Applier) Stage(ctx context.Context, req Request) (Result, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := a.prepare(ctx, req)
+	if err != nil {
+		return Result{}, fmt.Errorf("stage release: %w", err)
+	}
+	return p.result(), nil
+}
+
+// prepare makes a plan and has its files staged. Callers hold mu.
+func (a *Applier) prepare(ctx context.Context, req Request) (*plan, error) {
+	if err := a.finished(); err != nil {
+		return nil, err
+	}
+	p, err := a.plan(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if a.staged.sameFiles(p) {
+		a.staged = p
+		return p, nil
+	}
+	if err := a.stage(ctx, p); err != nil {
+		return nil, errors.Join(err, a.sweepTree())
+	}
+	return p, nil
+}
+
+// finished fails while a plan is to be finished or undone.
+func (a *Applier) finished() error {
+	for _, name := range []string{planFile, undoFile} {
+		there, err := exists(a.state, "look for plan", name)
+		if err != nil {
+			return err
+		}
+		if there {
+			return ErrUnfinished
+		}
+	}
+	return nil
+}
+
+func (a *Applier) stage(ctx context.Context, p *plan) error {
+	if err := a.sweepTree(); err != nil {
+		return err
+	}
+	if len(p.Steps) == 0 {
+		a.staged = p
+		return nil
+	}
+	if err := a.checkSpace(p); err != nil {
+		return err
+	}
+	for _, d := range []string{release.StagingDir, newDir, oldDir} {
+		if err := a.tree.Mkdir("make staging folder", d, 0o700); err != nil {
+			return err
+		}
+	}
+	var files []string
+	for i, s := range p.Steps {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("copy to staging folder: %w", err)
+		}
+		if s.New == nil {
+			continue
+		}
+		if err := a.stageFile(i, s); err != nil {
+			return err
+		}
+		files = append(files, staged(i))
+	}
+	if err := a.tree.Sync("sync staged files", files...); err != nil {
+		return err
+	}
+	if err := a.tree.Sync("sync staging folders", newDir, oldDir, release.StagingDir, "."); err != nil {
+		return err
+	}
+	a.staged = p
+	return nil
+}
+
+// checkSpace fails if the new files don't fit beside the old ones, which stay
+// until the plan is finished.
+func (a *Applier) checkSpace(p *plan) error {
+	const block = 4096
+	inTree, inState := uint64(headroom), uint64(headroom)
+	for _, s := range p.Steps {
+		if s.New != nil {
+			inTree += uint64(s.New.Size) + block
+		}
+		if s.Old != nil && s.Old.Local {
+			inState += uint64(s.Old.Size) + block
+		}
+	}
+	for _, need := range []struct {
+		f     disk.FS
+		where string
+		bytes uint64
+	}{{a.tree, a.cfg.Root, inTree}, {a.state, a.cfg.State, inState}} {
+		free, err := need.f.Free("look for space")
+		if err != nil {
+			return err
+		}
+		if free < need.bytes {
+			return fmt.Errorf("not enough space on the disk of %s: %d bytes are needed, %d are free", need.where, need.bytes, free)
+		}
+	}
+	return nil
+}
+
+// stageFile copies the new file of step i to where a rename can fetch it.
+func (a *Applier) stageFile(i int, s step) error {
+	r, err := a.cfg.Store.Open(s.New.SHA256)
+	if err != nil {
+		return fmt.Errorf("stage %q: %w", s.Path, err)
+	}
+	defer r.Close()
+	perm := fs.FileMode(0o666)
+	if s.New.Exec {
+		perm = 0o777
+	}
+	w, err := a.tree.Create("create staged file", staged(i), perm)
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(w, h), struct{ io.Reader }{r})
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("stage %q: %w", s.Path, err)
+	}
+	if got := release.Hash(h.Sum(nil)); got != s.New.SHA256 || n != s.New.Size {
+		// The store checked it once; it must come from a peer again.
+		err := fmt.Errorf("stage %q: blob %s is damaged: it has %d bytes with hash %s", s.Path, s.New.SHA256, n, got)
+		return errors.Join(err, a.cfg.Store.Drop(s.New.SHA256))
+	}
+	return a.dress(i, s)
+}
+
+// dress gives a staged file the mode and owner of the one that it replaces. A
+// new file has its mode from the umask and its owner from the folder.
+func (a *Applier) dress(i int, s step) error {
+	if s.Old != nil {
+		mode := s.Old.Mode &^ 0o111
+		if s.New.Exec {
+			mode = s.Old.Mode | s.Old.Mode&0o444>>2 // who may read may execute
+		}
+		if err := a.tree.Chmod("set mode of staged file", staged(i), mode); err != nil {
+			return err
+		}
+	}
+	return a.tree.Own("set owner of staged file", staged(i), s.like)
+}
+
+// sweepTree removes the staging folder. What was staged is gone with it.
+func (a *Applier) sweepTree() error {
+	a.staged = nil
+	return a.tree.RemoveAll("sweep staging folder", release.StagingDir)
+}
+
+// keepOld has everything that the plan takes out of the tree stored: what
+// somebody changed here under conflicts/, what a release had in the blob store,
+// so that it can be rolled back to.
+func (a *Applier) keepOld(p *plan) ([]conflicts.Kept, error) {
+	var out []conflicts.Kept
+	batch := a.cfg.Store.NewBatch()
+	defer batch.Abort()
+	for _, s := range p.Steps {
+		switch {
+		case s.Old == nil:
+		case s.Old.Local:
+			k, err := a.keepAside(p.To.Number, s.Path, s.Path)
+			if err != nil {
+				return out, err
+			}
+			out = append(out, k)
+		case !a.cfg.Store.Has(s.Old.SHA256):
+			r, err := a.tree.Open("open old file", s.Path)
+			if err != nil {
+				return out, err
+			}
+			err = batch.Put(r, s.Old.SHA256, s.Old.Size)
+			_ = r.Close()
+			if err != nil {
+				return out, fmt.Errorf("keep old %q: %w", s.Path, err)
+			}
+		}
+	}
+	if err := batch.Commit(); err != nil {
+		return out, err
+	}
+	return out, nil
+}
+
+// keepAside copies a file of the tree under conflicts/.
+func (a *Applier) keepAside(number uint64, path, from string) (conflicts.Kept, error) {
+	r, err := a.tree.Open("open file to keep aside", from)
+	if err != nil {
+		return conflicts.Kept{}, err
+	}
+	defer r.Close()
+	k, err := a.conflicts.Keep(number, a.cfg.Node, path, r)
+	if err != nil {
+		return conflicts.Kept{}, err
+	}
+	a.log.Warn("a file was changed on this server alone; it is kept aside and overwritten",
+		"path", path, "release", number, "kept", a.cfg.State+string(os.PathSeparator)+k.File)
+	return k, nil
+}

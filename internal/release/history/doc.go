@@ -1,0 +1,40 @@
+// Package history keeps the sequence of releases that a node knows, and who
+// published them.
+//
+// # The sequence
+//
+// Releases are numbered 1, 2, 3, … and each names its parent by number and
+// hash. The active booster gives out the numbers: [Log.Propose] takes a release
+// only if its parent is the head (compare and set) and answers with a
+// [StaleError] otherwise; the origin then rebases its release on the head and
+// proposes again. Proposing a release that is the log's already succeeds, so an
+// answer that was lost does no harm.
+//
+// The other nodes take over what the sequencer has with [Log.Follow]. Two
+// boosters that were cut off from each other at the wrong moment may have given
+// one number to two releases. Then the sequencer's chain wins, and Follow
+// returns the releases of this node that were dropped for it, so that their
+// changes can be rebased and proposed again: they are not lost.
+//
+// # On disk
+//
+//	<dir>/manifests/<number>-<hash>.json   a release, in its one encoding
+//	<dir>/quarantine.json                  releases that did not do well, and why
+//	<dir>/published.jsonl                  who did what when, one JSON object a line
+//
+// Manifests are read when they are asked for and checked against the hash in
+// their name; in memory is only what a list shows. published.jsonl is only ever
+// appended to, and synced with each line; a line that a crash cut off stays and
+// is ended before the next one. It is a record for people: nothing here reads it.
+//
+// # Which releases stay
+//
+// [Log.Prune] removes all but the newest Keep (20) and those that the owner
+// still needs, such as releases that wait for approval. Old ones may so be
+// missing between others.
+//
+// # What fails, and what happens then
+//
+// A write that fails is reported and nothing was added. A manifest that can't
+// be read any more is reported by who asks for it; the others work.
+package history
