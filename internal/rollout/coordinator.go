@@ -92,27 +92,29 @@ type Coordinator struct {
 	cfg  Config
 	wake chan struct{}
 
-	mu       sync.Mutex
-	active   bool
-	term     uint64
-	since    time.Time // of being active
-	agents   agents
-	before   []string // servers that the booster before could have made the lead
-	lease    lease
-	journal  Journal
-	blind    error // why the journal can't be read, or nil
-	readAt   time.Time
-	looked   bool // the journal was read, or could not be, since this booster is active
-	doors    Doors
-	doorsAt  time.Time // when doors was asked for
-	orders   Orders
-	epoch    Epoch
-	changed  time.Time // when epoch was last seen to change
-	wanted   string    // the lead that an operator asked for, or ""
-	doing    string    // for people
-	waiting  string    // what for, for people
-	restarts uint64    // the last order's number
-	legacy   legacy
+	mu         sync.Mutex
+	active     bool
+	term       uint64
+	since      time.Time // of being active
+	agents     agents
+	before     []string // servers that the booster before could have made the lead
+	lease      lease
+	journal    Journal
+	blind      error // why the journal can't be read, or nil
+	readAt     time.Time
+	looked     bool // the journal was read, or could not be, since this booster is active
+	doors      Doors
+	doorsAt    time.Time // when doors was asked for
+	orders     Orders
+	epoch      Epoch
+	changed    time.Time // when epoch was last seen to change
+	targeted   Target    // as last seen, since targetedAt
+	targetedAt time.Time
+	wanted     string // the lead that an operator asked for, or ""
+	doing      string // for people
+	waiting    string // what for, for people
+	restarts   uint64 // the last order's number
+	legacy     legacy
 	// staleNames are the servers whose flow queues stand still, the same ones since
 	// staleSince: all are waited for that have lost the database at the same time.
 	staleNames string

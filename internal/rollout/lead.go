@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func (r *round) install(ctx context.Context, server string) error {
 func (r *round) settle(ctx context.Context, server string) error {
 	c := r.c
 	r.acted = true
-	err := r.until(ctx, startTime, "server "+server+" to be started as the lead server", func(now time.Time) bool {
+	err := r.until(ctx, cmp.Or(r.wellLimit, startTime), "server "+server+" to be started as the lead server", func(now time.Time) bool {
 		return c.lease.holder != server || c.lease.running && c.up(now, server)
 	})
 	c.mu.Lock()

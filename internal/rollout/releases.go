@@ -86,32 +86,48 @@ func (c *Coordinator) apply(now time.Time, a *asker) uint64 {
 	return t.Number
 }
 
-// nextRelease returns the server that should be brought to the target now, or "": the
-// origin first, so that a bad release stops where it was made, the lead last.
+// stageTime is how long the lead server's turn waits for others that have not staged
+// the release yet.
+const stageTime = 30 * time.Second
+
+// nextRelease returns the server that should be brought to the target now, or "": one
+// that is not well first, since nothing is lost by it, then the origin, so that a bad
+// release stops where it was made, and the lead last.
 func (c *Coordinator) nextRelease(now time.Time) (server string, t Target) {
 	t = c.target()
+	if t != c.targeted {
+		c.targeted, c.targetedAt = t, now
+	}
 	if t.Number == 0 {
 		return "", t
 	}
-	may := func(name string) bool {
-		a := c.agents[name]
-		switch {
-		case a == nil || !a.alive(now) || !a.ask.Candidate || a.ask.Runs == "" || a.has(t) || a.ask.Staged < t.Number:
-			return false
-		case now.Sub(a.failed) < retryTime && a.refused == t.Number:
-			return false
-		}
-		return true
+	lacks := func(a *asker) bool {
+		return a != nil && a.alive(now) && a.ask.Candidate && a.ask.Runs != "" && !a.has(t)
 	}
-	if may(t.Origin) {
-		return t.Origin, t
+	may := func(a *asker) bool {
+		return lacks(a) && a.ask.Staged >= t.Number && (a.refused != t.Number || now.Sub(a.failed) >= retryTime)
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.agents)) {
-		if name != c.lease.holder && may(name) {
+	names := slices.Sorted(maps.Keys(c.agents))
+	for _, name := range names {
+		if a := c.agents[name]; may(a) && !c.up(now, name) && a.ask.Release != 0 {
 			return name, t
 		}
 	}
-	if may(c.lease.holder) {
+	if origin := c.agents[t.Origin]; !t.InMemory && lacks(origin) && origin.refused != t.Number {
+		if !may(origin) {
+			return "", t // its word that it has staged what it made is on its way
+		}
+		return t.Origin, t
+	}
+	waits := false
+	for _, name := range names {
+		a := c.agents[name]
+		if name != c.lease.holder && may(a) {
+			return name, t
+		}
+		waits = waits || name != c.lease.holder && lacks(a) && a.refused != t.Number
+	}
+	if may(c.agents[c.lease.holder]) && (!waits || now.Sub(c.targetedAt) >= stageTime) {
 		return c.lease.holder, t
 	}
 	return "", t
@@ -137,6 +153,7 @@ func (r *round) release(ctx context.Context, server string, t Target) error {
 		return nil
 	}
 	var err error
+	r.wellLimit = releaseTime
 	if server == holder {
 		err = r.move(ctx, server, server)
 	} else {

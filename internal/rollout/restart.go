@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -147,7 +148,7 @@ func (c *Coordinator) born(now time.Time, without string) time.Time {
 func (r *round) well(ctx context.Context, server string) error {
 	r.change(func(o *Orders) { delete(o.Out, server) })
 	var since time.Time
-	return r.until(ctx, startTime, "server "+server+" to be well", func(now time.Time) bool {
+	return r.until(ctx, cmp.Or(r.wellLimit, startTime), "server "+server+" to be well", func(now time.Time) bool {
 		switch {
 		case !r.c.up(now, server):
 			since = time.Time{}

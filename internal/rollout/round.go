@@ -39,6 +39,8 @@ type round struct {
 	// acted: a process is being stopped or started, which does not end when a booster
 	// does not confirm its orders.
 	acted bool
+	// wellLimit bounds waiting for a server that was started; 0 is startTime.
+	wellLimit time.Duration
 	// yields reports whether something else comes first; nil: nothing does.
 	yields func(now time.Time) bool
 }

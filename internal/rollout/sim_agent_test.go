@@ -24,6 +24,9 @@ type simAgent struct {
 	delay    time.Duration
 	changed  bool
 	release  uint64
+	staged   uint64
+	trouble  string
+	applying time.Time // until when it applies a release
 }
 
 type heard struct {
@@ -49,6 +52,7 @@ func (a *simAgent) restart() {
 	a.stop()
 	b := newSimAgent(a.s)
 	b.marks = a.marks
+	b.release, b.staged = a.release, a.staged
 	if p := a.s.proc; p != nil && p.lead {
 		b.tenant.Resume(p.grant, p.deadline.Add(-GuardTime))
 		b.started = p.grant
@@ -89,7 +93,10 @@ func (a *simAgent) run(ctx context.Context) {
 
 // says is what the agent tells. The caller holds w.mu.
 func (a *simAgent) says(now time.Time) Ask {
-	ask := Ask{Server: a.s.name, Candidate: true, Release: a.release}
+	ask := Ask{Server: a.s.name, Candidate: true, Release: a.release, Staged: a.staged, Trouble: a.trouble}
+	if a.release != 0 {
+		ask.ReleaseHash = a.s.w.releases.hash(a.release)
+	}
 	if p := a.s.proc; p != nil {
 		ask.Runs, ask.Age, ask.Epoch = Follower, now.Sub(p.born), p.epoch
 		if p.lead {
@@ -163,6 +170,10 @@ func (a *simAgent) act() {
 		a.changed = true
 		return
 	}
+	if p == nil && want.Apply != 0 && want.Apply != a.release && a.trouble == "" {
+		a.apply(want.Apply)
+		return
+	}
 	switch {
 	case p == nil && now.Before(a.retry):
 	case p == nil && want.Part == Lead:
@@ -179,6 +190,23 @@ func (a *simAgent) act() {
 		s.w.planned(s)
 		a.order = want.Restart
 		a.halt(p, 3*time.Second)
+	}
+}
+
+// apply takes a second, and may fail.
+func (a *simAgent) apply(n uint64) {
+	w := a.s.w
+	switch {
+	case a.applying.IsZero():
+		a.applying = time.Now().Add(time.Second)
+	case time.Now().After(a.applying):
+		a.applying, a.changed = time.Time{}, true
+		if w.releases.unfit[n] {
+			a.trouble = "the disk is full"
+			return
+		}
+		w.note("%s applies release %d", a.s.name, n)
+		a.release = n
 	}
 }
 

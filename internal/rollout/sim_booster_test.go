@@ -78,6 +78,7 @@ func (b *simBooster) start() {
 		},
 		FixedLead: func() string { return "" },
 		Strangers: func() bool { return false },
+		Releases:  w.releases,
 		Logger:    w.log.With("booster", b.name),
 	})
 	if err != nil {

@@ -30,6 +30,7 @@ type process struct {
 	deadline time.Time // the guard's
 	ended    chan struct{}
 	mine     map[*ticket]bool // in its queue
+	release  uint64
 }
 
 // item is a row of the journal.
@@ -62,7 +63,7 @@ func (w *world) addServer(name string) *simServer {
 
 // up reports whether the health checks say so.
 func (s *simServer) up() bool {
-	return !s.gone && s.proc != nil && !s.hangs && !time.Now().Before(s.proc.ready)
+	return !s.gone && s.proc != nil && !s.hangs && !s.w.releases.bad[s.proc.release] && !time.Now().Before(s.proc.ready)
 }
 
 // begin starts a process. The caller holds w.mu, here and below.
@@ -78,6 +79,7 @@ func (s *simServer) begin(lead bool, grant uint64, until time.Time) *process {
 	p := &process{
 		s: s, lead: lead, grant: grant, born: now, ready: now.Add(w.boot + time.Second), stale: w.dbDown,
 		epoch: EpochOf(s.agent.marks.values()), deadline: until.Add(GuardTime), ended: make(chan struct{}), mine: make(map[*ticket]bool),
+		release: s.agent.release,
 	}
 	s.proc = p
 	s.starts++

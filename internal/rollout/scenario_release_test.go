@@ -1,0 +1,114 @@
+package rollout
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRelease: one server at a time, the origin first and the lead last, and tickets go
+// on.
+func TestRelease(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		stop := w.load(200*time.Millisecond, second)
+		w.do(func() { w.releases.publish("s2", false) })
+		var order []string
+		w.until(3*time.Minute, "all have it", func() bool {
+			for _, s := range w.servers {
+				if s.agent.release == 1 && !strings.Contains(strings.Join(order, " "), s.name) {
+					order = append(order, s.name)
+				}
+			}
+			return w.releases.allHave()
+		})
+		stop()
+		w.settled(30 * second)
+		if got := strings.Join(order, " "); got != "s2 s3 s1" {
+			t.Errorf("the order was %s", got)
+		}
+		w.do(func() {
+			for name, n := range w.starts() {
+				if n != 2 {
+					w.problem("%s was started %d times", name, n)
+				}
+			}
+			for _, t := range w.tickets {
+				if len(t.runs) != len(t.steps) {
+					w.problem("ticket %d was interrupted", t.id)
+				}
+			}
+		})
+	})
+}
+
+// TestDeploy: what OMFLOW has deployed itself is in its process already.
+func TestDeploy(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.do(func() {
+			w.releases.publish("s1", true)
+		})
+		w.control()
+		w.until(2*time.Minute, "all have it", w.releases.allHave)
+		w.until(2*time.Minute, "all are fresh", w.fresh)
+		w.do(func() {
+			if n := w.starts(); n["s1"] != 1 || n["s2"] != 2 || n["s3"] != 2 {
+				w.problem("files and restart were to be one step, and the lead to be left alone: starts %v", n)
+			}
+		})
+	})
+}
+
+// TestBadRelease: it stops at the first server, and what was before comes back there.
+func TestBadRelease(t *testing.T) {
+	for name, bad := range map[string]func(*simReleases){
+		"a server does not come up with it": func(r *simReleases) { r.bad[1] = true },
+		"it can't be applied":               func(r *simReleases) { r.unfit[1] = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, 2, 3, 1, func(w *world) {
+				w.until(10*second, "all are up", w.atRest)
+				w.faulty = true
+				w.do(func() {
+					bad(w.releases)
+					w.releases.publish("s2", false)
+				})
+				w.until(3*time.Minute, "it is taken back", func() bool { return w.releases.target.Number == 2 })
+				w.until(3*time.Minute, "all have what was before", w.releases.allHave)
+				w.do(func() {
+					if len(w.releases.failed) != 1 || !strings.HasPrefix(w.releases.failed[0], "1 on s2: ") {
+						w.problem("failures: %q", w.releases.failed)
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestReleaseIsContinued: the booster that leads dies in the middle.
+func TestReleaseIsContinued(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.faulty = true
+		w.do(func() { w.releases.publish("s2", false) })
+		w.until(time.Minute, "the first is being restarted", func() bool { return w.server("s2").proc == nil })
+		w.do(func() { w.boosters[0].kill() })
+		w.until(5*time.Minute, "all have it", w.releases.allHave)
+	})
+}
+
+// TestColdStartWithARelease: servers that were off get it before they are started.
+func TestColdStartWithARelease(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.do(func() { w.releases.publish("s2", false) })
+		w.until(time.Minute, "all have it", w.releases.allHave)
+		w.do(func() {
+			for name, n := range w.starts() {
+				if n != 1 {
+					w.problem("%s was started %d times", name, n)
+				}
+			}
+		})
+	})
+}
