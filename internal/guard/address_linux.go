@@ -151,13 +151,26 @@ func (a *Address) Extend(until time.Duration) error {
 	}
 	b := make([]byte, 8)
 	binary.LittleEndian.PutUint64(b, uint64(until))
-	// Never waits: a guard that does not read guards nothing.
-	_ = a.pipe.SetWriteDeadline(time.Now().Add(time.Millisecond))
-	if _, err := a.pipe.Write(b); err != nil {
+	if err := send(a.pipe, b); err != nil {
 		return fmt.Errorf("extend address guard: %w: %w", ErrNoGuard, err)
 	}
 	a.last = until
 	return nil
+}
+
+// send never waits: a guard that does not read guards nothing. A deadline of
+// the file's would strike a writer that had to wait for a processor too.
+func send(pipe *os.File, b []byte) error {
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = conn.Write(func(fd uintptr) bool {
+		_, failed = unix.Write(int(fd), b)
+		return !errors.Is(failed, unix.EINTR)
+	})
+	return errors.Join(err, failed)
 }
 
 // Close ends the guard, which takes the address off if it is still held, and
