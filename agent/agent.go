@@ -73,6 +73,11 @@ type Agent struct {
 	// settings, without home none. Placeholders are allowed.
 	Database string `json:"database,omitempty"`
 
+	// A folder that is kept the same on all servers, such as OMFLOW Server's code. What
+	// is changed in it on one of them is brought to the others, one at a time, with a
+	// restart of each. Default: none is.
+	Patch *Patch `json:"patch,omitempty"`
+
 	// How long the server may take to end after it was asked to, before it is
 	// killed. Default: 40s.
 	StopGrace caddy.Duration `json:"stop_grace,omitempty"`
@@ -135,6 +140,11 @@ func (a *Agent) Provision(ctx caddy.Context) error {
 		}
 	}
 	a.Database = caddy.NewReplacer().ReplaceKnown(a.Database, "")
+	if a.Patch != nil {
+		if err := a.Patch.provision(a.Home); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
+	}
 	a.checks = a.Health.Config(a.Home != "")
 	return nil
 }
@@ -170,6 +180,11 @@ func (a *Agent) Validate() error {
 	}
 	if a.Database == databaseSettings && a.Home == "" {
 		return errors.New("agent: database settings needs home, the OMFLOW Server's folder: write it, or the database's URL, or none")
+	}
+	if a.Patch != nil {
+		if err := a.Patch.validate(a.Home, a.Run); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
 	}
 	if a.StopGrace < 0 {
 		return fmt.Errorf("agent: stop_grace %s is negative: write a duration such as 40s", time.Duration(a.StopGrace))
@@ -222,9 +237,11 @@ func (a *Agent) settings(to cluster, name string) *settings {
 		report:  gossip.Report{Server: name, Address: a.Server, Capacity: a.Capacity, Weight: a.Weight},
 		checks:  a.checks,
 		startup: startup,
+		patch:   a.Patch,
 		to:      to,
 		log:     a.log,
 	}
+	s.openPatch = openMember
 	if a.Health != nil {
 		s.health = *a.Health
 	}

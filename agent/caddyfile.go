@@ -8,12 +8,12 @@ import (
 
 var (
 	options = []string{
-		"home", "server", "run", "lead_env", "python", "stop_grace", "capacity", "weight", "health", "database",
+		"home", "server", "run", "lead_env", "python", "stop_grace", "capacity", "weight", "health", "database", "patch",
 	}
 
 	// laterOptions belong to the agent block but have nothing behind them yet.
 	// To accept them would promise what does not happen.
-	laterOptions = []string{"patch", "replicate"}
+	laterOptions = []string{"replicate"}
 )
 
 // UnmarshalCaddyfile sets up the agent from its block:
@@ -36,6 +36,15 @@ var (
 //			rise     <n>
 //		}
 //		database settings|none|<url>
+//		patch [<folder>] {
+//			include    <glob>...
+//			exclude    <glob>...
+//			settle     <duration>
+//			max_settle <duration>
+//			on_change  restart|refresh|none|run <command> <args...>
+//			approve    auto|manual
+//			keep       <n>
+//		}
 //	}
 //
 // Each option may be given once.
@@ -44,7 +53,7 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("agent takes no arguments, only a block: move %q into it", d.Val())
 	}
-	return caddyconf.Options(d, "agent", options, nil, laterOptions, func(option string) error {
+	return caddyconf.Options(d, "agent", options, []string{"patch"}, laterOptions, func(option string) error {
 		switch option {
 		case "home":
 			return caddyconf.Word(d, &a.Home)
@@ -73,6 +82,12 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.WrapErr(err)
 			}
 			return nil
+		case "patch":
+			if a.Patch != nil {
+				return d.Err("there is one patch folder for now: patch is given twice")
+			}
+			a.Patch = new(Patch)
+			return a.Patch.UnmarshalCaddyfile(d)
 		case "stop_grace":
 			return caddyconf.Duration(d, &a.StopGrace)
 		case "capacity":

@@ -30,16 +30,30 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 					fall     5
 					rise     1
 				}
+				patch /srv/app {
+					include    *.py templates/
+					include    /LICENSE
+					exclude    local/
+					settle     1s
+					max_settle 1m
+					on_change  run systemctl reload omflow
+					approve    manual
+					keep       5
+				}
 			}`, `{"home":"/opt/omflow","server":"10.0.0.21:8000",
 				"run":["gunicorn","--bind","0.0.0.0:8000","omflow.wsgi"],
 				"lead_env":["RUN_MAIN=true","OTHER=1"],"python":"python3.12",
 				"database":"postgres://omflow@10.0.0.5/omflow",
+				"patch":{"folder":"/srv/app","include":["*.py","templates/","/LICENSE"],"exclude":["local/"],
+				"settle":1000000000,"max_settle":60000000000,"on_change":"run","on_change_run":["systemctl","reload","omflow"],
+				"approve":"manual","keep":5},
 				"stop_grace":60000000000,"capacity":4,"weight":50,
 				"health":{"live":"/live","ready":"/ready","ready_expect":"all is well",
 				"interval":500000000,"timeout":1000000000,"fall":5,"rise":1}}`},
 		"options after a health block": {"agent {\nhealth {\nlive /\n}\nserver s1.internal:80\n}",
 			`{"server":"s1.internal:80","health":{"live":"/"}}`},
-		"IPv6": {"agent {\nserver [fd00::21]:8000\n}", `{"server":"[fd00::21]:8000"}`},
+		"a patch folder": {"agent {\npatch\n}", `{"patch":{}}`},
+		"IPv6":           {"agent {\nserver [fd00::21]:8000\n}", `{"server":"[fd00::21]:8000"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var a Agent
@@ -102,7 +116,20 @@ func TestUnmarshalCaddyfileRefuses(t *testing.T) {
 		"agent {\ndatabase\n}":                         "database needs a value",
 		"agent {\ndatabase sqlite:///x\n}":             "database: ",
 		"agent {\ndatabase omflow\n}":                  "database: ",
-		"agent {\npatch {\n}\n}":                       "patch is not available in this version yet: remove it",
+		"agent {\npatch /a /b\n}":                      "patch takes no more than that",
+		"agent {\npatch {\n}\npatch /b\n}":             "one patch folder for now: patch is given twice@4",
+		"agent {\npatch {\nwatch /b\n}\n}":             `unknown option "watch" in patch: write one of include@3`,
+		"agent {\npatch {\ninclude\n}\n}":              "include needs patterns",
+		"agent {\npatch {\nexclude a[\n}\n}":           "exclude: ",
+		"agent {\npatch {\nexclude ../a\n}\n}":         "exclude: ",
+		"agent {\npatch {\nsettle 0s\n}\n}":            "settle \"0s\": write a duration",
+		"agent {\npatch {\nmax_settle x\n}\n}":         "max_settle \"x\": write a duration",
+		"agent {\npatch {\non_change\n}\n}":            "on_change needs restart",
+		"agent {\npatch {\non_change reload\n}\n}":     `on_change "reload": write restart@3`,
+		"agent {\npatch {\non_change run\n}\n}":        "on_change run needs a command",
+		"agent {\npatch {\non_change none x\n}\n}":     `on_change none takes no command: remove "x"`,
+		"agent {\npatch {\napprove yes\n}\n}":          `approve "yes": write auto or manual`,
+		"agent {\npatch {\nkeep 0\n}\n}":               "write a number from 1 to 1000",
 		"agent {\nreplicate uploads\n}":                "replicate is not available in this version yet",
 	} {
 		var a Agent

@@ -3,10 +3,15 @@ package agent
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/pair"
+	"github.com/omflow/booster/internal/patch"
+	releases "github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/rollout/api"
 )
@@ -22,6 +27,8 @@ type cluster interface {
 	Witness(ctx context.Context, agents []string) (reached, hears int)
 	// Epoch is the control epoch as this node knows it.
 	Epoch() rollout.Epoch
+	// Releases are the other nodes, for a folder that is kept the same.
+	Releases() patch.Peers
 }
 
 // member is the cluster as its node gives it.
@@ -102,5 +109,11 @@ func (m member) Epoch() rollout.Epoch { return rollout.EpochOf(m.Marks()) }
 
 // serve answers what other nodes ask of a runner.
 func (m member) serve(r *runner) {
-	m.SetHandler(api.AgentHandler(r))
+	mux := http.NewServeMux()
+	mux.Handle("/", api.AgentHandler(r))
+	mux.HandleFunc(releases.Prefix, r.serveReleases)
+	m.SetHandler(mux)
+	m.HandlePackets(pair.PacketKind, func(from netip.AddrPort, b []byte) {
+		r.witness.Receive(b, func(answer []byte) error { return m.SendPacketTo(from, pair.PacketKind, answer) })
+	})
 }

@@ -250,4 +250,6 @@ func (m *monitor) stale() bool {
 }
 
 // gate says why the server can't be started yet, or "".
-func (m *monitor) gate() string { return m.data.why() }
+func (m *monitor) gate() string {
+	return cmp.Or(m.data.why(), m.patchGate())
+}

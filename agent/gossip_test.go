@@ -11,7 +11,7 @@ import (
 	"github.com/omflow/booster/internal/trust"
 )
 
-func node(t *testing.T, kind, name string, join ...string) *gossip.Node {
+func node(t testing.TB, kind, name string, join ...string) *gossip.Node {
 	t.Helper()
 	n, err := gossip.New(gossip.Config{
 		Name: name, Kind: kind, Listen: "127.0.0.1:0", Advertise: "127.0.0.1:0", Join: join,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/omflow/booster/gossip"
@@ -37,9 +39,12 @@ type monitor struct {
 	stopChecks context.CancelFunc
 	checked    time.Time // start of the process that is asked; zero: not ours
 
-	part   *part // nil for a server that is no OMFLOW Server
+	part   *part // nil for a server that no booster is asked about
 	silent bool  // no booster answers
 	data   *data // nil for a server whose database is not looked at
+
+	patch    *patching                     // nil for a server without a patch folder
+	releases *atomic.Pointer[http.Handler] // answers for patch
 
 	told gossip.Report
 	to   cluster
@@ -66,6 +71,8 @@ func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
 			m.ask(ctx)
 		case status := <-m.data.changed():
 			m.database(status)
+		case <-m.patchNews():
+			m.askNow()
 		case f := <-ask:
 			f(m)
 		case <-before:
@@ -80,7 +87,10 @@ func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
 			m.observe(status)
 		case <-m.acting:
 			m.acting = nil
-			m.observe(m.sup.State()) // before anything is decided on what was
+			m.hear() // what came of it
+			if m.sup != nil {
+				m.observe(m.sup.State()) // before anything is decided on what was
+			}
 		case status, ok := <-m.results:
 			if ok {
 				m.checks = status
@@ -101,10 +111,13 @@ func (m *monitor) apply(s *settings) error {
 			return err
 		}
 	}
+	if err := m.setPatch(former, s); err != nil {
+		return err
+	}
 	m.cur, m.log = s, s.log.With("server", m.name)
-	if s.home != "" && m.part == nil {
+	if (s.home != "" || s.patch != nil) && m.part == nil {
 		m.part = newPart()
-		if m.runs() {
+		if m.runs() && s.home != "" {
 			m.openGuard()
 		}
 	}
@@ -252,11 +265,13 @@ func (m *monitor) endChecks() {
 
 // act does what the process needs, one thing at a time.
 func (m *monitor) act(ctx context.Context) {
-	if m.sup == nil || m.acting != nil || len(m.before) > 0 {
+	if m.acting != nil || len(m.before) > 0 {
 		return
 	}
 	if !m.runs() {
-		if m.process.State != supervise.Stopped {
+		if m.sup == nil || m.process.State == supervise.Stopped {
+			m.applyElsewhere(ctx)
+		} else {
 			m.log.Info("server is stopped: the configuration has no command for it any more")
 			m.do("stop", func() error { return m.sup.Stop(ctx) })
 		}
@@ -314,6 +329,9 @@ func (m *monitor) report() {
 		r.Lead = m.part.as == rollout.Lead
 		r.Control = string(m.part.epoch)
 	}
+	if m.patch != nil {
+		r.Release = m.patch.State().Applied.Number
+	}
 	r.Database = m.data.state()
 	r.Live, r.Ready = m.checks.Live == health.Up, m.checks.Ready == health.Up
 	m.tell(r)
@@ -347,6 +365,7 @@ func (m *monitor) close() error {
 	}
 	m.endChecks()
 	defer m.data.close()
+	defer m.endPatch()
 	if m.part != nil {
 		m.part.timer.Stop()
 	}

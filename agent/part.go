@@ -49,13 +49,14 @@ func newPart() *part {
 func (m *monitor) question(now time.Time) rollout.Ask {
 	p := m.part
 	ask := rollout.Ask{
-		Server: m.name, Candidate: m.runs(), Runs: p.as, Epoch: p.epoch,
+		Server: m.name, Candidate: m.runs() && m.cur.home != "", Runs: p.as, Epoch: p.epoch,
 		Failed: m.process.State == supervise.Fatal, Stale: m.stale(),
 	}
 	if p.as != "" && m.process.PID != 0 {
 		ask.Age = max(0, now.Sub(m.process.Since))
 	}
 	p.tenant.Fill(now, &ask)
+	m.fillPatch(&ask)
 	return ask
 }
 
@@ -105,6 +106,7 @@ func (m *monitor) answered(sent time.Time, answer rollout.Answer, err error) {
 			m.log.Info("the active booster answers again")
 		}
 		p.tenant.Answered(sent, answer)
+		m.patchHeard(time.Now(), answer)
 	}
 	m.askNext(time.Now())
 }
@@ -140,6 +142,14 @@ func (m *monitor) play(ctx context.Context) {
 		p.as = ""
 		p.epoch = m.to.Epoch()
 	}
+	if number := m.toApply(now, want); number != 0 && m.patchGate() == "" {
+		if m.process.State == supervise.Backoff {
+			m.do("stop", func() error { return m.sup.Stop(ctx) }) // it must not start meanwhile
+		} else {
+			m.applyStopped(ctx, number)
+		}
+		return
+	}
 	if reason := m.gate(); reason != "" {
 		return
 	}
@@ -156,6 +166,7 @@ func (m *monitor) play(ctx context.Context) {
 // playOn brings a process that runs in line.
 func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 	p := m.part
+	now := time.Now()
 	hangs, why := hung(m.process, m.checks, m.cur.checks.Live != nil)
 	switch {
 	case p.as == rollout.Lead && want.Part != rollout.Lead:
@@ -184,10 +195,14 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 			grace = idleGrace
 		}
 		p.order = want.Restart
+		if number := m.toApply(now, want); number != 0 {
+			m.applyRunning(ctx, want.Restart, number, grace)
+			return
+		}
 		p.epoch = m.to.Epoch()
 		m.log.Info("server is restarted: a booster asks for it")
 		m.do("restart", func() error { return m.sup.Replace(ctx, grace, "a booster asks for a restart") })
-	case want.Restart != 0:
+	case want.Restart != 0 && want.Restart <= p.order:
 		p.tenant.Restarted(want.Restart)
 		m.askNow()
 	case m.outdated:

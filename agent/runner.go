@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,6 +17,7 @@ import (
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/caddyconf"
 	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/pair"
 	"github.com/omflow/booster/internal/rollout"
 )
 
@@ -38,8 +41,11 @@ type settings struct {
 	// database is where the server's database is, nil when it is not looked at.
 	database *source
 	backoff  time.Duration // between quick exits; tests only, 0 is supervise's default
-	to       cluster
-	log      *slog.Logger
+	// patch is the folder that is kept the same on all servers, nil when there is none.
+	patch     *Patch
+	openPatch openPatch
+	to        cluster
+	log       *slog.Logger
 }
 
 // sameChecks tells whether what is asked, and whom, is the same.
@@ -56,6 +62,11 @@ type runner struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the monitor has ended
 	err    error         // of the end; read after done
+
+	// witness tells the boosters which of them it hears as the active one.
+	witness *pair.Witness
+	// releases answers for the patch folder; nil while there is none.
+	releases atomic.Pointer[http.Handler]
 
 	mu     sync.Mutex
 	wanted []*settings // the last is in force
@@ -74,7 +85,7 @@ func begin(stateDir, name string, s *settings) (*lease, error) {
 	l := &lease{key: stateDir + "\x00" + name, s: s}
 	before := predecessors(l.key, s.server)
 	value, _, err := runners.LoadOrNew(l.key, func() (caddy.Destructor, error) {
-		return newRunner(filepath.Join(stateDir, "servers", name), name, s.server, before), nil
+		return newRunner(filepath.Join(stateDir, "servers", name), name, s.server, before)
 	})
 	if err != nil {
 		return nil, err
@@ -110,18 +121,22 @@ func predecessors(key, server string) (ends []<-chan struct{}) {
 	return ends
 }
 
-func newRunner(dir, name, server string, before []<-chan struct{}) *runner {
+func newRunner(dir, name, server string, before []<-chan struct{}) (*runner, error) {
+	witness, err := pair.NewWitness(pair.WitnessConfig{Name: name})
+	if err != nil {
+		return nil, fmt.Errorf("make witness: %w", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runner{
-		name: name, server: server,
+		name: name, server: server, witness: witness,
 		ask: make(chan func(*monitor)), cancel: cancel, done: make(chan struct{}),
 	}
-	m := &monitor{name: name, dir: dir, before: before}
+	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases}
 	go func() {
 		defer close(r.done)
 		r.err = m.run(ctx, r.ask)
 	}()
-	return r
+	return r, nil
 }
 
 // use adds settings and puts them in force.
@@ -185,6 +200,16 @@ func (r *runner) Journal(ctx context.Context) (rows []rollout.Row, more bool, er
 func (r *runner) Hears() (hears bool) {
 	r.look(func(m *monitor) { hears = m.part != nil && m.part.tenant.Hears(time.Now()) })
 	return hears
+}
+
+// serveReleases answers what other nodes ask of the patch folder.
+func (r *runner) serveReleases(w http.ResponseWriter, req *http.Request) {
+	h := r.releases.Load()
+	if h == nil {
+		http.Error(w, "this agent has no patch folder", http.StatusNotFound)
+		return
+	}
+	(*h).ServeHTTP(w, req)
 }
 
 // Destruct stops the server and returns when it is gone. Caddy's pool calls it

@@ -27,6 +27,11 @@ const adminBase = "/omflow/"
 //	GET  /omflow/servers
 //	POST /omflow/servers/<name>/drain|resume|maintenance
 //	POST /omflow/servers/<name>/lead[?gone=true]
+//	GET  /omflow/releases
+//	GET  /omflow/releases/<number>
+//	POST /omflow/releases/<number>/approve|rollback
+//	POST /omflow/releases/publish
+//	POST /omflow/failover
 //
 // It answers for the configuration that is in force when it is asked. Caddy makes
 // the admin endpoint of a new configuration before it knows whether that works,
@@ -77,6 +82,10 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		return app.serveLead(w, r, path[1])
 	case len(path) == 3 && path[0] == "servers":
 		return app.serveMark(w, r, path[1], path[2])
+	case len(path) == 1 && path[0] == "failover":
+		return app.serveFailover(w, r)
+	case path[0] == "releases":
+		return app.serveReleases(w, r, path[1:])
 	}
 	return apiError(http.StatusNotFound, "there is no %s", r.URL.Path)
 }

@@ -12,12 +12,15 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
+	"github.com/omflow/booster/internal/pair"
+	"github.com/omflow/booster/internal/pair/vip"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -78,9 +81,25 @@ type App struct {
 
 // Booster is what only a booster has.
 type Booster struct {
-	// primary or secondary. One booster alone needs none. Without other
-	// arrangement the secondary calls itself active only while it sees no primary.
+	// primary or secondary. One booster alone needs none. All options of this block are
+	// read when the process starts.
 	Role string `json:"role,omitempty"`
+
+	// An address that is on this machine while this booster is the active one, with the
+	// length of its network, as in 10.0.0.10/24. It needs Linux, and the capabilities
+	// CAP_NET_ADMIN and CAP_NET_RAW. Default: none.
+	VirtualIP string `json:"virtual_ip,omitempty"`
+
+	// The network interface that the virtual IP is put on. Required with it.
+	Interface string `json:"interface,omitempty"`
+
+	// How long the active booster may not be heard before the other takes over. The
+	// longer one of the two counts. Default: 250ms.
+	FailoverAfter caddy.Duration `json:"failover_after,omitempty"`
+
+	// How long the primary must be well before it takes its place back; negative:
+	// never. Default: 5s.
+	Preempt *caddy.Duration `json:"preempt,omitempty"`
 }
 
 // defaultListen has gossip.DefaultPort.
@@ -148,6 +167,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if a.AgentRaw == nil {
+		if err := registerReleases(ctx.GetMetricsRegistry()); err != nil {
+			return fmt.Errorf("omflow: %w", err)
+		}
 		return nil
 	}
 	mod, err := ctx.LoadModuleByID("omflow.agent", a.AgentRaw)
@@ -218,6 +240,9 @@ func (a *App) Validate() error {
 			return fmt.Errorf("omflow: booster: role %q: write primary or secondary", a.Booster.Role)
 		}
 	}
+	if err := a.Booster.validate(); err != nil {
+		return fmt.Errorf("omflow: booster: %w", err)
+	}
 	if err := a.nodeConfig().Validate(); err != nil {
 		return fmt.Errorf("omflow: %w", err)
 	}
@@ -234,6 +259,24 @@ func (a *App) roleMissing() error {
 		if other != a.Advertise && other != cmp.Or(a.Listen, defaultListen) {
 			return fmt.Errorf("join names another booster, %s, so each of the two needs its role: add a booster block with `role primary` to one of them, and one with `role secondary` to the other", other)
 		}
+	}
+	return nil
+}
+
+// validate refuses what cannot work, and says what to write instead.
+func (b *Booster) validate() error {
+	switch {
+	case b == nil:
+		return nil
+	case b.Role == "" && (b.VirtualIP != "" || b.FailoverAfter != 0 || b.Preempt != nil):
+		return errors.New("virtual_ip, failover_after and preempt are for a pair: write `role primary` or `role secondary`, too")
+	case b.FailoverAfter != 0 && (time.Duration(b.FailoverAfter) < pair.MinFailover || time.Duration(b.FailoverAfter) > pair.MaxFailover):
+		return fmt.Errorf("failover_after %s: write a duration from %s to %s", time.Duration(b.FailoverAfter), pair.MinFailover, pair.MaxFailover)
+	case b.VirtualIP == "":
+		return nil
+	}
+	if _, err := vip.Parse(b.VirtualIP, b.Interface); err != nil {
+		return fmt.Errorf("virtual_ip: %w", err)
 	}
 	return nil
 }
@@ -259,11 +302,7 @@ func (a *App) Start() error {
 
 func (a *App) start() error {
 	if a.configured {
-		cfg := nodeConfig{gossip: a.nodeConfig()}
-		if a.Booster != nil {
-			cfg.role = a.Booster.Role
-		}
-		use, err := useNode(cfg)
+		use, err := useNode(nodeConfig{gossip: a.nodeConfig(), pair: a.pairConfig()})
 		if err != nil {
 			return err
 		}
@@ -301,8 +340,10 @@ func (a *App) active() bool {
 	if !a.configured {
 		return true
 	}
-	node := runningNode()
-	return node != nil && node.active()
+	if node := runningNode(); node != nil {
+		return node.active()
+	}
+	return a.Booster == nil || a.Booster.Role == ""
 }
 
 // controlled notes that a control request was carried out, or may have been: the

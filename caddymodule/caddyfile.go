@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/caddyconf"
+	"github.com/omflow/booster/internal/pair/vip"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -21,11 +23,7 @@ func init() {
 
 var (
 	appOptions     = []string{"name", "listen", "advertise", "key", "join", "state_dir", "booster", "agent"}
-	boosterOptions = []string{"role"}
-
-	// Options that are designed and not there yet. To accept them would promise
-	// what does not happen.
-	boosterLater = []string{"virtual_ip", "failover_after", "preempt"}
+	boosterOptions = []string{"role", "virtual_ip", "failover_after", "preempt"}
 )
 
 // parseApp reads the global omflow block.
@@ -151,15 +149,50 @@ func (a *App) unmarshalBooster(d *caddyfile.Dispenser) error {
 		return err
 	}
 	a.Booster = new(Booster)
-	return caddyconf.Options(d, "booster", boosterOptions, nil, boosterLater, func(string) error {
-		if err := caddyconf.Word(d, &a.Booster.Role); err != nil {
+	b := a.Booster
+	return caddyconf.Options(d, "booster", boosterOptions, nil, nil, func(option string) error {
+		switch option {
+		case "virtual_ip":
+			args := d.RemainingArgs()
+			if len(args) != 2 {
+				return d.Err("virtual_ip needs an address with the length of its network, and an interface, as in `virtual_ip 10.0.0.10/24 eth0`")
+			}
+			b.VirtualIP, b.Interface = args[0], args[1]
+			if _, err := vip.Parse(b.VirtualIP, b.Interface); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
+		case "failover_after":
+			return caddyconf.Duration(d, &b.FailoverAfter)
+		case "preempt":
+			return unmarshalPreempt(d, b)
+		}
+		if err := caddyconf.Word(d, &b.Role); err != nil {
 			return err
 		}
-		if r := a.Booster.Role; r != rolePrimary && r != roleSecondary {
-			return d.Errf("role %q: write primary or secondary", r)
+		if b.Role != rolePrimary && b.Role != roleSecondary {
+			return d.Errf("role %q: write primary or secondary", b.Role)
 		}
 		return nil
 	})
+}
+
+func unmarshalPreempt(d *caddyfile.Dispenser, b *Booster) error {
+	var word string
+	if err := caddyconf.Word(d, &word); err != nil {
+		return err
+	}
+	never := caddy.Duration(-1)
+	if b.Preempt = &never; word == "off" {
+		return nil
+	}
+	wait, err := caddy.ParseDuration(word)
+	if err != nil || wait < 0 {
+		return d.Errf("preempt %q: write a duration such as 5s, or off", word)
+	}
+	after := caddy.Duration(wait)
+	b.Preempt = &after
+	return nil
 }
 
 func (a *App) unmarshalAgent(d *caddyfile.Dispenser) error {

@@ -129,7 +129,7 @@ func TestStatusFields(t *testing.T) {
 		if err := b.api(http.MethodGet, "/omflow/status", &text); err != nil {
 			return err
 		}
-		return whether(strings.Contains(text, `"peer":"booster-b","peer_state":"alive"`))
+		return whether(strings.Contains(text, `"peer":"booster-b","peer_state":"alive"`) && strings.Contains(text, `"state":"active"`))
 	})
 	var status map[string]any
 	if err := json.Unmarshal([]byte(text), &status); err != nil {
@@ -140,11 +140,14 @@ func TestStatusFields(t *testing.T) {
 		got  map[string]any
 		want []string
 	}{
-		"status": {status, []string{"node", "version", "pair", "servers", "queue", "members"}},
-		"pair":   {status["pair"].(map[string]any), []string{"role", "state", "peer", "peer_state"}},
+		"status": {status, []string{"node", "version", "pair", "servers", "queue", "members", "lead", "releases"}},
+		"pair":   {status["pair"].(map[string]any), []string{"role", "state", "term", "peer", "peer_state"}},
 		"server": {one(status["servers"]), []string{
 			"name", "address", "state", "reason", "agent", "lead", "in_flight", "capacity", "weight", "sessions", "release",
-			"database", "pool", "flow_share", "latency_ms", "connections", "idle_connections",
+			"database", "pool", "flow_share", "latency_ms", "connections", "idle_connections", "repairs_off",
+		}},
+		"releases": {status["releases"].(map[string]any), []string{
+			"head", "target", "rollout", "waiting", "quarantined", "pending", "conflicts",
 		}},
 		"queue":  {status["queue"].(map[string]any), []string{"session", "flow", "control", "file", "static"}},
 		"member": {one(status["members"]), []string{"name", "kind", "address", "state", "version"}},
@@ -165,37 +168,30 @@ func TestStatusFields(t *testing.T) {
 	}
 }
 
-// TestActive: of a pair the primary is the active one, and the secondary while it
-// sees no primary.
+// TestActive: a booster of a pair is the active one when it has looked for the other in
+// vain, and stays so over reloads, which can't change the pair.
 func TestActive(t *testing.T) {
 	b := newBed(t)
 	s1 := newOrigin(t, "s1")
 	address := freeAddress(t)
 	server := fmt.Sprintf("server %s name=s1", s1.address)
 	const question = "/.well-known/omflow/active"
-	b.load(b.cluster(address, "booster {\nrole primary\n}", server))
-	other := peer(t, "booster-b", gossip.KindBooster, address)
-	eventually(t, "the other booster", func() error {
-		s, err := b.status()
-		if err != nil {
-			return err
-		}
-		return whether(s.Pair.PeerState == "alive" && s.Pair.State == "active")
-	})
-	if _, _, err := b.get(question); err != nil {
-		t.Errorf("the primary: %v", err)
-	}
 	secondary := b.cluster(address, "booster {\nrole secondary\n}", server)
 	b.load(secondary)
 	if _, _, err := b.get(question); err == nil || !strings.Contains(err.Error(), "status 503") {
-		t.Errorf("the secondary beside another: %v", err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := other.Leave(ctx); err != nil {
-		t.Fatal(err)
+		t.Errorf("the secondary at first: %v", err)
 	}
 	eventually(t, "the secondary alone", func() error { _, _, err := b.get(question); return err })
+	s, err := b.status()
+	if err != nil || s.Pair.State != "active" || s.Pair.Term == 0 || s.Pair.Term%2 != 0 {
+		t.Errorf("pair %+v, %v", s.Pair, err)
+	}
+	for _, change := range []string{"role primary", "role secondary\npreempt off", "role secondary\nfailover_after 1s"} {
+		err := b.tryLoad(b.cluster(address, "booster {\n"+change+"\n}", server))
+		if err == nil || !strings.Contains(err.Error(), "restart it instead of reloading") {
+			t.Errorf("%q by a reload: %v", change, err)
+		}
+	}
 	// A reload must not make it look inactive for a moment.
 	stop, failed := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -218,9 +214,9 @@ func TestActive(t *testing.T) {
 	waitErr(t, "during reloads", failed)
 }
 
-// TestActiveBeforeStart: a secondary that has not joined yet can't know.
+// TestActiveBeforeStart: one of a pair that has not joined yet can't know.
 func TestActiveBeforeStart(t *testing.T) {
-	for role, want := range map[string]bool{"": true, rolePrimary: true, roleSecondary: false} {
+	for role, want := range map[string]bool{"": true, rolePrimary: false, roleSecondary: false} {
 		a := &App{configured: true, Booster: &Booster{Role: role}}
 		if a.active() != want {
 			t.Errorf("%q is active: %t", role, !want)

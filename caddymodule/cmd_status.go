@@ -100,6 +100,15 @@ func (s Status) print(out io.Writer) error {
 	}
 	if p := s.Pair; p != nil {
 		fmt.Fprintf(&page, ", %s, %s", p.Role, p.State)
+		if p.Term != 0 {
+			fmt.Fprintf(&page, " in term %d", p.Term)
+		}
+		switch {
+		case p.VirtualIPHere:
+			fmt.Fprintf(&page, ", with %s", p.VirtualIP)
+		case p.VirtualIP != "":
+			fmt.Fprintf(&page, ", without %s", p.VirtualIP)
+		}
 		if p.Peer != "" {
 			fmt.Fprintf(&page, "; the other booster is %s, %s", p.Peer, p.PeerState)
 		}
@@ -146,6 +155,9 @@ func (s Status) print(out io.Writer) error {
 	}
 	if s.Lead != nil {
 		s.Lead.print(&page)
+	}
+	if s.Releases != nil {
+		s.Releases.print(&page)
 	}
 	if len(s.Members) > 0 {
 		page.WriteString("\n")

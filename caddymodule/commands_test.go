@@ -47,7 +47,7 @@ const statusTable = `Node booster-a, version v1.2.3, primary, active; the other 
 PROBLEM marks: the folder is full
 
 SERVER  ADDRESS         STATE        AGENT  IN FLIGHT  FLOWS  WEIGHT  SESSIONS  LATENCY  REASON
-s1      10.0.0.21:8000  up           alive  3/8        ≤ 5    100     12        37 ms    -
+s1      10.0.0.21:8000  up (lead)    alive  3/8        ≤ 5    100     12        37 ms    -
 s2      10.0.0.22:8000  down         lost   0/8        ≤ 8    50      0         0 ms     connection refused
 web     10.0.0.31:80    up (backup)  none   1/∞        -      100     1         1 ms     -
 

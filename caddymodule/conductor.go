@@ -13,6 +13,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/fleet"
+	releaseapi "github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/rollout/api"
 )
@@ -24,6 +25,7 @@ type conductor struct {
 	node        *gossip.Node
 	log         *slog.Logger
 	coordinator *rollout.Coordinator
+	releases    *releases
 	cancel      context.CancelFunc
 	running     sync.WaitGroup
 	unsubscribe func()
@@ -36,9 +38,10 @@ type conductor struct {
 	changes  sync.Mutex // of the control epoch, by this booster
 }
 
-// newConductor begins to work. active returns the booster's term and whether it is
-// the active one, alone whether it is the only one that is configured.
-func newConductor(node *gossip.Node, log *slog.Logger, active func() (uint64, bool), alone func() bool) (*conductor, error) {
+// newConductor begins to work, with a folder in stateDir. active returns the booster's
+// term and whether it is the active one, alone whether it is the only one that is
+// configured.
+func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active func() (uint64, bool), alone func() bool) (*conductor, error) {
 	// Another booster may have work held for the start of a lead server: it is held
 	// here, too, until somebody gives orders, see rollout.Orders.
 	c := &conductor{node: node, log: log, orders: rollout.Orders{Hold: true}, starting: true}
@@ -46,26 +49,38 @@ func newConductor(node *gossip.Node, log *slog.Logger, active func() (uint64, bo
 	c.mu.Lock()
 	c.apply()
 	c.mu.Unlock()
+	var err error
+	if c.releases, err = newReleases(node, log, stateDir, active); err != nil {
+		return nil, err
+	}
 	coordinator, err := rollout.New(rollout.Config{
 		Active: active, Alone: alone, Order: c.order, ReadJournal: c.readJournal,
 		Marks: node.Marks, SetMark: node.SetMark,
 		FixedLead: func() string { return fixedLead(omflowFleet()) },
 		Strangers: func() bool { return hasStrangers(omflowFleet()) },
+		Releases:  c.releases.Releases(),
 		Logger:    log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.releases.Close())
 	}
 	c.coordinator = coordinator
-	node.SetHandler(api.BoosterHandler(c, sender))
+	mux := http.NewServeMux()
+	mux.Handle("/", api.BoosterHandler(c, sender))
+	mux.Handle(releaseapi.Prefix, c.releases.handler())
+	node.SetHandler(mux)
 	c.unsubscribe = node.Subscribe(func(m gossip.Member) {
 		if m.Kind == gossip.KindAgent && m.State == gossip.Left {
 			coordinator.Forget(m.Name)
+		}
+		if m.State == gossip.Alive {
+			c.releases.Joined()
 		}
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	c.running.Go(func() { coordinator.Run(ctx) })
+	c.running.Go(func() { c.releases.Run(ctx) })
 	return c, nil
 }
 
@@ -76,6 +91,9 @@ func (c *conductor) close() {
 	c.cancel()
 	c.running.Wait()
 	c.expire.Stop()
+	if err := c.releases.Close(); err != nil {
+		c.log.Warn("the log of releases could not be closed", "error", err)
+	}
 }
 
 // sender tells who sent a request over the cluster's control API.
@@ -113,7 +131,10 @@ func hasStrangers(f *fleet.Fleet) bool {
 }
 
 // Ask implements api.Booster.
-func (c *conductor) Ask(ask rollout.Ask) (rollout.Answer, error) { return c.coordinator.Ask(ask) }
+func (c *conductor) Ask(ask rollout.Ask) (rollout.Answer, error) {
+	c.releases.Saw(ask.Release, ask.ReleaseHash)
+	return c.coordinator.Ask(ask)
+}
 
 var errOldTerm = errors.New("a booster of a higher term has given orders")
 
@@ -184,9 +205,11 @@ func (c *conductor) order(ctx context.Context, o rollout.Orders) (rollout.Doors,
 }
 
 // others returns the members of a kind that are reached.
-func (c *conductor) others(kind string) []string {
+func (c *conductor) others(kind string) []string { return others(c.node, kind) }
+
+func others(node *gossip.Node, kind string) []string {
 	var names []string
-	for _, m := range c.node.Members() {
+	for _, m := range node.Members() {
 		if m.Kind == kind && !m.Self && m.Reachable() {
 			names = append(names, m.Name)
 		}

@@ -31,6 +31,16 @@
 // addresses after a reload is another pool, which begins with new counters, while
 // what waits in the old one is still served.
 //
+// # Releases
+//
+// A booster keeps the sequence of releases in releases/ of its state folder, as long as
+// the node lives. Contents of files are on the agents only: what a diff needs is fetched
+// from one of them, 32 MiB of 500 files at most, and compared with its hash. How the
+// agents' files stand is asked for when the status is, at most once a second; an agent
+// that does not answer within half a second is left out. Texts of other nodes are shown
+// without anything that a terminal obeys. What an operator wants of a release goes to
+// the active booster, whichever is asked.
+//
 // # The admin API
 //
 // Caddy makes the admin endpoint of a new configuration first, and keeps it even when

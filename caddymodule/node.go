@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,26 +26,30 @@ type sharedNode struct {
 	node *gossip.Node
 	// conductor is a booster's, nil on an agent.
 	conductor *conductor
-	// role is the booster's, as last configured.
-	role atomic.Pointer[string]
+	// pair is that of a booster that is not alone, else nil.
+	pair *pairing
 	inForce[nodeConfig]
 }
 
 // nodeConfig is what a configuration wants of the node.
 type nodeConfig struct {
 	gossip gossip.Config
-	role   string // of a booster
+	pair   pairConfig // of a booster
 }
 
 // Destruct leaves the cluster. Caddy's pool calls it when no configuration has the
 // node any more.
 func (n *sharedNode) Destruct() error {
+	var handedOver error
+	if n.pair != nil {
+		handedOver = n.pair.close()
+	}
 	if n.conductor != nil {
 		n.conductor.close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	return errors.Join(n.node.Leave(ctx), n.node.Close())
+	return errors.Join(handedOver, n.node.Leave(ctx), n.node.Close())
 }
 
 func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
@@ -56,41 +58,48 @@ func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
 		return nil, atWritten(cfg.gossip.Listen, err)
 	}
 	shared := &sharedNode{node: node}
-	shared.role.Store(&cfg.role)
-	shared.put = func(cfg nodeConfig) error {
-		if err := node.Reconfigure(cfg.gossip); err != nil {
-			return err
+	shared.put = func(next nodeConfig) error {
+		if next.pair != cfg.pair {
+			return errPairRestart
 		}
-		shared.role.Store(&cfg.role)
-		return nil
+		return node.Reconfigure(next.gossip)
 	}
 	if err := node.Start(); err != nil {
 		return nil, errors.Join(err, node.Close())
 	}
-	if cfg.gossip.Kind == gossip.KindBooster {
-		shared.conductor, err = newConductor(node, cfg.gossip.Logger, shared.activeTerm, shared.alone)
-		if err != nil {
+	if cfg.gossip.Kind != gossip.KindBooster {
+		return shared, nil
+	}
+	if cfg.pair.role != "" {
+		if shared.pair, err = newPairing(node, cfg.pair, cfg.gossip.StateDir, cfg.gossip.Logger); err != nil {
 			return nil, errors.Join(err, node.Close())
 		}
+	}
+	shared.conductor, err = newConductor(node, cfg.gossip.Logger, cfg.gossip.StateDir, shared.activeTerm, shared.alone)
+	if err != nil {
+		if shared.pair != nil {
+			err = errors.Join(err, shared.pair.close())
+		}
+		return nil, errors.Join(err, node.Close())
 	}
 	return shared, nil
 }
 
 // alone reports whether this is the only booster that is configured.
-func (n *sharedNode) alone() bool { return *n.role.Load() == "" }
+func (n *sharedNode) alone() bool { return n.pair == nil }
 
-// active reports whether this booster is the active one.
-func (n *sharedNode) active() bool {
-	if *n.role.Load() != roleSecondary {
-		return true
+// active reports whether this booster is the active one, at this moment.
+func (n *sharedNode) active() bool { return n.pair == nil || n.pair.Active() }
+
+// activeTerm is active with the term that it is in. A booster that is alone has one
+// term for ever.
+func (n *sharedNode) activeTerm() (term uint64, active bool) {
+	if n.pair == nil {
+		return 1, true
 	}
-	return !slices.ContainsFunc(n.node.Members(), func(m gossip.Member) bool {
-		return m.Kind == gossip.KindBooster && !m.Self && m.Reachable()
-	})
+	lease, ok := n.pair.Lease()
+	return lease.Term, ok
 }
-
-// activeTerm is active with the term that it is in.
-func (n *sharedNode) activeTerm() (term uint64, active bool) { return 1, n.active() }
 
 // nodeUse is one configuration's use of the node.
 type nodeUse struct {

@@ -21,16 +21,26 @@ type Status struct {
 	Members []MemberStatus `json:"members"`
 	// Lead tells of the lead server. Only the active booster of a cluster has it.
 	Lead *LeadStatus `json:"lead,omitempty"`
+	// Releases tells of releases. Boosters of a cluster have it.
+	Releases *ReleasesStatus `json:"releases,omitempty"`
 	// Problems are what an operator must put right.
 	Problems []string `json:"problems,omitempty"`
 }
 
 // PairStatus is the booster's place in the pair.
 type PairStatus struct {
-	Role      string `json:"role"`
-	State     string `json:"state"`
+	Role string `json:"role"`
+	// State is active or standby.
+	State string `json:"state"`
+	// Term is the highest that is known to have been used.
+	Term      uint64 `json:"term"`
 	Peer      string `json:"peer"`
 	PeerState string `json:"peer_state"`
+	// VirtualIP is the address, and VirtualIPHere whether it is on this machine.
+	VirtualIP     string `json:"virtual_ip,omitempty"`
+	VirtualIPHere bool   `json:"virtual_ip_here,omitempty"`
+	// Witnesses are the agents that count, with whether they have answered lately.
+	Witnesses map[string]bool `json:"witnesses,omitempty"`
 }
 
 // ServerStatus is a server.
@@ -105,7 +115,15 @@ func (a *App) status() Status {
 	}
 	if a.agent == nil {
 		s.Pair = a.pairStatus(members)
+		if shared := runningNode(); shared != nil && shared.pair != nil {
+			if problem := shared.pair.Status().Problem; problem != "" {
+				s.Problems = append(s.Problems, "pair: "+problem)
+			}
+		}
 		s.Lead = a.leadStatus()
+		var problems []string
+		s.Releases, problems = a.releasesStatus()
+		s.Problems = append(s.Problems, problems...)
 	}
 	return s
 }
@@ -131,6 +149,14 @@ func (a *App) pairStatus(members []gossip.Member) *PairStatus {
 	}
 	if a.active() {
 		p.State = "active"
+	}
+	if node := runningNode(); node != nil && node.pair != nil {
+		s := node.pair.Status()
+		p.Term, p.VirtualIPHere, p.VirtualIP = s.Term, s.VirtualIP, a.Booster.VirtualIP
+		p.Witnesses = make(map[string]bool, len(s.Witnesses))
+		for _, w := range s.Witnesses {
+			p.Witnesses[w.Name] = w.Heard
+		}
 	}
 	reachable := false
 	for _, m := range members {

@@ -80,6 +80,7 @@ http://%s {
 			run        %[7]q omflow stand-in --name %[1]s --listen 127.0.0.1:%[6]d --home %[5]q --database 127.0.0.1:%[8]d --postgres 127.0.0.1:%[10]d --time-scale %[9]g
 			database   postgres://omflow@127.0.0.1:%[10]d/omflow?sslmode=disable
 			stop_grace 5s
+			patch
 		}
 	}
 }
@@ -136,11 +137,14 @@ Things to try, in another terminal:
       take %[7]s out without losing a request; "resume %[7]s" brings it back
   pkill -9 -f -- '--listen 127.0.0.1:%[8]d'
       kill %[7]s; its agent starts it again, and you stay logged in
+  echo '# a patch' > %[9]s
+      save a file on one server: all others get it, and are restarted in turn;
+      "releases" lists it, "releases rollback 1" takes it back
   curl -s -u admin:admin -X POST http://%[1]s/accounts/api/security/get/
       get a REST token, as an API client does
 
 Ctrl-C stops everything.
-`, d.Listen, d.Admin, d.Admin, d.Dir, command, admin, first.name, first.port)
+`, d.Listen, d.Admin, d.Admin, d.Dir, command, admin, first.name, first.port, shellQuote(filepath.Join(d.path(d.servers[len(d.servers)-1].name), "omflow", "patched.py")))
 }
 
 func shellQuote(s string) string {

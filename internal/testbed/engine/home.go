@@ -32,6 +32,7 @@ const maxSource = 16 << 20
 
 var (
 	modelClass     = regexp.MustCompile(`(?m)^class Omdata_([0-9a-f]{32})\(models\.Model\):`)
+	raises         = regexp.MustCompile(`(?m)^raise\b`)
 	migrationName  = regexp.MustCompile(`^([0-9]{4})_\w+\.py$`)
 	migrationAfter = regexp.MustCompile(`\('omformmodel', '(\w+)'\)`)
 	stepsLine      = regexp.MustCompile(`(?m)^STEPS = (.*)$`)
@@ -132,6 +133,9 @@ func loadModels(root *os.Root) (map[string]bool, error) {
 	src, err := read(root, modelsFile)
 	if err != nil {
 		return nil, err
+	}
+	if raises.MatchString(src) {
+		return nil, fmt.Errorf("%s raises an exception, as Python would", modelsFile)
 	}
 	models := map[string]bool{}
 	for _, m := range modelClass.FindAllStringSubmatch(src, -1) {

@@ -23,6 +23,7 @@ type Status struct {
 		Capacity int    `json:"capacity"`
 		Weight   int    `json:"weight"`
 		Sessions int    `json:"sessions"`
+		Release  uint64 `json:"release"`
 	} `json:"servers"`
 	Queue   map[string]int `json:"queue"`
 	Members []struct {

@@ -142,7 +142,7 @@ func (c *Cluster) AddAgent(t testing.TB, name string, s Server) *Node {
 	t.Helper()
 	n := c.newNode(t, name)
 	n.Server, n.Spec, n.Health = FreeAddress(t), s, c.Config.Health
-	if err := os.MkdirAll(n.home(), 0o755); err != nil {
+	if err := os.MkdirAll(n.Home(), 0o755); err != nil {
 		t.Fatalf("make the home of %s: %v", name, err)
 	}
 	c.Agents = append(c.Agents, n)

@@ -40,7 +40,8 @@ type Node struct {
 	cluster *Cluster
 }
 
-func (n *Node) home() string { return filepath.Join(n.Dir, "home") }
+// Home is the folder of the agent's server.
+func (n *Node) Home() string { return filepath.Join(n.Dir, "home") }
 
 // Caddyfile is the path of the node's configuration.
 func (n *Node) Caddyfile() string { return filepath.Join(n.Dir, "Caddyfile") }
@@ -142,10 +143,11 @@ func (n *Node) agent() string {
 			run        %[3]q omflow stand-in --name %[4]s --listen %[2]s --home %[1]q --database %[5]s --postgres %[9]s --time-scale %[6]g --linger 0s --instruments
 			database   postgres://omflow@%[9]s/omflow?sslmode=disable
 			stop_grace 5s
+			patch
 			%[7]s
 			health {
 				%[8]s
 			}
-		}`, n.home(), n.Server, n.cluster.Config.Program, n.Name, n.cluster.databaseAddress, n.cluster.Config.TimeScale,
+		}`, n.Home(), n.Server, n.cluster.Config.Program, n.Name, n.cluster.databaseAddress, n.cluster.Config.TimeScale,
 		numbers, n.Health, n.cluster.postgresAddress)
 }

@@ -1,0 +1,168 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/guard"
+	"github.com/omflow/booster/internal/pair"
+	"github.com/omflow/booster/internal/pair/vip"
+)
+
+const (
+	// handOverTime bounds the handing over to the other booster at the end.
+	handOverTime = 5 * time.Second
+	// failoverTime bounds a planned failover.
+	failoverTime = 15 * time.Second
+)
+
+// pairConfig is what a booster of a pair is configured as. All of it is read when the
+// process starts.
+type pairConfig struct {
+	role      string // "" for one that is alone
+	virtualIP string // with prefix length, or ""
+	iface     string
+	failover  time.Duration
+	preempt   time.Duration // negative: never
+}
+
+// errPairRestart: what makes the pair is not changed by a reload.
+var errPairRestart = errors.New("role, virtual_ip, failover_after and preempt are read when the process starts: restart it instead of reloading")
+
+// pairing is a booster's place in its pair.
+type pairing struct {
+	*pair.Pair
+	address     *vip.Address // nil without a virtual IP
+	guard       *guard.Address
+	node        *gossip.Node
+	unsubscribe func()
+}
+
+// pairConfig returns what the app wants of the pair.
+func (a *App) pairConfig() pairConfig {
+	b := a.Booster
+	if b == nil {
+		return pairConfig{}
+	}
+	cfg := pairConfig{role: b.Role, virtualIP: b.VirtualIP, iface: b.Interface, failover: time.Duration(b.FailoverAfter), preempt: pair.DefaultPreempt}
+	if b.Preempt != nil {
+		cfg.preempt = time.Duration(*b.Preempt)
+	}
+	return cfg
+}
+
+// newPairing takes part in the pair, over the node.
+func newPairing(node *gossip.Node, cfg pairConfig, stateDir string, log *slog.Logger) (*pairing, error) {
+	dir, err := filepath.Abs(filepath.Join(stateDir, "pair"))
+	if err != nil {
+		return nil, fmt.Errorf("find the pair's folder: %w", err)
+	}
+	p := &pairing{node: node}
+	c := pair.Config{
+		Name: node.Name(), Role: pair.Role(cfg.role), Failover: cfg.failover, Preempt: cfg.preempt, StateDir: dir, Logger: log,
+		Send: func(to string, b []byte) error { return node.SendPacket(to, pair.PacketKind, b) },
+		Changed: func(s pair.Status) {
+			log.Info("the pair has changed", "state", s.State, "term", s.Term, "peer", s.Peer, "peer_heard", s.PeerHeard, "peer_active", s.PeerActive)
+		},
+	}
+	if cfg.virtualIP != "" {
+		if err := p.openAddress(cfg, &c, log); err != nil {
+			return nil, err
+		}
+	}
+	if p.Pair, err = pair.New(c); err != nil {
+		return nil, errors.Join(err, p.closeAddress())
+	}
+	p.Start()
+	node.HandlePackets(pair.PacketKind, func(_ netip.AddrPort, b []byte) { p.Receive(b) })
+	p.unsubscribe = node.Subscribe(func(gossip.Member) { p.look() })
+	p.look()
+	return p, nil
+}
+
+// openAddress prepares the virtual IP and the guard that takes it off when this process
+// can't.
+func (p *pairing) openAddress(cfg pairConfig, c *pair.Config, log *slog.Logger) error {
+	where, err := vip.Parse(cfg.virtualIP, cfg.iface)
+	if err != nil {
+		return fmt.Errorf("virtual_ip: %w", err)
+	}
+	if p.address, err = where.Open(); err != nil {
+		return fmt.Errorf("virtual_ip: %w", err)
+	}
+	exe, err := guard.Program()
+	if err == nil {
+		p.guard, err = guard.StartAddress(guard.AddressConfig{Address: where, Exe: exe, Args: guard.Command(), Logger: log})
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("virtual_ip: %w", err), p.closeAddress())
+	}
+	c.Address, c.Guard = p.address, p.guard
+	return nil
+}
+
+func (p *pairing) closeAddress() error {
+	var errs []error
+	if p.guard != nil {
+		errs = append(errs, p.guard.Close())
+	}
+	if p.address != nil {
+		errs = append(errs, p.address.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// look tells the pair who is there.
+func (p *pairing) look() {
+	var agents []string
+	peer := ""
+	for _, m := range p.node.Members() {
+		switch {
+		case m.Self || m.Unknown:
+		case m.Kind == gossip.KindBooster && (peer == "" || m.Reachable()):
+			peer = m.Name
+		case m.Kind == gossip.KindAgent && m.State == gossip.Alive:
+			agents = append(agents, m.Name)
+		}
+	}
+	slices.Sort(agents)
+	p.SetPeer(peer)
+	p.SetAgents(agents)
+}
+
+// close hands over to the other booster and gives the virtual IP up.
+func (p *pairing) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
+	defer cancel()
+	p.unsubscribe()
+	err := p.Close(ctx)
+	p.node.HandlePackets(pair.PacketKind, nil)
+	return errors.Join(err, p.closeAddress())
+}
+
+// serveFailover has the boosters change places.
+func (a *App) serveFailover(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		return apiError(http.StatusMethodNotAllowed, "%s: use POST", r.Method)
+	}
+	node := runningNode()
+	if node == nil || node.pair == nil {
+		return apiError(http.StatusConflict, "this booster has no other: write `role` in the booster block of both")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), failoverTime)
+	defer cancel()
+	if err := node.pair.Failover(ctx); err != nil {
+		return apiError(http.StatusConflict, "failover: %w", err)
+	}
+	a.log.Info("an operator had the boosters change places")
+	return answer(w, a.pairStatus(node.node.Members()))
+}

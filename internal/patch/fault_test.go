@@ -1,0 +1,256 @@
+package patch
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/omflow/booster/internal/release"
+)
+
+// TestApplyFails: what stands in the way leaves the folder as it was, is told, and the
+// release is applied when the way is clear.
+func TestApplyFails(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	s2.stop()
+	s1.write(content{"a": "2", "x": "2"})
+	c.numbered(2)
+	s2.write(content{"x/stray?": "in the way"})
+	s2.start()
+	c.wait("trouble", func() bool { return strings.Contains(s2.State().Trouble, "in the way") })
+	if s2.State().Staged.Number == 2 {
+		t.Error("it says that it can be applied")
+	}
+	if err := s2.Apply(t.Context(), 2); err == nil {
+		t.Error("it was applied")
+	}
+	s2.mustHold(content{"a": "1", "x/stray?": "in the way"})
+	if s := s2.State(); s.Blocked != "" || s.Applied.Number != 1 {
+		t.Errorf("%+v", s)
+	}
+	s2.remove("x")
+	c.wait("staged", func() bool { return s2.State().Staged.Number == 2 })
+	c.rollOut()
+	s2.mustHold(content{"a": "2", "x": "2"})
+	if why := s2.State().Trouble; why != "" {
+		t.Errorf("still trouble: %s", why)
+	}
+}
+
+// TestUnfinished: while a plan can be neither finished nor undone, the server must not
+// be started, and nothing is published from the mix.
+func TestUnfinished(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	s2.stop()
+	plan := filepath.Join(s2.cfg.StateDir, "apply", "plan.json")
+	if err := os.WriteFile(plan, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s2.write(content{"a": "a part of something"})
+	s2.start()
+	c.wait("blocked", func() bool { return strings.Contains(s2.State().Blocked, "between two releases") })
+	c.quiet()
+	if n := c.head().Number; n != 1 {
+		t.Fatalf("release %d was made of a mix", n)
+	}
+	if err := s2.Apply(t.Context(), 1); err == nil {
+		t.Error("a release was applied on a mix")
+	}
+	s2.write(content{"a": "1"})
+	if err := os.Remove(plan); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("free", func() bool { return s2.State().Blocked == "" })
+	s1.write(content{"a": "2"})
+	c.numbered(2)
+	c.rollOut()
+	s2.mustHold(content{"a": "2"})
+}
+
+// TestUnfinishedWhileRunning: the same when applying ends so.
+func TestUnfinishedWhileRunning(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	s1.write(content{"a": "2"})
+	c.numbered(2)
+	c.allStaged()
+	plan := filepath.Join(s2.cfg.StateDir, "apply", "plan.json")
+	if err := os.WriteFile(plan, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s2.Apply(t.Context(), 2); err == nil || s2.State().Blocked == "" {
+		t.Fatalf("%v, %+v", err, s2.State())
+	}
+	s2.write(content{"a": "a part of something"})
+	if n, err := s2.Publish(t.Context()); err == nil {
+		t.Errorf("release %d was made of a mix", n)
+	}
+	c.quiet()
+	s2.write(content{"a": "1"})
+	if err := os.Remove(plan); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("free", func() bool { return s2.State().Blocked == "" })
+	c.rollOut()
+	s2.mustHold(content{"a": "2"})
+	if n := c.head().Number; n != 2 {
+		t.Errorf("release %d", n)
+	}
+}
+
+// TestFolderGone: a folder that is not there, as on a disk that is not mounted, stops
+// nothing for good.
+func TestFolderGone(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	away := s2.root + ".away"
+	if err := os.Rename(s2.root, away); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("blocked", func() bool { return s2.State().Blocked != "" })
+	s1.write(content{"a": "2"})
+	c.numbered(2)
+	if err := s2.Apply(t.Context(), 2); err == nil {
+		t.Error("applied to nothing")
+	}
+	if _, err := os.Stat(s2.root); err == nil {
+		t.Error("the folder was made anew")
+	}
+	if err := os.Rename(away, s2.root); err != nil {
+		t.Fatal(err)
+	}
+	c.rollOut()
+	s2.mustHold(content{"a": "2"})
+}
+
+// TestDamagedContent: what a peer sends and is not the content is not taken.
+func TestDamagedContent(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	s3 := c.add("s3", content{"a": "1"}, nil)
+	c.wait("s3 has release 1", func() bool { return s3.State().Applied.Number == 1 })
+	s2.stop()
+	s1.write(content{"a": "2"})
+	c.numbered(2)
+	c.allStaged()
+	head, err := c.booster.Get(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, _ := head.File("a")
+	for _, s := range []*server{s1, s3} {
+		damage(t, s, file.SHA256)
+	}
+	s2.start()
+	c.wait("trouble", func() bool { return s2.State().Trouble != "" })
+	if s2.State().Staged.Number == 2 {
+		t.Error("staged what is not the release")
+	}
+	s2.mustHold(content{"a": "1"})
+	mend(t, s3, file.SHA256, "2")
+	c.rollOut()
+	s2.mustHold(content{"a": "2"})
+}
+
+func blob(s *server, h release.Hash) string {
+	return filepath.Join(s.cfg.StateDir, "blobs", "blobs", h.String()[:2], h.String()[2:])
+}
+
+func damage(t *testing.T, s *server, h release.Hash) { mend(t, s, h, "?") }
+
+func mend(t *testing.T, s *server, h release.Hash, text string) {
+	t.Helper()
+	if err := os.Chmod(blob(s, h), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(blob(s, h), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTwenty: with twenty servers the origin is not the only one that is asked.
+func TestTwenty(t *testing.T) {
+	const n = 20
+	c := newCluster(t)
+	files := content{"a": "1"}
+	for i := range n {
+		c.add(fmt.Sprintf("s%d", i+1), files, nil)
+	}
+	c.wait("release 1 everywhere", func() bool {
+		return !slices.ContainsFunc(c.all(), func(s *server) bool { return s.State().Applied.Number != 1 })
+	})
+	more := content{}
+	for i := range 50 {
+		more[fmt.Sprintf("lib/f%d", i)] = fmt.Sprint("content ", i)
+	}
+	c.servers["s7"].write(more)
+	c.numbered(2)
+	c.allStaged()
+	c.rollOut()
+	want := maps.Clone(more)
+	want["a"] = "1"
+	for _, s := range c.all() {
+		s.mustHold(want)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if total := 50 * (n - 1); c.served["s7"] >= total {
+		t.Errorf("the origin alone has sent all of %d contents: %v", total, c.served)
+	}
+}
+
+// TestApplyDoesNotWait: a booster that hangs does not hold up Apply.
+func TestApplyDoesNotWait(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1", "b": "1"})
+	s1.write(content{"a": "2"})
+	c.numbered(2)
+	c.allStaged()
+	hangs := make(chan struct{})
+	c.mu.Lock()
+	c.hang = hangs
+	c.mu.Unlock()
+	s2.write(content{"b": "2"})
+	c.wait("pending", func() bool { return s2.State().Pending > 0 })
+	begun := time.Now()
+	if err := s2.Apply(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > callTime/2 {
+		t.Errorf("it took %s", took)
+	}
+	c.mu.Lock()
+	c.hang = nil
+	c.mu.Unlock()
+	close(hangs)
+	c.numbered(3)
+	c.rollOut()
+	s1.mustHold(content{"a": "2", "b": "2"})
+	s2.mustHold(content{"a": "2", "b": "2"})
+}
+
+// TestCollect: of releases and contents that nobody needs any more nothing stays.
+func TestCollect(t *testing.T) {
+	c := newCluster(t)
+	s1 := c.add("s1", content{"a": "0"}, func(cfg *Config) { cfg.Keep = 2 })
+	c.wait("release 1", func() bool { return s1.State().Applied.Number == 1 })
+	for i := uint64(2); i < 6; i++ {
+		s1.write(content{"a": fmt.Sprint(i)})
+		c.numbered(i)
+		c.wait("noted", func() bool { return s1.Head().Number == i && s1.State().Pending == 0 })
+	}
+	c.rollOut()
+	s1.collect()
+	var left []uint64
+	for _, e := range s1.List() {
+		left = append(left, e.Ref.Number)
+	}
+	if !slices.Equal(left, []uint64{5, 4}) {
+		t.Errorf("releases %v are left", left)
+	}
+	blobs, err := filepath.Glob(filepath.Join(s1.cfg.StateDir, "blobs", "blobs", "*", "*"))
+	if err != nil || len(blobs) != 2 {
+		t.Errorf("%d contents are left, %v", len(blobs), err)
+	}
+}

@@ -1,0 +1,381 @@
+package patch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/release/api"
+	"github.com/omflow/booster/internal/release/history"
+)
+
+const (
+	// fetchAgain is between two rounds of asking peers for contents that none had or
+	// had time for, jittered so that many agents don't ask at the same moments.
+	fetchAgain = 50 * time.Millisecond
+	// fetchRetry is until a release that could not be staged is tried again.
+	fetchRetry = 5 * time.Second
+	// fetchPatience is how long the peers of a cluster are asked for one release's
+	// contents without getting any, before the failure is told.
+	fetchPatience = 5 * time.Second
+	// commitBytes is how much is fetched before it is kept for good, so that what a
+	// broken stream has brought needs not come again.
+	commitBytes = 256 << 20
+)
+
+// announced is what a peer told of.
+type announced struct {
+	from  string
+	chain []*release.Manifest
+}
+
+// Announced takes note of numbered releases that the node of that name told of, and
+// returns at once. Nothing is applied for it.
+func (m *Member) Announced(from string, chain []*release.Manifest) {
+	m.mu.Lock()
+	m.announce = append(m.announce, announced{from, chain})
+	if over := len(m.announce) - maxNews; over > 0 {
+		m.announce = slices.Delete(m.announce, 0, over)
+	}
+	m.mu.Unlock()
+	poke(m.news)
+}
+
+// Heard takes note of the newest release as the active booster says, zero for none. It
+// is to be called with each of its answers.
+func (m *Member) Heard(head release.Ref) {
+	m.mu.Lock()
+	waits := m.waits.why != ""
+	m.heard, m.asked = head, true
+	news := m.confirmed != head
+	m.mu.Unlock()
+	if waits {
+		poke(m.attempt)
+	}
+	if news {
+		poke(m.news)
+	}
+}
+
+// fetchAll fetches what is new until ctx ends.
+func (m *Member) fetchAll(ctx context.Context) {
+	retry := time.NewTimer(fetchRetry)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.news:
+		case <-retry.C:
+		}
+		err := m.catchUp(m.preempted())
+		if ctx.Err() != nil {
+			return
+		}
+		m.troubled(err)
+		retry.Reset(fetchRetry)
+	}
+}
+
+// troubled notes why the newest release can't be staged, nil when it is.
+func (m *Member) troubled(err error) {
+	text := ""
+	switch {
+	case errors.Is(err, context.Canceled):
+		poke(m.news) // it gave way, and goes on
+		return
+	case err != nil:
+		text = err.Error()
+	}
+	m.mu.Lock()
+	was := m.trouble
+	m.trouble = text
+	m.mu.Unlock()
+	if text == was {
+		return
+	}
+	if err != nil {
+		m.log.Warn("the newest release can't be staged", "error", err)
+	}
+	m.cfg.Changed()
+}
+
+// catchUp learns of the newest releases, and stages the newest.
+func (m *Member) catchUp(ctx context.Context) error {
+	m.mu.Lock()
+	f, ready := m.folder, m.ready && m.blocked == ""
+	m.mu.Unlock()
+	if !ready {
+		return nil // the keeper has it done again
+	}
+	if err := m.learn(ctx); err != nil {
+		return err
+	}
+	head := m.releases.Head()
+	m.mu.Lock()
+	holds := m.holds()
+	done := m.staged == head && m.stagedOn == holds.ref
+	m.mu.Unlock()
+	if head.IsZero() || done {
+		return nil
+	}
+	target, err := m.releases.Get(head.Number)
+	if err != nil {
+		return err
+	}
+	if holds.ref != head {
+		// Else it is in the folder already: it was made here.
+		if err := m.stage(ctx, f, target); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	if m.staged != head {
+		m.failure = "" // that was about an older one
+	}
+	m.staged, m.stagedOn = head, holds.ref
+	// The first release may be what the folder holds, and one that takes another back
+	// may change nothing here: then the server needs no restart for it.
+	same := f.applied.m == nil || len(release.Changes(f.applied.m, target)) == 0
+	m.mu.Unlock()
+	m.cfg.Changed()
+	if same {
+		m.work.Lock()
+		defer m.work.Unlock()
+		if err := m.note(target); err != nil {
+			return err
+		}
+	}
+	return m.fetchOlder(ctx)
+}
+
+// learn takes over the releases that were announced, and those that the booster has
+// and this node lacks.
+func (m *Member) learn(ctx context.Context) error {
+	m.mu.Lock()
+	list, heard := m.announce, m.heard
+	m.announce = nil
+	m.mu.Unlock()
+	behind := release.Ref{}
+	for _, a := range list {
+		for _, next := range a.chain {
+			err := m.releases.Propose(next, a.from)
+			var stale *history.StaleError
+			switch {
+			case errors.As(err, &stale) && next.Number > stale.Head.Number:
+				behind = next.Ref()
+			case errors.As(err, &stale): // the booster says which of two is right
+			case err != nil:
+				m.log.Warn("a release that a peer told of is not taken", "peer", a.from, "release", next.Number, "error", err)
+			}
+		}
+	}
+	if behind.Number > heard.Number {
+		heard = behind
+	}
+	if is, _ := m.releases.Ref(heard.Number); is != heard {
+		m.work.Lock()
+		defer m.work.Unlock()
+		if err := m.follow(ctx, heard); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	m.confirmed = heard
+	m.mu.Unlock()
+	return nil
+}
+
+// follow takes over the booster's sequence up to a release that it has. The caller
+// holds work.
+func (m *Member) follow(ctx context.Context, want release.Ref) error {
+	known := m.releases.Head().Number
+	if want.Number > 0 {
+		known = min(known, want.Number-1)
+	}
+	var err error
+	for _, after := range slices.Compact([]uint64{known, known - min(known, history.DefaultKeep), 0}) {
+		cctx, cancel := context.WithTimeout(ctx, callTime)
+		var chain []*release.Manifest
+		chain, err = m.cfg.Peers.Chain(cctx, after)
+		cancel()
+		if err != nil {
+			return err
+		}
+		var dropped []*release.Manifest
+		dropped, err = m.releases.Follow(chain, "the booster")
+		if len(dropped) > 0 {
+			err = errors.Join(err, m.fork(dropped))
+		}
+		var stale *history.StaleError
+		if errors.As(err, &stale) {
+			continue // they part before that
+		}
+		break
+	}
+	if err != nil {
+		return err
+	}
+	if is, _ := m.releases.Ref(want.Number); is != want {
+		return fmt.Errorf("release %s is not in the booster's sequence", want)
+	}
+	return nil
+}
+
+// stage fetches what a release needs here, and prepares it.
+func (m *Member) stage(ctx context.Context, f *folder, target *release.Manifest) error {
+	if why := m.watcher.Status().Suspicious; why != "" && f.applied.m != nil {
+		return fmt.Errorf("nothing is applied: %s", why)
+	}
+	m.pins.RLock()
+	defer m.pins.RUnlock()
+	missing, err := m.missing(ctx, f, target)
+	if err != nil {
+		return err
+	}
+	if err := m.fetch(ctx, target.Origin, missing); err != nil {
+		return err
+	}
+	req, _, err := m.request(ctx, f, target)
+	if err != nil {
+		return err
+	}
+	_, err = f.applier.Stage(ctx, req)
+	return err
+}
+
+// missing lists the contents that a release needs and that are not here: in the store,
+// or in the folder, of which the applier takes what is right already.
+func (m *Member) missing(ctx context.Context, f *folder, target *release.Manifest) ([]release.File, error) {
+	m.mu.Lock()
+	applied := f.applied.m
+	whole := m.whole(f, target)
+	m.mu.Unlock()
+	if applied != nil && !whole {
+		var news []release.File
+		for _, c := range release.Changes(applied, target) {
+			if c.New != nil {
+				news = append(news, *c.New)
+			}
+		}
+		return m.blobs.Missing(news), nil
+	}
+	tree, err := m.watcher.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.blobs.Missing(slices.DeleteFunc(slices.Clone(target.Files), func(file release.File) bool {
+		e, ok := tree.Get(file.Path)
+		return ok && sameFile(file, e)
+	})), nil
+}
+
+// fetch gets contents from peers, from the origin first.
+func (m *Member) fetch(ctx context.Context, origin string, files []release.File) error {
+	begun := time.Now()
+	for len(files) > 0 {
+		var errs []error
+		for _, agent := range m.sources(origin) {
+			err := m.fetchFrom(ctx, agent, files)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			left := m.blobs.Missing(files)
+			if len(left) < len(files) {
+				begun = time.Now()
+			}
+			if files = left; len(files) == 0 {
+				return nil
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		if time.Since(begun) > fetchPatience {
+			return fmt.Errorf("no other server has the content of %q, or can send it: %w", files[0].Path, errors.Join(errs...))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(fetchAgain/2 + rand.N(fetchAgain)):
+		}
+	}
+	return nil
+}
+
+// sources are the agents to ask, in turn: the origin, and the others in any order.
+func (m *Member) sources(origin string) []string {
+	agents := m.cfg.Peers.Agents()
+	rand.Shuffle(len(agents), func(i, j int) { agents[i], agents[j] = agents[j], agents[i] })
+	if i := slices.Index(agents, origin); i > 0 {
+		agents[0], agents[i] = agents[i], agents[0]
+	}
+	return agents
+}
+
+// fetchFrom gets what one agent has. What has come of a stream that breaks is kept.
+func (m *Member) fetchFrom(ctx context.Context, agent string, files []release.File) error {
+	batch := m.blobs.NewBatch()
+	defer func() { batch.Abort() }()
+	size := int64(0)
+	err := m.cfg.Peers.Blobs(ctx, agent, files, func(r io.Reader, h release.Hash, n int64) error {
+		if err := batch.Put(r, h, n); err != nil {
+			return err
+		}
+		if size += n; size < commitBytes {
+			return nil
+		}
+		err := batch.Commit()
+		batch, size = m.blobs.NewBatch(), 0
+		return err
+	})
+	if cerr := batch.Commit(); cerr != nil {
+		return errors.Join(err, cerr)
+	}
+	if errors.Is(err, api.ErrBusy) {
+		return fmt.Errorf("agent %s: %w", agent, api.ErrBusy)
+	}
+	return err
+}
+
+// fetchOlder gets what the releases between the applied one and the newest had: one of
+// them may be the newest that is approved, or come back.
+func (m *Member) fetchOlder(ctx context.Context) error {
+	m.mu.Lock()
+	applied := known{}
+	if m.folder != nil {
+		applied = m.folder.applied
+	}
+	m.mu.Unlock()
+	if applied.m == nil {
+		return nil
+	}
+	m.pins.RLock()
+	defer m.pins.RUnlock()
+	before := applied.m
+	for number := applied.ref.Number + 1; number < m.releases.Head().Number; number++ {
+		next, err := m.releases.Get(number)
+		if errors.Is(err, history.ErrUnknown) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		var news []release.File
+		for _, c := range release.Changes(before, next) {
+			if c.New != nil {
+				news = append(news, *c.New)
+			}
+		}
+		if err := m.fetch(ctx, next.Origin, m.blobs.Missing(news)); err != nil {
+			return fmt.Errorf("fetch release %d: %w", number, err)
+		}
+		before = next
+	}
+	return nil
+}

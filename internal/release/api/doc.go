@@ -1,0 +1,49 @@
+// Package api carries releases between nodes, over the HTTP control API that all
+// nodes have on their cluster port.
+//
+//	POST /release/v1/propose   an agent asks the active booster to number a release
+//	POST /release/v1/follow    the active booster copies its sequence to the other one
+//	POST /release/v1/act       a booster passes on what an operator wants of a release
+//	POST /release/v1/announce  an agent tells the other agents of a numbered release
+//	POST /release/v1/publish   a booster asks an agent to publish what waits there
+//	POST /release/v1/blobs     any node fetches contents of files from an agent
+//	GET  /release/v1/chain     the releases after a number, from any node
+//	GET  /release/v1/head      the newest release that any node knows
+//	GET  /release/v1/standing  how the files of an agent stand
+//
+// # Messages
+//
+// Short ones are JSON. A manifest travels in its one encoding
+// (release.Manifest.Encode). Several are a stream of a length (4 bytes, big-endian)
+// and as many bytes each, ended by a length of 0, so that one that was cut off is
+// told from a whole one. What goes with a manifest is a line of JSON before it.
+// Blobs are a stream of hash (32 bytes), size (8 bytes, big-endian) and content
+// each, ended by a hash of zeros; what the sender does not have is left out.
+//
+// # Who may ask what
+//
+// Both sides of a connection are authenticated before a request gets here. An agent
+// proposes releases of its own origin only, and only agents propose and announce;
+// boosters alone copy the sequence, pass on what operators want and have pending
+// changes published. Every node of the cluster may read.
+//
+// # What fails, and what happens then
+//
+// A refusal is a text and a status code: 409 when this booster is not the active one
+// (rollout.ErrNotActive), 412 with the head when a release does not follow it
+// (*history.StaleError), 422 when it can't be a release at all (ErrRefused), 404 for
+// a release that is not known (history.ErrUnknown), 403 when the peer may not ask
+// this, 503 when it can't be answered now; an agent that serves blobs to MaxStreams
+// others already says 503 with Retry-After (ErrBusy), and another peer is asked.
+// Nothing was stored of what was refused. A stream that breaks off, stands still for
+// StallTime, or brings something that was not asked for ends with an error; what was
+// handed over of it before is whole.
+//
+// # Bounds
+//
+// Manifests have release.MaxManifest, and a node reads maxBodies of them at a time;
+// a question for blobs names MaxBlobs, which have exactly the sizes that the asking
+// node knows them to have. Other messages have 256 KiB.
+//
+// Everything may be used by any number of goroutines.
+package api

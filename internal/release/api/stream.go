@@ -1,0 +1,158 @@
+package api
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/omflow/booster/internal/release"
+)
+
+const (
+	// maxMessage bounds every message that is no manifest and no blob, in bytes.
+	maxMessage = 256 << 10
+	// maxAtOnce bounds the manifests that are held at once of one stream, in bytes of
+	// their encodings.
+	maxAtOnce = 2 * release.MaxManifest
+)
+
+// writeManifest writes one manifest of a stream and returns how long it is.
+func writeManifest(w io.Writer, m *release.Manifest) (int, error) {
+	b, err := m.Encode()
+	if err != nil {
+		return 0, err
+	}
+	if err := binary.Write(w, binary.BigEndian, uint32(len(b))); err != nil {
+		return 0, err
+	}
+	n, err := w.Write(b)
+	return n, err
+}
+
+// writeEnd ends a stream of manifests.
+func writeEnd(w io.Writer) error { return binary.Write(w, binary.BigEndian, uint32(0)) }
+
+func writeChain(w io.Writer, chain []*release.Manifest) error {
+	for _, m := range chain {
+		if _, err := writeManifest(w, m); err != nil {
+			return err
+		}
+	}
+	return writeEnd(w)
+}
+
+// readManifest reads the next manifest of a stream, of at most most bytes. At the
+// stream's end it returns nil.
+func readManifest(r io.Reader, most int) (m *release.Manifest, size int, err error) {
+	var length uint32
+	if err := binary.Read(r, binary.BigEndian, &length); err != nil {
+		return nil, 0, fmt.Errorf("read the next release's length: %w", unexpected(err))
+	}
+	if length == 0 {
+		return nil, 0, nil
+	}
+	if int64(length) > int64(min(most, release.MaxManifest)) {
+		return nil, 0, fmt.Errorf("read release: %d bytes are more than are taken", length)
+	}
+	// The room grows with what really comes.
+	b, err := io.ReadAll(io.LimitReader(r, int64(length)))
+	if err != nil {
+		return nil, 0, fmt.Errorf("read release: %w", err)
+	}
+	if len(b) != int(length) {
+		return nil, 0, fmt.Errorf("read release: %w", io.ErrUnexpectedEOF)
+	}
+	m, err = release.Decode(b)
+	return m, len(b), err
+}
+
+// readChain reads a stream of at most most manifests. They are not compared with
+// each other.
+func readChain(r io.Reader, most int) ([]*release.Manifest, error) {
+	var chain []*release.Manifest
+	for total := 0; ; {
+		m, size, err := readManifest(r, maxAtOnce-total)
+		if err != nil || m == nil {
+			return chain, err
+		}
+		if len(chain) == most {
+			return nil, fmt.Errorf("read releases: more than %d", most)
+		}
+		chain, total = append(chain, m), total+size
+	}
+}
+
+// writeLine writes the line of JSON that goes before manifests.
+func writeLine(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}
+
+// readLine reads and checks what writeLine wrote.
+func readLine[T validated](r *bufio.Reader, v *T) error {
+	b, err := r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return fmt.Errorf("a line of more than %d bytes", r.Size())
+	}
+	if err != nil {
+		return fmt.Errorf("read a line: %w", unexpected(err))
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return err
+	}
+	return (*v).Validate()
+}
+
+// validated is a message that can say what is wrong with it.
+type validated interface{ Validate() error }
+
+// readProposal reads what Client.Propose sends.
+func readProposal(r io.Reader) (p Proposal, err error) {
+	br := bufio.NewReaderSize(r, 4<<10)
+	if err := readLine(br, &p); err != nil {
+		return Proposal{}, fmt.Errorf("read proposal: %w", err)
+	}
+	if p.Manifest, err = release.ReadManifest(br); err != nil {
+		return Proposal{}, fmt.Errorf("read proposal: %w", err)
+	}
+	return p, nil
+}
+
+// readUpdate reads what Client.Follow sends.
+func readUpdate(r io.Reader) (u Update, err error) {
+	br := bufio.NewReaderSize(r, maxMessage)
+	if err := readLine(br, &u); err != nil {
+		return Update{}, fmt.Errorf("read update: %w", err)
+	}
+	if u.Chain, err = readChain(br, MaxUpdate); err != nil {
+		return Update{}, fmt.Errorf("read update: %w", err)
+	}
+	return u, nil
+}
+
+// decode reads one bounded JSON value.
+func decode(r io.Reader, most int64, v any) error {
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return err
+	}
+	if int64(len(b)) > most {
+		return fmt.Errorf("a message of more than %d bytes", most)
+	}
+	return json.Unmarshal(b, v)
+}
+
+// unexpected is err for a stream that ended where it must not.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
