@@ -1,0 +1,21 @@
+package watch
+
+import "testing"
+
+func TestMatcher(t *testing.T) {
+	m, err := Rules{Include: []string{"*.py", "locale/"}, Exclude: []string{"/tmp.py", "__pycache__/"}}.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		"a.py": true, "deep/er/a.py": true, "locale/zh/x.mo": true, "a.txt": false,
+		"tmp.py": false, "deep/tmp.py": true, "a/__pycache__/b.py": false,
+	} {
+		if got := m.Covers(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+	if _, err := (Rules{Include: []string{"a["}}).Compile(); err == nil {
+		t.Error("an open bracket was taken")
+	}
+}
