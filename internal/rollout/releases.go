@@ -162,7 +162,6 @@ func (r *round) release(ctx context.Context, server string, t Target) error {
 	c.mu.Lock()
 	a.apply = 0
 	has, trouble := a.has(t), a.ask.Trouble
-	tried := has || trouble != ""
 	c.mu.Unlock()
 	switch {
 	case ctx.Err() != nil, errors.Is(err, errTermOver), errors.Is(err, errYield):
@@ -170,16 +169,17 @@ func (r *round) release(ctx context.Context, server string, t Target) error {
 	case err == nil && has:
 		c.cfg.Logger.Info("server has the release", "server", server, "release", t.Number)
 		return nil
-	case !tried:
+	case !has && trouble == "":
 		return err // it was not stopped: nothing is said of the release
-	}
-	reason := trouble
-	if has {
-		reason = fmt.Sprint(err)
 	}
 	c.mu.Lock()
 	a.failed, a.refused = time.Now(), t.Number
 	c.mu.Unlock()
+	if !has {
+		// A full disk, for instance, says nothing of the release: the others get it.
+		return fmt.Errorf("release %d can't be applied on server %s: %s", t.Number, server, trouble)
+	}
+	reason := fmt.Sprint(err)
 	if failed := c.cfg.Releases.Failed(ctx, t.Number, server, reason); failed != nil {
 		return fmt.Errorf("release %d on server %s: %s; it could not be taken back: %w", t.Number, server, reason, failed)
 	}

@@ -62,28 +62,43 @@ func TestDeploy(t *testing.T) {
 
 // TestBadRelease: it stops at the first server, and what was before comes back there.
 func TestBadRelease(t *testing.T) {
-	for name, bad := range map[string]func(*simReleases){
-		"a server does not come up with it": func(r *simReleases) { r.bad[1] = true },
-		"it can't be applied":               func(r *simReleases) { r.unfit[1] = true },
-	} {
-		t.Run(name, func(t *testing.T) {
-			simulate(t, 2, 3, 1, func(w *world) {
-				w.until(10*second, "all are up", w.atRest)
-				w.faulty = true
-				w.do(func() {
-					bad(w.releases)
-					w.releases.publish("s2", false)
-				})
-				w.until(3*time.Minute, "it is taken back", func() bool { return w.releases.target.Number == 2 })
-				w.until(3*time.Minute, "all have what was before", w.releases.allHave)
-				w.do(func() {
-					if len(w.releases.failed) != 1 || !strings.HasPrefix(w.releases.failed[0], "1 on s2: ") {
-						w.problem("failures: %q", w.releases.failed)
-					}
-				})
-			})
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.faulty = true
+		w.do(func() {
+			w.releases.bad[1] = true
+			w.releases.publish("s2", false)
 		})
-	}
+		w.until(3*time.Minute, "it is taken back", func() bool { return w.releases.target.Number == 2 })
+		w.until(3*time.Minute, "all have what was before", w.releases.allHave)
+		w.do(func() {
+			if len(w.releases.failed) != 1 || !strings.HasPrefix(w.releases.failed[0], "1 on s2: ") {
+				w.problem("failures: %q", w.releases.failed)
+			}
+		})
+	})
+}
+
+// TestReleaseThatOneServerCantApply: the others get it, and that one later.
+func TestReleaseThatOneServerCantApply(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.do(func() {
+			w.releases.publish("s2", false)
+			w.server("s2").agent.full = true
+		})
+		w.until(3*time.Minute, "the others have it", func() bool {
+			return w.atRest() && w.server("s1").proc.release == 1 && w.server("s3").proc.release == 1
+		})
+		w.do(func() {
+			if len(w.releases.failed) != 0 {
+				w.problem("failures: %q", w.releases.failed)
+			}
+			a := w.server("s2").agent
+			a.full, a.trouble = false, ""
+		})
+		w.until(5*time.Minute, "all have it", w.releases.allHave)
+	})
 }
 
 // TestReleaseIsContinued: the booster that leads dies in the middle.

@@ -26,6 +26,7 @@ type simAgent struct {
 	release  uint64
 	staged   uint64
 	trouble  string
+	full     bool      // its disk
 	applying time.Time // until when it applies a release
 }
 
@@ -201,7 +202,7 @@ func (a *simAgent) apply(n uint64) {
 		a.applying = time.Now().Add(time.Second)
 	case time.Now().After(a.applying):
 		a.applying, a.changed = time.Time{}, true
-		if w.releases.unfit[n] {
+		if a.full {
 			a.trouble = "the disk is full"
 			return
 		}

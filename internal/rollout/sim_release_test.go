@@ -10,7 +10,6 @@ type simReleases struct {
 	w      *world
 	target Target
 	bad    map[uint64]bool // servers don't come up with them
-	unfit  map[uint64]bool // they can't be applied
 	failed []string
 }
 

@@ -65,7 +65,7 @@ func simulate(t *testing.T, boosters, servers int, seed uint64, test func(*world
 			t: t, ctx: ctx, end: end, out: &syncBuffer{}, rng: rand.New(rand.NewPCG(seed, 1)),
 			cuts: make(map[[2]string]time.Time), rows: make(map[int64]*item), boot: 2 * time.Second,
 		}
-		w.releases = &simReleases{w: w, bad: make(map[uint64]bool), unfit: make(map[uint64]bool)}
+		w.releases = &simReleases{w: w, bad: make(map[uint64]bool)}
 		w.log = slog.New(slog.NewTextHandler(w.out, nil))
 		defer func() {
 			end()
