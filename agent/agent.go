@@ -78,6 +78,11 @@ type Agent struct {
 	// restart of each. Default: none is.
 	Patch *Patch `json:"patch,omitempty"`
 
+	// A folder that is copied to the other servers all the time, without a restart:
+	// OMFLOW's attachments. A path below home, or a whole one; all servers that name a
+	// folder share one. Default: none; `replicate` alone is uploads.
+	Replicate string `json:"replicate,omitempty"`
+
 	// How long the server may take to end after it was asked to, before it is
 	// killed. Default: 40s.
 	StopGrace caddy.Duration `json:"stop_grace,omitempty"`
@@ -140,6 +145,13 @@ func (a *Agent) Provision(ctx caddy.Context) error {
 		}
 	}
 	a.Database = caddy.NewReplacer().ReplaceKnown(a.Database, "")
+	if a.Replicate != "" {
+		folder, err := replicateFolder(a.Replicate, a.Home)
+		if err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
+		a.Replicate = folder
+	}
 	if a.Patch != nil {
 		if err := a.Patch.provision(a.Home); err != nil {
 			return fmt.Errorf("agent: %w", err)
@@ -168,7 +180,7 @@ func (a *Agent) Validate() error {
 		return errors.New("agent: run holds an empty word: write the command and its arguments")
 	}
 	if a.Home != "" {
-		if err := checkRun(a.Run); err != nil {
+		if err := checkRun(a.Run, a.LeadEnv); err != nil {
 			return fmt.Errorf("agent: %w", err)
 		}
 	}
@@ -180,6 +192,11 @@ func (a *Agent) Validate() error {
 	}
 	if a.Database == databaseSettings && a.Home == "" {
 		return errors.New("agent: database settings needs home, the OMFLOW Server's folder: write it, or the database's URL, or none")
+	}
+	if a.Replicate != "" {
+		if err := checkReplicate(a.Replicate, a.Home, a.Patch); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
 	}
 	if a.Patch != nil {
 		if err := a.Patch.validate(a.Home, a.Run); err != nil {
@@ -229,17 +246,18 @@ func (a *Agent) Stop() error {
 // settings is what this configuration wants of the runner.
 func (a *Agent) settings(to cluster, name string) *settings {
 	s := &settings{
-		server:  a.Server,
-		command: a.Run,
-		home:    a.Home,
-		leadEnv: a.LeadEnv,
-		grace:   time.Duration(a.StopGrace),
-		report:  gossip.Report{Server: name, Address: a.Server, Capacity: a.Capacity, Weight: a.Weight},
-		checks:  a.checks,
-		startup: startup,
-		patch:   a.Patch,
-		to:      to,
-		log:     a.log,
+		server:    a.Server,
+		command:   a.Run,
+		home:      a.Home,
+		leadEnv:   a.LeadEnv,
+		grace:     time.Duration(a.StopGrace),
+		report:    gossip.Report{Server: name, Address: a.Server, Capacity: a.Capacity, Weight: a.Weight},
+		checks:    a.checks,
+		startup:   startup,
+		patch:     a.Patch,
+		replicate: a.Replicate,
+		to:        to,
+		log:       a.log,
 	}
 	s.openPatch = openMember
 	if a.Health != nil {

@@ -96,6 +96,7 @@ func TestValidate(t *testing.T) {
 		{Agent{Server: "a:80", Home: home, Run: []string{"gunicorn", "omflow.wsgi"}, LeadEnv: []string{"A=", "B=c=d"}, Database: "none"}, ""},
 		{Agent{Server: "a:80", Home: home, Run: []string{"python3", "manage.py", "runserver", "--noreload"}}, "they would fire several times"},
 		{Agent{Server: "a:80", Run: []string{"python3", "manage.py", "runserver"}, Health: &caddyconf.Health{Live: "/"}}, ""}, // no OMFLOW
+		{Agent{Server: "a:80", Home: home, Run: []string{"env", "RUN_MAIN=true", "gunicorn", "omflow.wsgi"}}, "RUN_MAIN=true makes each server the lead server"},
 		{Agent{Server: "a:80", Home: home, LeadEnv: []string{"A"}}, `lead_env "A"`},
 		{Agent{Server: "a:80", Home: home, Database: "sqlite:///db.sqlite3"}, "database: "},
 		{Agent{Server: "a:80", Database: "settings", Health: &caddyconf.Health{Live: "/"}}, "database settings needs home"},

@@ -9,11 +9,8 @@ import (
 var (
 	options = []string{
 		"home", "server", "run", "lead_env", "python", "stop_grace", "capacity", "weight", "health", "database", "patch",
+		"replicate",
 	}
-
-	// laterOptions belong to the agent block but have nothing behind them yet.
-	// To accept them would promise what does not happen.
-	laterOptions = []string{"replicate"}
 )
 
 // UnmarshalCaddyfile sets up the agent from its block:
@@ -45,6 +42,7 @@ var (
 //			approve    auto|manual
 //			keep       <n>
 //		}
+//		replicate [<folder>]
 //	}
 //
 // Each option may be given once.
@@ -53,7 +51,7 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("agent takes no arguments, only a block: move %q into it", d.Val())
 	}
-	return caddyconf.Options(d, "agent", options, []string{"patch"}, laterOptions, func(option string) error {
+	return caddyconf.Options(d, "agent", options, []string{"patch"}, nil, func(option string) error {
 		switch option {
 		case "home":
 			return caddyconf.Word(d, &a.Home)
@@ -82,6 +80,11 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.WrapErr(err)
 			}
 			return nil
+		case "replicate":
+			if a.Replicate = defaultReplicate; d.NextArg() {
+				a.Replicate = d.Val()
+			}
+			return caddyconf.NoMore(d, "replicate")
 		case "patch":
 			if a.Patch != nil {
 				return d.Err("there is one patch folder for now: patch is given twice")

@@ -19,6 +19,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 				lead_env   RUN_MAIN=true OTHER=1
 				python     python3.12
 				database   postgres://omflow@10.0.0.5/omflow
+				replicate  files
 				stop_grace 1m
 				capacity   4
 				weight     50
@@ -46,7 +47,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 				"database":"postgres://omflow@10.0.0.5/omflow",
 				"patch":{"folder":"/srv/app","include":["*.py","templates/","/LICENSE"],"exclude":["local/"],
 				"settle":1000000000,"max_settle":60000000000,"on_change":"run","on_change_run":["systemctl","reload","omflow"],
-				"approve":"manual","keep":5},
+				"approve":"manual","keep":5},"replicate":"files",
 				"stop_grace":60000000000,"capacity":4,"weight":50,
 				"health":{"live":"/live","ready":"/ready","ready_expect":"all is well",
 				"interval":500000000,"timeout":1000000000,"fall":5,"rise":1}}`},
@@ -130,7 +131,7 @@ func TestUnmarshalCaddyfileRefuses(t *testing.T) {
 		"agent {\npatch {\non_change none x\n}\n}":     `on_change none takes no command: remove "x"`,
 		"agent {\npatch {\napprove yes\n}\n}":          `approve "yes": write auto or manual`,
 		"agent {\npatch {\nkeep 0\n}\n}":               "write a number from 1 to 1000",
-		"agent {\nreplicate uploads\n}":                "replicate is not available in this version yet",
+		"agent {\nreplicate a b\n}":                    "replicate takes no",
 	} {
 		var a Agent
 		err := a.UnmarshalCaddyfile(caddyfile.NewTestDispenser(in))

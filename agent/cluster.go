@@ -12,6 +12,8 @@ import (
 	"github.com/omflow/booster/internal/pair"
 	"github.com/omflow/booster/internal/patch"
 	releases "github.com/omflow/booster/internal/release/api"
+	"github.com/omflow/booster/internal/replica"
+	replicas "github.com/omflow/booster/internal/replica/api"
 	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/rollout/api"
 )
@@ -29,6 +31,8 @@ type cluster interface {
 	Epoch() rollout.Epoch
 	// Releases are the other nodes, for a folder that is kept the same.
 	Releases() patch.Peers
+	// Replicas are the other agents, for the replicated folder.
+	Replicas() replica.Peers
 }
 
 // member is the cluster as its node gives it.
@@ -107,11 +111,25 @@ func (m member) Witness(ctx context.Context, agents []string) (reached, hears in
 // Epoch implements cluster.
 func (m member) Epoch() rollout.Epoch { return rollout.EpochOf(m.Marks()) }
 
+// Replicas implements cluster.
+func (m member) Replicas() replica.Peers {
+	return replicas.Client{Do: m.Do, Agents: nodePeers{m}.Agents}
+}
+
+// serveReplica answers what other agents ask of a replicated folder.
+func serveReplica(r *replica.Replica) http.Handler {
+	return replicas.Handler(r, func(req *http.Request) (name string, booster, ok bool) {
+		p, ok := gossip.PeerFrom(req.Context())
+		return p.Name, p.Kind == gossip.KindBooster, ok
+	})
+}
+
 // serve answers what other nodes ask of a runner.
 func (m member) serve(r *runner) {
 	mux := http.NewServeMux()
 	mux.Handle("/", api.AgentHandler(r))
 	mux.HandleFunc(releases.Prefix, r.serveReleases)
+	mux.HandleFunc(replicas.Prefix, r.serveReplicas)
 	m.SetHandler(mux)
 	m.HandlePackets(pair.PacketKind, func(from netip.AddrPort, b []byte) {
 		r.witness.Receive(b, func(answer []byte) error { return m.SendPacketTo(from, pair.PacketKind, answer) })

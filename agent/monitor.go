@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -45,6 +46,8 @@ type monitor struct {
 
 	patch    *patching                     // nil for a server without a patch folder
 	releases *atomic.Pointer[http.Handler] // answers for patch
+	replica  *replicating                  // nil for a server of which no folder is replicated
+	copies   *atomic.Pointer[http.Handler] // answers for replica
 
 	told gossip.Report
 	to   cluster
@@ -111,7 +114,7 @@ func (m *monitor) apply(s *settings) error {
 			return err
 		}
 	}
-	if err := m.setPatch(former, s); err != nil {
+	if err := errors.Join(m.setPatch(former, s), m.setReplicate(former, s)); err != nil {
 		return err
 	}
 	m.cur, m.log = s, s.log.With("server", m.name)
@@ -178,6 +181,8 @@ func (m *monitor) command(s *settings, as rollout.Part) supervise.Config {
 	if as == rollout.Lead {
 		cfg.Env = append(cfg.Env, s.leadEnv...)
 		cfg.Once = true // each life of the lead needs a grant of its own
+	} else {
+		cfg.Without = envNames(s.leadEnv) // the agent may have been started with them
 	}
 	return cfg
 }
@@ -366,6 +371,7 @@ func (m *monitor) close() error {
 	m.endChecks()
 	defer m.data.close()
 	defer m.endPatch()
+	defer m.endReplicate()
 	if m.part != nil {
 		m.part.timer.Stop()
 	}

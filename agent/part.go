@@ -30,10 +30,11 @@ type part struct {
 	// epoch is the control epoch at the start of the process. While there is none it
 	// is kept up to date, and what is started then has seen at least that.
 	epoch rollout.Epoch
-	// order is the newest order to restart when the process was started.
-	order uint64
-	guard *guard.Lead // nil where there are no guards
-	held  time.Time   // the end of the lease that the guard was told last
+	// order is the newest order to restart when the process was started, told the one
+	// that the boosters were told of.
+	order, told uint64
+	guard       *guard.Lead // nil where there are no guards
+	held        time.Time   // the end of the lease that the guard was told last
 
 	asking    bool
 	answers   chan func() // to be run by the monitor
@@ -202,8 +203,10 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 		p.epoch = m.to.Epoch()
 		m.log.Info("server is restarted: a booster asks for it")
 		m.do("restart", func() error { return m.sup.Replace(ctx, grace, "a booster asks for a restart") })
-	case want.Restart != 0 && want.Restart <= p.order:
-		p.tenant.Restarted(want.Restart)
+	case p.order > p.told:
+		// Also when the order has vanished meanwhile: it was carried out.
+		p.told = p.order
+		p.tenant.Restarted(p.order)
 		m.askNow()
 	case m.outdated:
 		m.outdated = false

@@ -52,6 +52,7 @@ func follow(rollout.Ask) (rollout.Answer, error) {
 
 // TestWaitsForABooster: an OMFLOW Server is not started before it is known as what.
 func TestWaitsForABooster(t *testing.T) {
+	t.Setenv("RUN_MAIN", "true") // of the agent; a follower must not have it
 	b := newBed(t)
 	b.to.say(func(rollout.Ask) (rollout.Answer, error) { return rollout.Answer{}, errors.New("nobody there") })
 	b.start(b.agent(b.omflow()), nil)

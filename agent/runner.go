@@ -44,6 +44,8 @@ type settings struct {
 	// patch is the folder that is kept the same on all servers, nil when there is none.
 	patch     *Patch
 	openPatch openPatch
+	// replicate is the folder that is copied to the others all the time, "" for none.
+	replicate string
 	to        cluster
 	log       *slog.Logger
 }
@@ -67,6 +69,8 @@ type runner struct {
 	witness *pair.Witness
 	// releases answers for the patch folder; nil while there is none.
 	releases atomic.Pointer[http.Handler]
+	// copies answers for the replicated folder; nil while there is none.
+	copies atomic.Pointer[http.Handler]
 
 	mu     sync.Mutex
 	wanted []*settings // the last is in force
@@ -131,7 +135,7 @@ func newRunner(dir, name, server string, before []<-chan struct{}) (*runner, err
 		name: name, server: server, witness: witness,
 		ask: make(chan func(*monitor)), cancel: cancel, done: make(chan struct{}),
 	}
-	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases}
+	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases, copies: &r.copies}
 	go func() {
 		defer close(r.done)
 		r.err = m.run(ctx, r.ask)

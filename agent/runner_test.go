@@ -21,6 +21,8 @@ import (
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/caddyconf"
 	"github.com/omflow/booster/internal/patch"
+	"github.com/omflow/booster/internal/replica"
+	replicas "github.com/omflow/booster/internal/replica/api"
 	"github.com/omflow/booster/internal/rollout"
 )
 
@@ -52,6 +54,10 @@ func (b *board) say(answer func(rollout.Ask) (rollout.Answer, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.answer = answer
+}
+
+func (b *board) Replicas() replica.Peers {
+	return replicas.Client{Agents: func() []string { return nil }}
 }
 
 func (b *board) Releases() patch.Peers { return nil }

@@ -85,6 +85,9 @@ type patient struct {
 // can't be used is a check that has failed; as much of the node is checked as is known.
 func examine(config, adapter, python string) *patient {
 	p := &patient{node: doctor.Node{Version: version()}, secrets: new(doctor.Secrets)}
+	// Caddy tells of each step: what is meant for the log of a service hides the answer
+	// from a person. That an empty configuration can be set up is no news.
+	_ = caddy.Validate(&caddy.Config{Logging: quietLogging()})
 	text, _, _, err := caddycmd.LoadConfig(config, adapter)
 	if err != nil {
 		p.configuration(err)
@@ -122,6 +125,11 @@ func (p *patient) configuration(err error) {
 	p.checks = append(p.checks, doctor.Known("configuration", r))
 }
 
+// quietLogging lets only errors through, to standard error.
+func quietLogging() *caddy.Logging {
+	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: "ERROR"}}}}
+}
+
 // validate does what `booster validate` does: everything is set up and nothing started.
 // What is logged meanwhile is left out, unless the configuration says where to.
 func validate(text []byte) error {
@@ -133,8 +141,7 @@ func validate(text []byte) error {
 		return errors.New("the configuration is empty")
 	}
 	if cfg.Logging == nil {
-		quiet := &caddy.CustomLog{BaseLog: caddy.BaseLog{Level: "ERROR"}}
-		cfg.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: quiet}}
+		cfg.Logging = quietLogging()
 	}
 	return caddy.Validate(cfg)
 }

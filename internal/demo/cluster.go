@@ -81,6 +81,7 @@ http://%s {
 			database   postgres://omflow@127.0.0.1:%[10]d/omflow?sslmode=disable
 			stop_grace 5s
 			patch
+			replicate
 		}
 	}
 }

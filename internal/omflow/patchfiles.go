@@ -45,6 +45,10 @@ func PatchRules() watch.Rules {
 	}}
 }
 
+// UploadRules say which files of OMFLOW Server's uploads are copied to the others: all
+// attachments, but not what is there for a moment while a ticket is opened.
+func UploadRules() watch.Rules { return watch.Rules{Exclude: []string{"/temp/"}} }
+
 // IsDeploy reports whether all these paths are of files that OMFLOW Server writes when
 // a flow is deployed on it: its process has them in memory then. No paths are none.
 func IsDeploy(paths []string) bool {

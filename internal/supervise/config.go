@@ -37,6 +37,8 @@ type Config struct {
 	// Env is added to this process' own environment as NAME=value and wins over
 	// it. The variables by which systemd talks to a service are not passed on.
 	Env []string
+	// Without are variables of this process' environment that are not passed on.
+	Without []string
 	// StateDir is the folder for server.pid, server.log and server.lock; it is
 	// made if it is missing. No two Supervisors can share one. Required.
 	StateDir string
@@ -99,7 +101,7 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	c.Command, c.Env = slices.Clone(c.Command), slices.Clone(c.Env)
+	c.Command, c.Env, c.Without = slices.Clone(c.Command), slices.Clone(c.Env), slices.Clone(c.Without)
 	if c.StopGrace == 0 {
 		c.StopGrace = DefaultStopGrace
 	}
@@ -126,7 +128,7 @@ func (c Config) withDefaults() Config {
 // process. It is written to disk, hence no plain text: Env may hold secrets.
 func (c Config) hash() string {
 	h := sha256.New()
-	for _, part := range [][]string{c.Command, {c.Dir}, c.Env} {
+	for _, part := range [][]string{c.Command, {c.Dir}, c.Env, c.Without} {
 		fmt.Fprintf(h, "%d\n", len(part))
 		for _, s := range part {
 			fmt.Fprintf(h, "%d:%s\n", len(s), s)
@@ -149,16 +151,18 @@ func (c Config) backoff(quick int) time.Duration {
 	return d + rand.N(d/4+1)
 }
 
-// environment is what the process gets: base without systemd's variables, then
-// add. OMFLOW's own server would otherwise report itself ready on the agent's
+// environment is what the process gets: base without systemd's variables and the given
+// ones, then add. OMFLOW's own server would otherwise report itself ready on the agent's
 // notify socket, or take its listeners (sd_notify(3), sd_listen_fds(3)).
-func environment(base, add []string) []string {
+func environment(base, without, add []string) []string {
 	env := make([]string, 0, len(base)+len(add))
 	for _, e := range base {
 		switch name, _, _ := strings.Cut(e, "="); name {
 		case "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "WATCHDOG_USEC", "WATCHDOG_PID":
 		default:
-			env = append(env, e)
+			if !slices.Contains(without, name) {
+				env = append(env, e)
+			}
 		}
 	}
 	return append(env, add...)

@@ -33,7 +33,7 @@ const (
 func startProcess(cfg Config, out *os.File) (*process, error) {
 	cmd := exec.Command(cfg.Command[0], cfg.Command[1:]...)
 	cmd.Dir = cfg.Dir
-	cmd.Env = environment(os.Environ(), cfg.Env)
+	cmd.Env = environment(os.Environ(), cfg.Without, cfg.Env)
 	cmd.Stdout, cmd.Stderr = out, out // a file, so that no pipe ties it to us
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

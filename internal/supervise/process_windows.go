@@ -39,7 +39,7 @@ func startProcess(cfg Config, out *os.File) (*process, error) {
 	}
 	cmd := exec.Command(cfg.Command[0], cfg.Command[1:]...)
 	cmd.Dir = cfg.Dir
-	cmd.Env = environment(os.Environ(), cfg.Env)
+	cmd.Env = environment(os.Environ(), cfg.Without, cfg.Env)
 	cmd.Stdout, cmd.Stderr = out, out
 	// A group of its own: only then can CTRL_BREAK be sent to it alone.
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}

@@ -144,6 +144,7 @@ func (n *Node) agent() string {
 			database   postgres://omflow@%[9]s/omflow?sslmode=disable
 			stop_grace 5s
 			patch
+			replicate
 			%[7]s
 			health {
 				%[8]s

@@ -1,0 +1,7 @@
+//go:build unix
+
+package doctor
+
+import "golang.org/x/sys/unix"
+
+const errInUse = unix.EADDRINUSE

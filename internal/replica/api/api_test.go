@@ -1,0 +1,258 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/omflow/booster/internal/replica"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// network is control APIs by name. Who calls is in a header, where the cluster has a
+// certificate.
+type network struct {
+	mu      sync.Mutex
+	servers map[string]string
+	client  *http.Client
+}
+
+func newNetwork(t *testing.T) *network {
+	tr := &http.Transport{}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &network{servers: make(map[string]string), client: &http.Client{Transport: tr}}
+}
+
+func peerOf(r *http.Request) (string, bool, bool) {
+	name := r.Header.Get("Name")
+	return name, name == "booster", name != ""
+}
+
+// serve makes name reachable.
+func (n *network) serve(t *testing.T, name string, h http.Handler) {
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.servers[name] = strings.TrimPrefix(srv.URL, "http://")
+}
+
+func (n *network) as(name string) Client {
+	return Client{
+		Do: func(ctx context.Context, member string, r *http.Request) (*http.Response, error) {
+			n.mu.Lock()
+			host := n.servers[member]
+			n.mu.Unlock()
+			if host == "" {
+				return nil, errors.New("no such member")
+			}
+			r = r.Clone(ctx)
+			r.URL.Scheme, r.URL.Host = "http", host
+			r.Header.Set("Name", name)
+			return n.client.Do(r)
+		},
+		Agents: func() (out []string) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			for other := range n.servers {
+				if other != name {
+					out = append(out, other)
+				}
+			}
+			return out
+		},
+	}
+}
+
+// TestReplicas: two replicas keep a folder alike over HTTP.
+func TestReplicas(t *testing.T) {
+	n := newNetwork(t)
+	roots := make(map[string]string)
+	for _, name := range []string{"a", "b"} {
+		dir := t.TempDir()
+		roots[name] = filepath.Join(dir, "uploads")
+		r, err := replica.New(replica.Config{
+			Root: roots[name], StateDir: filepath.Join(dir, "state"), Node: name, Peers: n.as(name), Settle: 50 * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		n.serve(t, name, Handler(r, peerOf))
+	}
+	want := []byte(strings.Repeat("附件", 500_000))
+	if err := os.WriteFile(filepath.Join(roots["a"], "報告.txt"), want, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		got, err := os.ReadFile(filepath.Join(roots["b"], "報告.txt"))
+		if err == nil && bytes.Equal(got, want) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+	}
+}
+
+// agent answers what a test wants.
+type agent struct {
+	from     string
+	received []replica.Entry
+	err      error
+	page     replica.Entries
+	content  string
+}
+
+func (a *agent) Receive(peer string, entries []replica.Entry) error {
+	a.from, a.received = peer, append(a.received, entries...)
+	return a.err
+}
+
+func (a *agent) Digest() (d replica.Digest, err error) {
+	d.Buckets[7], d.Away = 1<<63, true
+	return d, a.err
+}
+
+func (a *agent) Entries(replica.Page) (replica.Entries, error) { return a.page, a.err }
+
+func (a *agent) Open(context.Context, replica.Blob) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(a.content)), a.err
+}
+
+func longEntries() []replica.Entry {
+	entries := make([]replica.Entry, replica.MaxBatch)
+	for i := range entries {
+		entries[i] = replica.Entry{Path: strings.Repeat("\x01", 1024)} // six bytes each in JSON
+	}
+	return entries
+}
+
+// TestCalls: everything arrives as it was, also what needs more than one message.
+func TestCalls(t *testing.T) {
+	n := newNetwork(t)
+	a := &agent{content: "content", page: replica.Entries{Entries: longEntries()}}
+	n.serve(t, "a", Handler(a, peerOf))
+	c, ctx := n.as("b"), t.Context()
+	if err := c.Push(ctx, "a", longEntries()); err != nil || len(a.received) != replica.MaxBatch || a.from != "b" {
+		t.Errorf("push: %d entries from %q, %v", len(a.received), a.from, err)
+	}
+	if d, err := c.Digest(ctx, "a"); err != nil || d.Buckets[7] != 1<<63 || !d.Away {
+		t.Errorf("digest: %+v, %v", d, err)
+	}
+	if e, err := c.Entries(ctx, "a", replica.Page{}); err != nil || !e.More || len(e.Entries) == 0 {
+		t.Errorf("entries: %d, more %t, %v", len(e.Entries), e.More, err)
+	}
+	blob := replica.Blob{Path: "f", Size: 7, SHA256: sha256.Sum256([]byte("content"))}
+	read := func() (string, error) {
+		r, err := c.Fetch(ctx, "a", blob)
+		if err != nil {
+			return "", err
+		}
+		defer r.Close()
+		b, err := io.ReadAll(r)
+		return string(b), err
+	}
+	if got, err := read(); err != nil || got != "content" {
+		t.Errorf("fetch: %q, %v", got, err)
+	}
+	a.content = "short"
+	if got, err := read(); err == nil {
+		t.Errorf("fetch of a content that was cut short: %q", got)
+	}
+	a.content = "longer than it was"
+	if got, err := read(); err != nil || got != a.content[:7] {
+		t.Errorf("fetch of a content that grew: %q, %v", got, err)
+	}
+}
+
+// TestRefusals: who may ask, and how a refusal is told.
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		who  string
+		err  error
+		code string
+	}{
+		{"", nil, "HTTP 403"},
+		{"booster", nil, "HTTP 403"},
+		{"b", replica.ErrNotHere, "HTTP 404: " + replica.ErrNotHere.Error()},
+		{"b", replica.ErrNotReady, "HTTP 503"},
+		{"b", context.Canceled, "HTTP 503"},
+		{"b", errors.New("bad\nvalue"), "HTTP 422: bad"},
+	} {
+		n := newNetwork(t)
+		a := &agent{err: tt.err}
+		n.serve(t, "a", Handler(a, peerOf))
+		c, ctx := n.as(tt.who), t.Context()
+		_, digest := c.Digest(ctx, "a")
+		_, page := c.Entries(ctx, "a", replica.Page{})
+		_, fetch := c.Fetch(ctx, "a", replica.Blob{})
+		for what, err := range map[string]error{"push": c.Push(ctx, "a", nil), "digest": digest, "entries": page, "fetch": fetch} {
+			if err == nil || !strings.Contains(err.Error(), tt.code) {
+				t.Errorf("%q, %v: %s: %v, want %q", tt.who, tt.err, what, err, tt.code)
+			}
+		}
+		if tt.err == nil && a.from != "" {
+			t.Errorf("%q: was heard", tt.who)
+		}
+	}
+	n := newNetwork(t)
+	n.serve(t, "a", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(bytes.Repeat([]byte(" "), maxMessage+1))
+	}))
+	if _, err := n.as("b").Digest(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("a message that is too large: %v", err)
+	}
+}
+
+// FuzzHandler: nothing that a peer sends is answered with 500, or gets further than
+// it may.
+func FuzzHandler(f *testing.F) {
+	for _, seed := range []string{
+		`{"entries":[{"path":"a","version":[{"node":"a","counter":1}],"made":1,"size":1,"sha256":"` + strings.Repeat("a", 64) + `","time":1}]}`,
+		`{"bucket":-1,"after":"x"}`, `{"path":"../x","size":1}`, `[]`, `{`, "",
+	} {
+		f.Add([]byte(seed))
+	}
+	dir := f.TempDir()
+	r, err := replica.New(replica.Config{
+		Root: filepath.Join(dir, "uploads"), StateDir: filepath.Join(dir, "state"), Node: "a",
+		Peers: Client{Agents: func() []string { return nil }},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { r.Close() })
+	h := Handler(r, func(*http.Request) (string, bool, bool) { return "b", false, true })
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, path := range []string{pushPath, entriesPath, fetchPath} {
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body)))
+			if rec.Code == http.StatusInternalServerError {
+				t.Errorf("%s: %s", path, rec.Body)
+			}
+		}
+		page, err := r.Entries(replica.Page{})
+		if err != nil && !errors.Is(err, replica.ErrNotReady) {
+			t.Error(err)
+		}
+		for _, e := range page.Entries {
+			if err := e.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
