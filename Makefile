@@ -27,10 +27,10 @@ pkgs=$$($(PURE) $(GO) list -f '{{$$caddy := false}}$(call find,.Deps)$(call find
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test vet unit race e2e lint fuzz bench clean
+.PHONY: help demo build test vet unit race e2e lint fuzz bench deb deb-check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## a booster, three agents and three stand-in servers on this machine
 	@./$(BINARY) omflow demo $(DEMO)
@@ -73,6 +73,18 @@ fuzz: ## each fuzz target for 20 s; FUZZTIME=5m for longer
 
 bench: ## measured beside other proxies, as far as they are installed
 	$(PURE) $(GO) run ./tests/bench
+
+# One time for all files of the package, that of the sources.
+DEB_EPOCH   = $(shell git log -1 --format=%ct)
+DEB_VERSION ?= 0~git$(shell date -u -d @$(DEB_EPOCH) +%Y%m%d).$(shell git rev-parse --short=12 HEAD)
+DEB         = dist/omflow-booster_$(DEB_VERSION).deb
+
+deb: ## the Debian package, in dist/; needs dpkg-deb
+	$(PURE) $(GO) build -trimpath -ldflags=-s -o dist/booster ./cmd/booster
+	SOURCE_DATE_EPOCH=$(DEB_EPOCH) deploy/deb/build.sh $(CURDIR)/dist/booster $(DEB_VERSION) $(DEB)
+
+deb-check: deb ## install it in a clean Debian; needs root and debootstrap
+	deploy/deb/check.sh $(DEB)
 
 clean: ## remove what was built
 	rm -rf $(BINARY) $(BINARY).exe dist .demo

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/caddytls"
 	_ "github.com/caddyserver/caddy/v2/modules/logging"
+	"github.com/prometheus/client_golang/prometheus"
 
 	// What init writes for an agent is adapted and validated as in the program.
 	_ "github.com/omflow/booster/agent"
@@ -204,7 +207,7 @@ func TestInitAgent(t *testing.T) {
 	key := trust.Generate()
 	args := []string{
 		"--kind", "agent", "--name", "s1", "--address", "127.0.0.1:6000", "--home", home, "--python", "python3", "--boosters", "127.0.0.1",
-		"--server", "127.0.0.1:8000", "--run", `gunicorn "omflow.wsgi" --threads 8`, "--dir", filepath.Join(dir, "etc"), "--units", "", "--key", "-",
+		"--server", "127.0.0.1:8000", "--run", `gunicorn "omflow.wsgi" --threads 8`, "--dir", filepath.Join(dir, "etc"), "--units", "", "--patches", "auto", "--uploads", "copy", "--key", "-",
 	}
 	// Without --yes the one thing that is missing, the key, is asked for.
 	code, stdout, stderr := initialize(t, "wrong\n"+key+"\n", args...)
@@ -233,5 +236,50 @@ func TestInitAgent(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a refused init left a folder: %v", err)
+	}
+}
+
+// TestDeployNamesMetricsThatExist: alert rules and dashboard ask for no metric and no
+// state that a booster does not have.
+func TestDeployNamesMetricsThatExist(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	if err := errors.Join(newMetrics("omflow").register(registry, nil), registerReleases(registry)); err != nil {
+		t.Fatal(err)
+	}
+	descriptions := make(chan *prometheus.Desc, 100)
+	registry.Describe(descriptions)
+	close(descriptions)
+	known := make(map[string]bool)
+	for d := range descriptions {
+		name := regexp.MustCompile(`fqName: "([a-z_]+)"`).FindStringSubmatch(d.String())[1]
+		known[name], known[name+"_bucket"] = true, true
+	}
+	asked := 0
+	for _, pattern := range []string{"../deploy/grafana/*.json", "../deploy/prometheus/*.yml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range regexp.MustCompile(`omflow_booster_[a-z_]+`).FindAllString(string(text), -1) {
+				if asked++; !known[name] {
+					t.Errorf("%s asks for %s", file, name)
+				}
+			}
+			for _, m := range regexp.MustCompile(`state=~?\\?"([a-z|]+)\\?"`).FindAllStringSubmatch(string(text), -1) {
+				for state := range strings.SplitSeq(m[1], "|") {
+					if !slices.Contains(serverStates, state) {
+						t.Errorf("%s asks for the state %s", file, state)
+					}
+				}
+			}
+		}
+	}
+	if asked < 20 {
+		t.Errorf("only %d metrics were found", asked)
 	}
 }

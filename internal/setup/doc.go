@@ -1,0 +1,38 @@
+// Package setup makes the files that turn a machine into a node: the Caddyfile,
+// the key file and the systemd unit. It is what `booster omflow init` does, as
+// far as that needs no Caddy.
+//
+// It works in three steps, and only the last one changes anything:
+//
+//  1. [Interview] has one list of questions, [Questions]. Each has a name, under
+//     which its answer can be given beforehand (a flag), a check, and often a
+//     suggestion found on the [Machine] or in OMFLOW's settings.py. What was
+//     not given is asked of an [Asker]: a terminal (package terminal), a stream
+//     of lines ([Lines]), or nobody ([Suggested]), who takes each suggestion. The
+//     result is a [Plan].
+//  2. [Plan.Files] renders the plan; [Compare] holds each file against the disk.
+//     [Change.Diff] shows what would change, without keys.
+//  3. [Change.Write] writes one file: whole or not at all, under its name only
+//     when it is on the disk. Who is to read it is set before that, so that a
+//     key is never readable to others.
+//
+// # What is written
+//
+// The Caddyfile is formatted as `booster fmt` formats it and names the key file
+// with Caddy's {file.…} placeholder, which is read anew at each reload: so a key
+// is changed without a restart, and neither the Caddyfile nor the environment
+// of the OMFLOW Server, which inherits the agent's, holds it. The units come from
+// the folder templates; rendered with the paths of the Debian package they
+// are what that package installs (deploy/systemd), so that on such a machine the
+// booster's unit is found to be there already and is not written again.
+//
+// # What fails
+//
+// An answer that was given and is refused, one that is missing with nobody to
+// ask, and one that belongs to another kind of node end the interview; nothing
+// is written then. An answer that was asked for is asked again. A settings.py
+// that cannot be read only means that the boosters have to be typed. A file that
+// exists with other contents is never written over unless the caller says so,
+// file by file. A failed write leaves the file as it was; files that were
+// written before it stay.
+package setup

@@ -1,0 +1,71 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"charm.land/huh/v2"
+
+	"github.com/omflow/booster/internal/setup"
+)
+
+// ErrGivenUp says that the person does not want to go on.
+var ErrGivenUp = errors.New("given up: nothing was written")
+
+// Asker asks at a terminal. Not for concurrent use.
+type Asker struct {
+	// In is the terminal's input, Out what is drawn on.
+	In, Out *os.File
+}
+
+// Ask implements [setup.Asker].
+func (a Asker) Ask(ctx context.Context, q setup.Question, suggestion string, check func(string) error) (string, error) {
+	answer := suggestion
+	var field huh.Field
+	if q.Choices != nil {
+		options := make([]huh.Option[string], len(q.Choices))
+		for i, c := range q.Choices {
+			options[i] = huh.NewOption(c.Value+": "+c.Meaning, c.Value)
+		}
+		field = huh.NewSelect[string]().Title(q.Title).Description(q.Help).Options(options...).Validate(check).Value(&answer)
+	} else {
+		input := huh.NewInput().Title(q.Title).Description(q.Help).Validate(check).Value(&answer)
+		if q.Secret {
+			input.EchoMode(huh.EchoModePassword)
+		}
+		field = input
+	}
+	if err := a.run(ctx, field); err != nil {
+		return "", err
+	}
+	shown := answer
+	if q.Secret {
+		shown = "(not shown)"
+	}
+	_, err := fmt.Fprintf(a.Out, "%s: %s\n", q.Title, shown)
+	return answer, err
+}
+
+// Confirm asks for yes or no; no is the suggestion.
+func (a Asker) Confirm(ctx context.Context, title string) (bool, error) {
+	yes := false
+	if err := a.run(ctx, huh.NewConfirm().Title(title).Value(&yes)); err != nil {
+		return false, err
+	}
+	_, err := fmt.Fprintf(a.Out, "%s %s\n", title, map[bool]string{true: "yes", false: "no"}[yes])
+	return yes, err
+}
+
+func (a Asker) run(ctx context.Context, field huh.Field) error {
+	form := huh.NewForm(huh.NewGroup(field)).WithInput(a.In).WithOutput(io.Writer(a.Out)).WithShowHelp(false)
+	switch err := form.RunWithContext(ctx); {
+	case errors.Is(err, huh.ErrUserAborted):
+		return ErrGivenUp
+	case err != nil:
+		return fmt.Errorf("ask at the terminal: %w", err)
+	}
+	return nil
+}
