@@ -80,7 +80,7 @@ type fleetCollector struct {
 	state, inFlight, capacity, share, sessions, latency, queued *prometheus.Desc
 }
 
-var serverStates = []string{"starting", "up", "down", "draining", "maintenance", "failed"}
+var serverStates = []string{"starting", "up", "behind", "down", "draining", "maintenance", "failed"}
 
 func newFleetCollector(pool string, f *fleet.Fleet) *fleetCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {

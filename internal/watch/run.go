@@ -117,10 +117,6 @@ func (w *Watcher) step(now time.Time) bool {
 		return true
 	}
 	defer root.Close()
-	if w.broken != "" {
-		w.broken = ""
-		w.settler.activity(now)
-	}
 	if due := w.settler.due(); !due.IsZero() && now.Before(due) {
 		w.judge = false // it is judged with what settles now
 		return true
@@ -152,6 +148,10 @@ func (w *Watcher) look(now time.Time) (*os.Root, error) {
 	if n := len(w.survey.files) + len(w.survey.refused); n > w.cfg.MaxFiles {
 		root.Close()
 		return nil, errTooMany
+	}
+	if w.broken != "" { // it can be compared again, whoever wanted to look
+		w.broken = ""
+		w.settler.activity(now)
 	}
 	return root, nil
 }
