@@ -39,8 +39,11 @@ func checkReplicate(folder, home string, patch *Patch) error {
 	if folder == home {
 		return errors.New("replicate: this is the OMFLOW Server's folder itself: its code belongs into releases: write `patch`, and here a folder such as uploads")
 	}
-	if patch == nil || patch.isHome(home) {
-		return nil // OMFLOW's own lists leave uploads out, see below
+	if patch == nil {
+		return nil
+	}
+	if patch.isHome(home) && inside(filepath.Join(home, defaultReplicate), folder) {
+		return nil // OMFLOW's own lists leave uploads out
 	}
 	if inside(patch.Folder, folder) || inside(folder, patch.Folder) {
 		return fmt.Errorf("replicate: %s and the patch folder %s hold each other: a file can't be in releases and copied all the time", folder, patch.Folder)

@@ -27,6 +27,8 @@ type asker struct {
 	// apply is the release that it is being brought to, refused the one that it last
 	// did not do well with.
 	apply, refused uint64
+	// down is since when its server has no process, the zero time when it has one.
+	down time.Time
 	// failed is when a restart of it last went wrong.
 	failed time.Time
 	// told is when it was first told to start a follower that it does not say runs.
@@ -59,6 +61,12 @@ func (g agents) take(now time.Time, ask Ask) *asker {
 	}
 	if ask.Runs != "" {
 		a.told = time.Time{}
+	}
+	switch {
+	case ask.Runs != "":
+		a.down = time.Time{}
+	case a.down.IsZero():
+		a.down = now
 	}
 	a.ask, a.heard, a.mourned = ask, now, false
 	return a

@@ -174,7 +174,7 @@ func (c *Coordinator) Ask(ask Ask) (Answer, error) {
 	}
 	switch {
 	case ask.Candidate && c.cfg.FixedLead() == "" && c.lease.answer(now, ask, &answer):
-	case ask.Runs == "" && ask.Candidate && !c.mayStart(now, ask):
+	case ask.Runs == "" && ask.Candidate && (!c.mayStart(now, ask) || c.catchesUp(now, a)):
 		answer.Part = Wait
 	}
 	if answer.Part == Follower && ask.Runs == "" && a.told.IsZero() {

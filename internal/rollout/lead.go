@@ -108,6 +108,9 @@ func (r *round) prepare(ctx context.Context, server string) error {
 				return err
 			}
 		}
+		if err := r.caughtUp(ctx, server); err != nil {
+			return err
+		}
 		if err := r.atRest(ctx); err != nil {
 			return err
 		}
@@ -116,6 +119,15 @@ func (r *round) prepare(ctx context.Context, server string) error {
 		}
 		r.hold(false) // it was started meanwhile, since waiting took long
 	}
+}
+
+// caughtUp waits until a server without a process has the release that it should have,
+// or has been waited for long enough.
+func (r *round) caughtUp(ctx context.Context, server string) error {
+	return r.until(ctx, startTime, "server "+server+" to have the newest release", func(now time.Time) bool {
+		a := r.c.agents[server]
+		return a == nil || !a.alive(now) || a.ask.Runs != "" || !r.c.catchesUp(now, a)
+	})
 }
 
 // runs reports whether a server's agent says that it has a process.

@@ -65,15 +65,15 @@ func (c *Coordinator) proven(now time.Time, t Target) bool {
 	return false
 }
 
-// apply is the release that a server without a process applies before it is started: the
-// one that it is being brought to, or one that others run well with already, or that
-// nobody can say anything of because no server runs.
-func (c *Coordinator) apply(now time.Time, a *asker) uint64 {
+// due is the release that a server without a process should be brought to before it is
+// started, 0 for none: the one that it is being brought to, or one that others run well
+// with already, or that nobody can say anything of because no server runs.
+func (c *Coordinator) due(now time.Time, a *asker) uint64 {
 	if a.apply != 0 {
 		return a.apply
 	}
 	t := c.target()
-	if a.has(t) || a.ask.Staged < t.Number {
+	if a.has(t) {
 		return 0
 	}
 	anyRuns := false
@@ -84,6 +84,22 @@ func (c *Coordinator) apply(now time.Time, a *asker) uint64 {
 		return 0
 	}
 	return t.Number
+}
+
+// apply is the release that an agent is told to apply: due, once everything is there.
+func (c *Coordinator) apply(now time.Time, a *asker) uint64 {
+	if n := c.due(now, a); a.apply != 0 || a.ask.Staged >= n {
+		return n
+	}
+	return 0
+}
+
+// catchesUp reports whether a server without a process is to wait, since it has not
+// staged yet, or not applied, what it should have before it takes traffic: for
+// stageTime at most, and not if it can't.
+func (c *Coordinator) catchesUp(now time.Time, a *asker) bool {
+	n := c.due(now, a)
+	return n != 0 && a.ask.Release < n && a.ask.Trouble == "" && now.Sub(a.down) < stageTime
 }
 
 // stageTime is how long the lead server's turn waits for others that have not staged

@@ -127,3 +127,33 @@ func TestColdStartWithARelease(t *testing.T) {
 		})
 	})
 }
+
+// TestCatchUp: a server that was off for a release is started once, with it.
+func TestCatchUp(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		s := w.server("s3")
+		w.faulty = true
+		w.do(func() {
+			s.agent.stop()
+			s.proc.kill()
+			w.releases.publish("s2", false)
+		})
+		w.until(5*time.Minute, "the others have it", func() bool {
+			return w.server("s1").agent.release == 1 && w.server("s2").agent.release == 1 && w.leadUp() != nil
+		})
+		var before int
+		w.do(func() {
+			s.agent.staged, before = 0, s.starts
+			s.agent.restart()
+		})
+		w.pass(3 * second)
+		w.do(func() { s.agent.staged = 1 })
+		w.until(time.Minute, "all have it", w.releases.allHave)
+		w.do(func() {
+			if s.starts != before+1 {
+				w.problem("s3 was started %d times", s.starts-before)
+			}
+		})
+	})
+}
