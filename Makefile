@@ -47,13 +47,14 @@ unit:
 ifeq ($(RACE),)
 	@echo "no C compiler: testing without the race detector"
 endif
-	@$(call packages,not $$caddy) && set -x && $(GO) test $(RACE) -timeout $(TIMEOUT) $$pkgs
+	@$(call packages,not $$caddy) && rest=$$(printf '%s\n' $$pkgs | grep -v '/internal/database$$') && set -x && \
+		$(GO) test $(RACE) -short -timeout $(TIMEOUT) $$rest && $(GO) test $(RACE) -timeout $(TIMEOUT) ./internal/database
 	@$(call packages,$$caddy) && set -x && $(PURE) $(GO) test -timeout $(TIMEOUT) $$pkgs
 
 e2e: ## real processes: booster, agents, servers
-	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) ./tests/e2e
+	$(PURE) $(GO) test -count=1 -timeout 15m ./tests/e2e
 
-race: ## all packages but e2e under the race detector, Caddy included
+race: ## all packages but e2e under the race detector, Caddy and the longest tests included
 	@$(call packages,true) && set -x && $(GO) test -race -timeout $(TIMEOUT) $$pkgs
 
 lint: ## gofmt, vet for Linux and Windows, staticcheck

@@ -19,6 +19,7 @@ import (
 // restarted once, no request failed, no session was logged out, no ticket was opened
 // twice.
 func TestPatch(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	released(t, c, 1)
 	before := c.ServerPIDs(t)
@@ -61,6 +62,7 @@ func TestPatch(t *testing.T) {
 // A patch with which a server does not come back stops at the first server, and is
 // taken back there; the others never saw it.
 func TestBadPatch(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	released(t, c, 1)
 	before := c.ServerPIDs(t)

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,11 +16,26 @@ import (
 // Everything that several servers break behind a round robin holds behind the booster,
 // and at no time do two lead servers run.
 func TestPromises(t *testing.T) {
+	promises := faults.Promises()
+	// They come in the order of what they do to a cluster; two clusters share them.
+	half := slices.IndexFunc(promises, func(p faults.Promise) bool { return p.Name == "create-honest" })
+	if half < 0 {
+		t.Fatal("there is no promise create-honest, from which on servers are restarted")
+	}
+	for name, some := range map[string][]faults.Promise{"changes": promises[:half], "restarts": promises[half:]} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keep(t, some)
+		})
+	}
+}
+
+func keep(t *testing.T, promises []faults.Promise) {
 	c := start(t, harness.Config{Front: "control_settle 500ms"})
 	leads := c.WatchLeads(t)
 	defer leads.Stop(t)
 	door := c.Door(t)
-	for _, promise := range faults.Promises() {
+	for _, promise := range promises {
 		t.Run(promise.Name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 			defer cancel()
