@@ -24,6 +24,7 @@ const (
 	maxCapacity     = 100_000
 	maxWeight       = balance.MaxWeight
 	defaultPython   = "python3"
+	defaultLeadEnv  = "RUN_MAIN=true"
 
 	// startup is how long a new process may take until its live check counts.
 	// OMFLOW takes 1 to 2 s, and much longer on a busy machine or with pending
@@ -136,7 +137,7 @@ func (a *Agent) Provision(ctx caddy.Context) error {
 		a.Python = defaultPython
 	}
 	if a.LeadEnv == nil {
-		a.LeadEnv = []string{"RUN_MAIN=true"}
+		a.LeadEnv = []string{defaultLeadEnv}
 	}
 	if a.Database == "" {
 		a.Database = databaseNone

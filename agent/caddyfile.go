@@ -51,7 +51,7 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("agent takes no arguments, only a block: move %q into it", d.Val())
 	}
-	return caddyconf.Options(d, "agent", options, []string{"patch"}, nil, func(option string) error {
+	err := caddyconf.Options(d, "agent", options, []string{"patch"}, nil, func(option string) error {
 		switch option {
 		case "home":
 			return caddyconf.Word(d, &a.Home)
@@ -102,6 +102,17 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return a.Health.UnmarshalCaddyfile(d)
 		}
 	})
+	if err != nil || a.Home == "" {
+		return err
+	}
+	leadEnv := a.LeadEnv
+	if leadEnv == nil {
+		leadEnv = []string{defaultLeadEnv}
+	}
+	if err := checkRun(a.Run, leadEnv); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }
 
 // Interface guard

@@ -96,6 +96,9 @@ func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
 			}
 		case status, ok := <-m.results:
 			if ok {
+				if m.part != nil && status.Ready != m.checks.Ready {
+					m.askNow()
+				}
 				m.checks = status
 			} else {
 				m.results = nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/guard"
+	"github.com/omflow/booster/internal/health"
 	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/supervise"
 )
@@ -55,6 +56,7 @@ func (m *monitor) question(now time.Time) rollout.Ask {
 	}
 	if p.as != "" && m.process.PID != 0 {
 		ask.Age = max(0, now.Sub(m.process.Since))
+		ask.Ready = m.process.State == supervise.Running && m.checks.Ready == health.Up
 	}
 	p.tenant.Fill(now, &ask)
 	m.fillPatch(&ask)

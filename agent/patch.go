@@ -147,8 +147,12 @@ func globs(d *caddyfile.Dispenser, to *[]string) error {
 	if len(words) == 0 {
 		return d.Errf("%s needs patterns, as in `%s *.py templates/`", option, option)
 	}
-	if err := (watch.Rules{Include: words}).Validate(); err != nil {
-		return d.Errf("%s: %v", option, err)
+	rules := watch.Rules{Include: words}
+	if option == "exclude" {
+		rules = watch.Rules{Exclude: words}
+	}
+	if err := rules.Validate(); err != nil {
+		return d.WrapErr(err)
 	}
 	*to = append(*to, words...)
 	return nil

@@ -36,7 +36,10 @@ var (
 //		join      <host:port>...
 //		state_dir <folder>
 //		booster {
-//			role primary|secondary
+//			role           primary|secondary
+//			virtual_ip     <cidr> <interface>
+//			failover_after <duration>
+//			preempt        <duration>|off
 //		}
 //		agent {
 //			...

@@ -68,6 +68,7 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	mux := http.NewServeMux()
 	mux.Handle("/", api.BoosterHandler(c, sender))
 	mux.Handle(releaseapi.Prefix, c.releases.handler())
+	mux.HandleFunc("POST "+tokensPath, c.serveTokens)
 	node.SetHandler(mux)
 	c.unsubscribe = node.Subscribe(func(m gossip.Member) {
 		if m.Kind == gossip.KindAgent && m.State == gossip.Left {
@@ -81,6 +82,7 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	c.cancel = cancel
 	c.running.Go(func() { coordinator.Run(ctx) })
 	c.running.Go(func() { c.releases.Run(ctx) })
+	c.running.Go(func() { c.copyTokens(ctx) })
 	return c, nil
 }
 

@@ -69,6 +69,8 @@ type Ask struct {
 	// Offer is a number that changes with each life of a lead process. A grant
 	// repeats it, so that an answer that comes late starts nothing twice.
 	Offer uint64 `json:"offer,omitempty"`
+	// Ready is true when the process passes the agent's checks.
+	Ready bool `json:"ready,omitempty"`
 	// Age is how long the process has been running.
 	Age time.Duration `json:"age,omitempty"`
 	// Done is the last order to restart that was carried out.

@@ -16,9 +16,6 @@ const (
 	drainTime = 150 * time.Second
 	// startTime bounds waiting for a server that was started.
 	startTime = 2 * time.Minute
-	// youngProcess is the age up to which a process is not taken for up: what the
-	// boosters say may be about the one before, whose end they have not seen.
-	youngProcess = 3 * time.Second
 	// wellTime is how long a server must be up to count as well.
 	wellTime = time.Second
 	// emptyTime is how long the journal is given to be empty by itself before work
@@ -133,12 +130,11 @@ func (c *Coordinator) stale(now time.Time) []string {
 	return names
 }
 
-// up reports whether a server is up.
+// up reports whether a server is up: to the boosters, and to its agent, since what the
+// boosters say may be about the process before, whose end they have not seen.
 func (c *Coordinator) up(now time.Time, server string) bool {
-	if a := c.agents[server]; a != nil && a.ask.Candidate && a.alive(now) {
-		if a.ask.Runs == "" || c.doorsAt.Sub(a.born()) < youngProcess {
-			return false
-		}
+	if a := c.agents[server]; a != nil && a.ask.Candidate && a.alive(now) && (a.ask.Runs == "" || !a.ask.Ready) {
+		return false
 	}
 	return c.doors.Up[server]
 }

@@ -99,7 +99,7 @@ func (a *simAgent) says(now time.Time) Ask {
 		ask.ReleaseHash = a.s.w.releases.hash(a.release)
 	}
 	if p := a.s.proc; p != nil {
-		ask.Runs, ask.Age, ask.Epoch = Follower, now.Sub(p.born), p.epoch
+		ask.Runs, ask.Age, ask.Epoch, ask.Ready = Follower, now.Sub(p.born), p.epoch, a.s.up()
 		if p.lead {
 			ask.Runs = Lead
 		}

@@ -67,7 +67,51 @@ func TestTwoBoosters(t *testing.T) {
 	}
 	known(first, "up alive")
 
+	// The token of a program goes on, too, on all servers: the logins were copied.
+	ctx := context.Background()
+	program, err := client.New(client.Config{URL: first.URL, User: "admin", Password: "admin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(program.Close)
+	token, err := program.Token(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := client.New(client.Config{URL: second.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(after.Close)
+	servers := map[string]bool{}
+	call := func() {
+		t.Helper()
+		a, err := after.Create(ctx, token, "mission", "failover")
+		if err != nil || !a.OK() {
+			t.Fatalf("a call with the other booster's token: HTTP %d, status %d, %v", a.Code, a.Status, err)
+		}
+		servers[a.Server()] = true
+	}
+	harness.Wait(t, 10*time.Second, "the second spreads the calls", func() error {
+		call()
+		return atLeast(len(servers), 3)
+	})
+
 	first.Kill()
+	clear(servers)
+	for range 30 {
+		call()
+	}
+	if len(servers) != 3 {
+		t.Errorf("without the first booster the calls went to %v", servers)
+	}
+	harness.Wait(t, 10*time.Second, "the second takes over", func() error {
+		status, err := second.Status()
+		if err == nil && (status.Pair.State != "active" || status.Pair.Term%2 != 0) {
+			err = fmt.Errorf("pair %+v", status.Pair)
+		}
+		return err
+	})
 	for i := range through {
 		if a, err := through[i].Home(context.Background()); err != nil || a.Code != 200 {
 			t.Errorf("without the first booster: HTTP %d, %v", a.Code, err)

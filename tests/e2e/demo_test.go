@@ -47,8 +47,8 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s: HTTP %d", address, resp.StatusCode)
 		}
 	}
-	// A database, a booster, three agents with a server each, and the demo itself.
-	if n := len(harness.ProcessesOf(files)); n != 8 {
+	// A database, a booster, three agents with a server each, and the guard of the lead.
+	if n := len(harness.ProcessesOf(files)); n != 9 {
 		t.Errorf("the demo runs %d processes", n)
 	}
 	demo.Signal(os.Interrupt)

@@ -36,6 +36,10 @@ type Login struct {
 	servers       map[uint64]issued
 	fetching      map[uint64]*fetch
 	gone          bool
+	// changed: it has a token that another broker was not told of; copied is when it
+	// was told last.
+	changed bool
+	copied  time.Time
 }
 
 // issued is a server's own token of a login.
@@ -171,6 +175,7 @@ func (b *Broker) issue(now time.Time, l *Login, server uint64, token string) {
 		b.drop(l, server, old.token)
 	}
 	l.servers[server] = issued{token: token, used: now}
+	l.changed = true
 	if other := b.tokens[token]; other != nil && other != l {
 		b.forget(other) // adopted before its login was seen
 	}

@@ -12,7 +12,15 @@ import (
 
 // Status is the part of the booster's status that tests look at.
 type Status struct {
-	Node    string `json:"node"`
+	Node string `json:"node"`
+	Pair struct {
+		State string `json:"state"`
+		Term  uint64 `json:"term"`
+	} `json:"pair"`
+	Lead *struct {
+		State string `json:"state"`
+		Doing string `json:"doing"`
+	} `json:"lead"`
 	Servers []struct {
 		Name     string `json:"name"`
 		Address  string `json:"address"`

@@ -3,6 +3,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,7 +118,28 @@ func Start(t testing.TB, cfg Config) *Cluster {
 	for _, n := range c.Boosters {
 		c.WaitUpAt(t, n, len(cfg.Servers))
 	}
+	if len(cfg.Servers) > 0 {
+		c.waitLead(t)
+	}
 	return c
+}
+
+// waitLead waits until there is a lead server and nothing is being done: until then work
+// may be held.
+func (c *Cluster) waitLead(t testing.TB) {
+	t.Helper()
+	Wait(t, StartTime, "there is a lead server", func() error {
+		for _, n := range c.Boosters {
+			status, err := n.Status()
+			if err != nil {
+				return err
+			}
+			if lead := status.Lead; lead != nil && lead.State == "lead" && lead.Doing == "" {
+				return nil
+			}
+		}
+		return errors.New("no booster has one")
+	})
 }
 
 // StartDatabase starts the database, also once more after it was stopped: what it

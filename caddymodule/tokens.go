@@ -1,0 +1,127 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/omflow/token"
+)
+
+// REST tokens are copied to the other booster, so that clients go on with them after a
+// failover: over the cluster's control API, of which both sides are authenticated. They
+// hold passwords: they are in memory only, there as here.
+
+const (
+	tokensPath = "/tokens/v1/copies"
+	// copyEvery is how often what is new is copied.
+	copyEvery = 500 * time.Millisecond
+	// copyTime bounds one copying.
+	copyTime = 2 * time.Second
+	// maxCopies bounds a message, in bytes.
+	maxCopies = 8 << 20
+)
+
+// omflowTokens returns the token broker of OMFLOW's pool, or nil without one.
+func omflowTokens() *token.Broker {
+	var b *token.Broker
+	pools.Range(func(key, value any) bool {
+		if p, ok := value.(*pool); ok && key == omflowPool {
+			b = p.tokens
+		}
+		return b == nil
+	})
+	return b
+}
+
+// copyTokens tells the other boosters of tokens until ctx ends.
+func (c *conductor) copyTokens(ctx context.Context) {
+	tick := time.NewTicker(copyEvery)
+	defer tick.Stop()
+	var told []string // who knows all that was copied so far
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		tokens, others := omflowTokens(), c.others(gossip.KindBooster)
+		if tokens == nil || len(others) == 0 {
+			told = nil
+			continue
+		}
+		if !slices.Equal(told, others) {
+			tokens.CopyAll()
+		}
+		told = others
+		for more := true; more; {
+			var copies []token.Copy
+			if copies, more = tokens.Copies(time.Now()); len(copies) == 0 {
+				break
+			}
+			if err := c.sendTokens(ctx, others, copies); err != nil {
+				c.log.Debug("REST tokens could not be copied; it is tried again", "error", err)
+				told, more = nil, false
+			}
+		}
+	}
+}
+
+func (c *conductor) sendTokens(ctx context.Context, boosters []string, copies []token.Copy) error {
+	body, err := json.Marshal(copies)
+	if err != nil {
+		return fmt.Errorf("encode tokens: %w", err)
+	}
+	for _, booster := range boosters {
+		if err := c.sendTokensTo(ctx, booster, body); err != nil {
+			return fmt.Errorf("copy tokens to booster %s: %w", booster, err)
+		}
+	}
+	return nil
+}
+
+func (c *conductor) sendTokensTo(ctx context.Context, booster string, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, copyTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, tokensPath, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := c.node.Do(ctx, booster, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("HTTP %d", resp.StatusCode)
+	}
+	return nil
+}
+
+// serveTokens takes the other booster's tokens.
+func (c *conductor) serveTokens(w http.ResponseWriter, r *http.Request) {
+	if _, booster, ok := sender(r); !ok || !booster {
+		http.Error(w, "boosters copy tokens", http.StatusForbidden)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCopies))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	var copies []token.Copy
+	if err := json.Unmarshal(body, &copies); err != nil || len(copies) > token.MaxCopies {
+		http.Error(w, "these are no tokens", http.StatusBadRequest) // the error might quote one
+		return
+	}
+	if tokens := omflowTokens(); tokens != nil {
+		tokens.TakeCopies(time.Now(), copies)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
