@@ -27,7 +27,7 @@ pkgs=$$($(PURE) $(GO) list -f '{{$$caddy := false}}$(call find,.Deps)$(call find
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test vet unit race e2e lint fuzz bench deb deb-check clean
+.PHONY: help demo build test vet unit race netns e2e lint fuzz bench deb deb-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ endif
 
 e2e: ## real processes: booster, agents, servers
 	$(PURE) $(GO) test -count=1 -timeout 15m ./tests/e2e
+
+netns: ## failover of the pair in network namespaces, timed; needs root and ip
+	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) -v ./tests/netns
 
 race: ## all packages but e2e under the race detector, Caddy and the longest tests included
 	@$(call packages,true) && set -x && $(GO) test -race -timeout $(TIMEOUT) $$pkgs

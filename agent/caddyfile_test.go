@@ -122,7 +122,7 @@ func TestUnmarshalCaddyfileRefuses(t *testing.T) {
 		"agent {\npatch {\nwatch /b\n}\n}":             `unknown option "watch" in patch: write one of include@3`,
 		"agent {\npatch {\ninclude\n}\n}":              "include needs patterns",
 		"agent {\npatch {\nexclude a[\n}\n}":           `exclude "a["`,
-		"agent {\npatch {\nexclude ../a\n}\n}":         `exclude "a["`,
+		"agent {\npatch {\nexclude ../a\n}\n}":         `exclude "../a"`,
 		"agent {\npatch {\nsettle 0s\n}\n}":            "settle \"0s\": write a duration",
 		"agent {\npatch {\nmax_settle x\n}\n}":         "max_settle \"x\": write a duration",
 		"agent {\npatch {\non_change\n}\n}":            "on_change needs restart",

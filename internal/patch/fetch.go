@@ -134,23 +134,27 @@ func (m *Member) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
+	// The first release may be what the folder holds, and one that takes another back
+	// may change nothing here: then the server needs no restart for it. That is noted
+	// before anybody hears that the release could be applied.
+	m.mu.Lock()
+	same := f.applied.m == nil || len(release.Changes(f.applied.m, target)) == 0
+	m.mu.Unlock()
+	if same {
+		m.work.Lock()
+		err := m.note(target)
+		m.work.Unlock()
+		if err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	if m.staged != head {
 		m.failure = "" // that was about an older one
 	}
-	m.staged, m.stagedOn = head, holds.ref
-	// The first release may be what the folder holds, and one that takes another back
-	// may change nothing here: then the server needs no restart for it.
-	same := f.applied.m == nil || len(release.Changes(f.applied.m, target)) == 0
+	m.staged, m.stagedOn = head, m.holds().ref
 	m.mu.Unlock()
 	m.cfg.Changed()
-	if same {
-		m.work.Lock()
-		defer m.work.Unlock()
-		if err := m.note(target); err != nil {
-			return err
-		}
-	}
 	return m.fetchOlder(ctx)
 }
 

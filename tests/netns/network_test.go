@@ -43,6 +43,9 @@ type running struct {
 // given, and removes them at the test's end.
 func newNetwork(t *testing.T, machines map[string]int) *network {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it measures times, for which nothing else must run: make netns")
+	}
 	if os.Getuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
