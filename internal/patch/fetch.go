@@ -152,7 +152,10 @@ func (m *Member) catchUp(ctx context.Context) error {
 	if m.staged != head {
 		m.failure = "" // that was about an older one
 	}
-	m.staged, m.stagedOn = head, m.holds().ref
+	m.staged, m.stagedOn = head, holds.ref
+	if m.holds().ref == head {
+		m.stagedOn = head // it was noted just now
+	}
 	m.mu.Unlock()
 	m.cfg.Changed()
 	return m.fetchOlder(ctx)
