@@ -118,10 +118,7 @@ func (m member) Replicas() replica.Peers {
 
 // serveReplica answers what other agents ask of a replicated folder.
 func serveReplica(r *replica.Replica) http.Handler {
-	return replicas.Handler(r, func(req *http.Request) (name string, booster, ok bool) {
-		p, ok := gossip.PeerFrom(req.Context())
-		return p.Name, p.Kind == gossip.KindBooster, ok
-	})
+	return replicas.Handler(r, gossip.Sender)
 }
 
 // serve answers what other nodes ask of a runner.

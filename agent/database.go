@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -131,18 +129,13 @@ func (s source) target(ctx context.Context) (database.Target, error) {
 		return database.ParseURL(s.url)
 	}
 	read, err := pysettings.Read(ctx, pysettings.Config{
-		File: pysettings.FileIn(s.home), Python: []string{s.python}, Env: variables(os.Environ()),
+		File: pysettings.FileIn(s.home), Python: []string{s.python}, Env: pysettings.Environ(),
 	})
 	target, dbErr := read.Database()
 	if dbErr != nil {
 		return database.Target{}, cmp.Or(err, dbErr)
 	}
 	return target, nil // whatever else is wrong in it is not about the database
-}
-
-// variables leaves out what is no NAME=value: Windows has a few of those.
-func variables(environ []string) []string {
-	return slices.DeleteFunc(environ, func(e string) bool { return strings.IndexByte(e, '=') < 1 })
 }
 
 func (d *data) tell(ctx context.Context, s database.Status) {

@@ -343,8 +343,5 @@ func (p *patching) run(ctx context.Context) error {
 
 // serveReleases answers what other nodes ask of the patch folder.
 func serveReleases(member *patch.Member) http.Handler {
-	return api.AgentHandler(member, func(r *http.Request) (name string, booster, ok bool) {
-		peer, ok := gossip.PeerFrom(r.Context())
-		return peer.Name, peer.Kind == gossip.KindBooster, ok
-	})
+	return api.AgentHandler(member, gossip.Sender)
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -88,7 +86,7 @@ func dbTarget(ctx context.Context, cmd *cobra.Command, args []string) (database.
 	python, _ := cmd.Flags().GetString("python")
 	read, err := settings.Read(ctx, settings.Config{
 		File: file, Python: []string{python},
-		Env: slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.IndexByte(e, '=') < 1 }),
+		Env: settings.Environ(),
 	})
 	if err != nil {
 		return database.Target{}, err

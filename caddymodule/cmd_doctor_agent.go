@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -73,7 +70,7 @@ func (a *agentParts) checks(join []string, secrets *doctor.Secrets) (checks []do
 		s, err := settings.Read(ctx, settings.Config{
 			File: settings.FileIn(a.Home), Python: []string{a.Python},
 			// Windows has a few variables that have no name.
-			Env: slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.IndexByte(e, '=') < 1 }),
+			Env: settings.Environ(),
 		})
 		secrets.Add(string(s.SecretKey))
 		return read{s, err}

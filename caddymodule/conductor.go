@@ -66,7 +66,7 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	}
 	c.coordinator = coordinator
 	mux := http.NewServeMux()
-	mux.Handle("/", api.BoosterHandler(c, sender))
+	mux.Handle("/", api.BoosterHandler(c, gossip.Sender))
 	mux.Handle(releaseapi.Prefix, c.releases.handler())
 	mux.HandleFunc("POST "+tokensPath, c.serveTokens)
 	node.SetHandler(mux)
@@ -96,12 +96,6 @@ func (c *conductor) close() {
 	if err := c.releases.Close(); err != nil {
 		c.log.Warn("the log of releases could not be closed", "error", err)
 	}
-}
-
-// sender tells who sent a request over the cluster's control API.
-func sender(r *http.Request) (name string, booster, ok bool) {
-	p, ok := gossip.PeerFrom(r.Context())
-	return p.Name, p.Kind == gossip.KindBooster, ok
 }
 
 // omflowFleet returns the servers of OMFLOW's pool, or nil without one.

@@ -217,4 +217,4 @@ func opener(got map[release.Hash][]byte) func(release.Hash) (io.ReadCloser, erro
 }
 
 // handler answers what other nodes ask of releases.
-func (r *releases) handler() http.Handler { return api.BoosterHandler(r.Sequencer, sender) }
+func (r *releases) handler() http.Handler { return api.BoosterHandler(r.Sequencer, gossip.Sender) }

@@ -42,7 +42,7 @@ func newPatchAgent(t *testing.T, name, booster string) *patchAgent {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	a := &patchAgent{Log: l, t: t, node: peer(t, name, gossip.KindAgent, booster), dir: t.TempDir()}
-	a.node.SetHandler(api.AgentHandler(a, sender))
+	a.node.SetHandler(api.AgentHandler(a, gossip.Sender))
 	eventually(t, name+" finds the booster", func() error { return whether(len(others(a.node, gossip.KindBooster)) > 0) })
 	return a
 }
@@ -299,7 +299,7 @@ func TestActOnStandby(t *testing.T) {
 	b.load(b.cluster(address, "booster {\nrole secondary\n}", ""))
 	other := peer(t, "booster-b", gossip.KindBooster, address)
 	told := &toldBooster{}
-	other.SetHandler(api.BoosterHandler(told, sender))
+	other.SetHandler(api.BoosterHandler(told, gossip.Sender))
 	// It is the standby until it has looked for the other one for four seconds.
 	var done ReleaseDone
 	eventually(t, "rollback", func() error {

@@ -106,7 +106,7 @@ func (c *conductor) sendTokensTo(ctx context.Context, booster string, body []byt
 
 // serveTokens takes the other booster's tokens.
 func (c *conductor) serveTokens(w http.ResponseWriter, r *http.Request) {
-	if _, booster, ok := sender(r); !ok || !booster {
+	if _, booster, ok := gossip.Sender(r); !ok || !booster {
 		http.Error(w, "boosters copy tokens", http.StatusForbidden)
 		return
 	}

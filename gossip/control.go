@@ -36,6 +36,13 @@ func PeerFrom(ctx context.Context) (trust.Peer, bool) {
 	return p, ok
 }
 
+// Sender tells who sent a request to the control API, as PeerFrom does: the node's name,
+// and whether it is a booster. ok is false for a request that came another way.
+func Sender(r *http.Request) (name string, booster, ok bool) {
+	p, ok := PeerFrom(r.Context())
+	return p.Name, p.Kind == KindBooster, ok
+}
+
 // SetHandler sets what answers other nodes on the control API, from now on; nil
 // answers 404. Paths that begin with /gossip/ are not passed to it. The
 // requests' PeerFrom tells who asks.

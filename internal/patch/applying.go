@@ -100,14 +100,7 @@ func (m *Member) apply(ctx context.Context, f *folder, target *release.Manifest)
 	}
 	m.pins.RLock()
 	defer m.pins.RUnlock()
-	missing, err := m.missing(ctx, f, target)
-	if err != nil {
-		return err
-	}
-	if err := m.fetch(ctx, target.Origin, missing); err != nil {
-		return err
-	}
-	req, extra, err := m.request(ctx, f, target)
+	req, extra, err := m.gather(ctx, f, target)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
+	"github.com/omflow/booster/internal/release/apply"
 	"github.com/omflow/booster/internal/release/history"
 )
 
@@ -241,19 +242,25 @@ func (m *Member) stage(ctx context.Context, f *folder, target *release.Manifest)
 	}
 	m.pins.RLock()
 	defer m.pins.RUnlock()
-	missing, err := m.missing(ctx, f, target)
-	if err != nil {
-		return err
-	}
-	if err := m.fetch(ctx, target.Origin, missing); err != nil {
-		return err
-	}
-	req, _, err := m.request(ctx, f, target)
+	req, _, err := m.gather(ctx, f, target)
 	if err != nil {
 		return err
 	}
 	_, err = f.applier.Stage(ctx, req)
 	return err
+}
+
+// gather fetches what a release needs here, and says what the applier is to do. The
+// caller holds pins, as long as the contents are to stay.
+func (m *Member) gather(ctx context.Context, f *folder, target *release.Manifest) (apply.Request, *first, error) {
+	missing, err := m.missing(ctx, f, target)
+	if err != nil {
+		return apply.Request{}, nil, err
+	}
+	if err := m.fetch(ctx, target.Origin, missing); err != nil {
+		return apply.Request{}, nil, err
+	}
+	return m.request(ctx, f, target)
 }
 
 // missing lists the contents that a release needs and that are not here: in the store,

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -117,15 +118,15 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	c.Root, c.StateDir = filepath.Clean(c.Root), filepath.Clean(c.StateDir)
-	c.Settle = orDefault(c.Settle, DefaultSettle)
-	c.MaxSettle = orDefault(c.MaxSettle, max(DefaultMaxSettle, 2*c.Settle))
-	c.Rescan = orDefault(c.Rescan, DefaultRescan)
-	c.Reconcile = orDefault(c.Reconcile, DefaultReconcile)
-	c.Transfers = orDefault(c.Transfers, DefaultTransfers)
-	c.MaxFiles = orDefault(c.MaxFiles, DefaultMaxFiles)
-	c.MaxFileSize = orDefault(c.MaxFileSize, DefaultMaxFileSize)
-	c.TombstoneLife = orDefault(c.TombstoneLife, DefaultTombstoneLife)
-	c.MaxTombstones = orDefault(c.MaxTombstones, DefaultMaxTombstones)
+	c.Settle = cmp.Or(c.Settle, DefaultSettle)
+	c.MaxSettle = cmp.Or(c.MaxSettle, max(DefaultMaxSettle, 2*c.Settle))
+	c.Rescan = cmp.Or(c.Rescan, DefaultRescan)
+	c.Reconcile = cmp.Or(c.Reconcile, DefaultReconcile)
+	c.Transfers = cmp.Or(c.Transfers, DefaultTransfers)
+	c.MaxFiles = cmp.Or(c.MaxFiles, DefaultMaxFiles)
+	c.MaxFileSize = cmp.Or(c.MaxFileSize, DefaultMaxFileSize)
+	c.TombstoneLife = cmp.Or(c.TombstoneLife, DefaultTombstoneLife)
+	c.MaxTombstones = cmp.Or(c.MaxTombstones, DefaultMaxTombstones)
 	if c.Allowed == nil {
 		c.Allowed = func(string) bool { return true }
 	}
@@ -140,14 +141,6 @@ func (c Config) withDefaults() Config {
 		c.now = time.Now
 	}
 	return c
-}
-
-func orDefault[T comparable](v, d T) T {
-	var zero T
-	if v == zero {
-		return d
-	}
-	return v
 }
 
 // watch is how the folder is watched.

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,27 +100,19 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	c.Root = filepath.Clean(c.Root)
-	c.Settle = orDefault(c.Settle, DefaultSettle)
-	c.MaxSettle = orDefault(c.MaxSettle, max(DefaultMaxSettle, 2*c.Settle))
-	c.Rescan = orDefault(c.Rescan, DefaultRescan)
-	c.MaxFiles = orDefault(c.MaxFiles, DefaultMaxFiles)
-	c.MaxFileSize = orDefault(c.MaxFileSize, DefaultMaxFileSize)
-	c.MaxDepth = orDefault(c.MaxDepth, DefaultMaxDepth)
-	c.MaxPath = orDefault(c.MaxPath, DefaultMaxPath)
-	c.RemovalShare = orDefault(c.RemovalShare, DefaultRemovalShare)
+	c.Settle = cmp.Or(c.Settle, DefaultSettle)
+	c.MaxSettle = cmp.Or(c.MaxSettle, max(DefaultMaxSettle, 2*c.Settle))
+	c.Rescan = cmp.Or(c.Rescan, DefaultRescan)
+	c.MaxFiles = cmp.Or(c.MaxFiles, DefaultMaxFiles)
+	c.MaxFileSize = cmp.Or(c.MaxFileSize, DefaultMaxFileSize)
+	c.MaxDepth = cmp.Or(c.MaxDepth, DefaultMaxDepth)
+	c.MaxPath = cmp.Or(c.MaxPath, DefaultMaxPath)
+	c.RemovalShare = cmp.Or(c.RemovalShare, DefaultRemovalShare)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Logger = c.Logger.With("folder", c.Root)
 	return c
-}
-
-func orDefault[T comparable](v, d T) T {
-	var zero T
-	if v == zero {
-		return d
-	}
-	return v
 }
 
 // nextRescan keeps the agents of a cluster, which may share a storage system,

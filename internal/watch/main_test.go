@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
@@ -72,8 +73,8 @@ const testSettle = 40 * time.Millisecond
 
 func (f *folder) config(cfg Config) Config {
 	cfg.Root = f.root
-	cfg.Settle = orDefault(cfg.Settle, testSettle)
-	cfg.Rescan = orDefault(cfg.Rescan, time.Hour)
+	cfg.Settle = cmp.Or(cfg.Settle, testSettle)
+	cfg.Rescan = cmp.Or(cfg.Rescan, time.Hour)
 	cfg.Logger = slog.New(slog.NewTextHandler(f.log, nil))
 	return cfg
 }

@@ -45,6 +45,12 @@ type Config struct {
 	Timeout time.Duration
 }
 
+// Environ is this process's own environment, for Config.Env: without what is no
+// NAME=value, of which Windows has a few.
+func Environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.IndexByte(e, '=') < 1 })
+}
+
 // FileIn returns where settings.py is in OMFLOW's home folder.
 func FileIn(home string) string { return filepath.Join(home, "omflow", "settings.py") }
 
