@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 
 	"github.com/omflow/booster/internal/setup"
@@ -60,9 +61,20 @@ func (a Asker) Confirm(ctx context.Context, title string) (bool, error) {
 }
 
 func (a Asker) run(ctx context.Context, field huh.Field) error {
-	form := huh.NewForm(huh.NewGroup(field)).WithInput(a.In).WithOutput(io.Writer(a.Out)).WithShowHelp(false)
+	// Bubble Tea closes its input without waiting for the goroutine that
+	// reads it when a program ends by an interrupt, and waits when it quits.
+	interrupted := false
+	quit := tea.WithFilter(func(_ tea.Model, m tea.Msg) tea.Msg {
+		if _, ok := m.(tea.InterruptMsg); ok {
+			interrupted = true
+			return tea.QuitMsg{}
+		}
+		return m
+	})
+	form := huh.NewForm(huh.NewGroup(field)).WithProgramOptions(quit).
+		WithInput(a.In).WithOutput(io.Writer(a.Out)).WithShowHelp(false)
 	switch err := form.RunWithContext(ctx); {
-	case errors.Is(err, huh.ErrUserAborted):
+	case interrupted, errors.Is(err, huh.ErrUserAborted):
 		return ErrGivenUp
 	case err != nil:
 		return fmt.Errorf("ask at the terminal: %w", err)
