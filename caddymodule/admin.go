@@ -25,6 +25,7 @@ const adminBase = "/omflow/"
 //
 //	GET  /omflow/status
 //	GET  /omflow/servers
+//	GET  /omflow/events
 //	POST /omflow/servers/<name>/drain|resume|maintenance
 //	POST /omflow/servers/<name>/lead[?gone=true]
 //	GET  /omflow/releases
@@ -78,6 +79,8 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		return answerGet(w, r, app.status())
 	case len(path) == 1 && path[0] == "servers":
 		return answerGet(w, r, app.status().Servers)
+	case len(path) == 1 && path[0] == "events":
+		return app.serveEvents(w, r)
 	case len(path) == 3 && path[0] == "servers" && path[2] == "lead":
 		return app.serveLead(w, r, path[1])
 	case len(path) == 3 && path[0] == "servers":

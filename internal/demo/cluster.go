@@ -60,6 +60,7 @@ func (d *cluster) write() error {
 }
 
 http://%s {
+	omflow_dashboard
 	omflow_booster
 }
 `, d.Admin, d.booster, d.path("booster-state"), d.Listen)
@@ -125,27 +126,28 @@ func (d *cluster) explain() {
 	}
 	command := shellQuote(d.Program) + " omflow"
 	fmt.Fprintf(d.Out, `
-OMFLOW is served at   http://%s/   (user admin, password admin)
-Admin API             http://%s/omflow/status
-Metrics               http://%s/metrics
-Files and logs        %s
+OMFLOW is served at   http://%[1]s/   (user admin, password admin)
+Status page           http://%[1]s/booster/
+Admin API             http://%[2]s/omflow/status
+Metrics               http://%[2]s/metrics
+Files and logs        %[3]s
 
 Things to try, in another terminal:
 
-  %[5]s status --watch%[6]s
+  %[4]s status --watch%[5]s
       servers, queue and members
-  %[5]s drain %[7]s --wait%[6]s
-      take %[7]s out without losing a request; "resume %[7]s" brings it back
-  pkill -9 -f -- '--listen 127.0.0.1:%[8]d'
-      kill %[7]s; its agent starts it again, and you stay logged in
-  echo '# a patch' > %[9]s
+  %[4]s drain %[6]s --wait%[5]s
+      take %[6]s out without losing a request; "resume %[6]s" brings it back
+  pkill -9 -f -- '--listen 127.0.0.1:%[7]d'
+      kill %[6]s; its agent starts it again, and you stay logged in
+  echo '# a patch' > %[8]s
       save a file on one server: all others get it, and are restarted in turn;
       "releases" lists it, "releases rollback 1" takes it back
   curl -s -u admin:admin -X POST http://%[1]s/accounts/api/security/get/
       get a REST token, as an API client does
 
 Ctrl-C stops everything.
-`, d.Listen, d.Admin, d.Admin, d.Dir, command, admin, first.name, first.port, shellQuote(filepath.Join(d.path(d.servers[len(d.servers)-1].name), "omflow", "patched.py")))
+`, d.Listen, d.Admin, d.Dir, command, admin, first.name, first.port, shellQuote(filepath.Join(d.path(d.servers[len(d.servers)-1].name), "omflow", "patched.py")))
 }
 
 func shellQuote(s string) string {

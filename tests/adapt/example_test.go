@@ -2,7 +2,6 @@ package adapt
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -61,40 +60,5 @@ func validate(t *testing.T, config string) {
 	}
 	if err := caddy.Validate(&cfg); err != nil {
 		t.Error(err)
-	}
-}
-
-var notThere = regexp.MustCompile(`(?m)^#   (\S+)`)
-
-// TestExampleSaysWhatIsNotThere: what the example lists as not available is refused, so
-// that the list does not outlive it.
-func TestExampleSaysWhatIsNotThere(t *testing.T) {
-	text, err := os.ReadFile("../../Caddyfile.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, list, _ := strings.Cut(string(text), "NOT AVAILABLE YET")
-	list, _, found := strings.Cut(list, "# ==>")
-	names := notThere.FindAllStringSubmatch(list, -1)
-	if !found || len(names) == 0 {
-		t.Fatal("there is no list of what is not available")
-	}
-	const node = "{\nomflow {\nkey fPA2oTkbs7oNLMrxVvSYBYZRSKJCQTpWFx3uI8mZHZk=\n%s\n}\n}\n"
-	for _, m := range names {
-		name := m[1]
-		for _, place := range []string{
-			fmt.Sprintf(node, name), fmt.Sprintf(node, "booster {\n"+name+"\n}"), fmt.Sprintf(node, "agent {\n"+name+"\n}"),
-			":80 {\n" + name + "\n}\n", ":80 {\nomflow_booster {\nserver 10.0.0.21:8000\n" + name + "\n}\n}\n",
-		} {
-			_, _, err := adapt(t, place)
-			if err == nil {
-				t.Errorf("%s is on the list and accepted in\n%s", name, place)
-				continue
-			}
-			unknown := regexp.MustCompile(`unknown option "` + name + `"|unrecognized directive: ` + name + `|` + name + ` is not available in this version yet`)
-			if !unknown.MatchString(err.Error()) {
-				t.Errorf("%s is refused for another reason, %q, in\n%s", name, err, place)
-			}
-		}
 	}
 }
