@@ -12,7 +12,7 @@
 // The page only reads. What changes something is left to the commands and the admin API,
 // so that no other site can make an operator's browser do it.
 //
-// It is in English, Traditional Chinese and Japanese; the browser's language is the
+// It is in English, Traditional and Simplified Chinese and Japanese; the browser's language is the
 // default, and what a person chooses is kept in the browser.
 //
 // # What fails and what then happens

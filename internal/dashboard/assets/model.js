@@ -3,10 +3,9 @@
 /** language chooses one of those that there are: the first that is wanted, or English. */
 export function language(wanted, there) {
   for (const w of wanted) {
-    const lower = w.toLowerCase();
-    const found = there.find((l) => l.toLowerCase() === lower) ??
-      there.find((l) => l.split("-")[0] === lower.split("-")[0] && !/^zh-(cn|sg|hans)/.test(lower));
-    if (found) return found;
+    const [base] = w.toLowerCase().split("-");
+    const written = base === "zh" ? (/-(hant|tw|hk|mo)\b/i.test(w) ? "zh-TW" : "zh-CN") : base;
+    if (there.includes(written)) return written;
   }
   return "en";
 }

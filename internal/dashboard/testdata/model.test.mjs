@@ -6,11 +6,11 @@ import { readFileSync } from "node:fs";
 const source = readFileSync(new URL("../assets/model.js", import.meta.url), "utf8");
 const { Trends, figures, fill, language, tone, why } = await import("data:text/javascript," + encodeURIComponent(source));
 
-const there = ["en", "zh-TW", "ja"];
+const there = ["en", "zh-TW", "zh-CN", "ja"];
 
 test("the language is the first wanted that there is", () => {
   for (const [wanted, want] of [
-    [["zh-TW"], "zh-TW"], [["zh-Hant-TW", "en"], "zh-TW"], [["zh-HK"], "zh-TW"], [["zh-CN", "ja-JP"], "ja"], [["zh-Hans"], "en"],
+    [["zh-TW"], "zh-TW"], [["zh-Hant-TW", "en"], "zh-TW"], [["zh-HK"], "zh-TW"], [["zh-CN", "ja-JP"], "zh-CN"], [["zh-Hans"], "zh-CN"], [["zh"], "zh-CN"],
     [["ja-JP"], "ja"], [["fr", "de"], "en"], [["en-GB"], "en"], [[], "en"],
   ]) assert.equal(language(wanted, there), want, wanted.join());
 });
