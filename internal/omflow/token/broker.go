@@ -53,6 +53,7 @@ type fetch struct {
 	done  chan struct{}
 	token string
 	err   error
+	left  bool // whoever got it went away
 }
 
 // String keeps a login out of logs.
@@ -271,25 +272,37 @@ func (b *Broker) Home(l *Login) (server uint64, ok bool) {
 }
 
 // Fetch gets a server's own token of a login with get, which is given the
-// Authorization field. Of several callers at once one gets it for all. An error of get
-// that wraps ErrRefused means that the login is not valid any more: it is forgotten.
+// Authorization field. Of several callers at once one gets it for all; one that comes
+// when it is there takes it, and when the one who gets it goes away another does. An
+// error of get that wraps ErrRefused means that the login is not valid any more: it is
+// forgotten.
 func (b *Broker) Fetch(ctx context.Context, l *Login, server uint64, get func(ctx context.Context, authorization string) (string, error)) (string, error) {
 	b.mu.Lock()
-	if l.authorization == "" || l.gone {
-		b.mu.Unlock()
-		return "", ErrNoLogin
-	}
-	f := l.fetching[server]
-	if f != nil {
+	for {
+		if l.authorization == "" || l.gone {
+			b.mu.Unlock()
+			return "", ErrNoLogin
+		}
+		if i, ok := l.servers[server]; ok && time.Since(i.used) <= fresh {
+			b.mu.Unlock()
+			return i.token, nil
+		}
+		f := l.fetching[server]
+		if f == nil {
+			break
+		}
 		b.mu.Unlock()
 		select {
 		case <-f.done:
-			return f.token, f.err
+			if !f.left {
+				return f.token, f.err
+			}
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
 		}
+		b.mu.Lock()
 	}
-	f = &fetch{done: make(chan struct{})}
+	f := &fetch{done: make(chan struct{})}
 	if l.fetching == nil {
 		l.fetching = make(map[uint64]*fetch)
 	}
@@ -313,7 +326,7 @@ func (b *Broker) Fetch(ctx context.Context, l *Login, server uint64, get func(ct
 	if err == nil && !Valid(token) {
 		token, err = "", fmt.Errorf("the server's answer has no token: %w", ErrRefused)
 	}
-	f.token, f.err = token, err
+	f.token, f.err, f.left = token, err, err != nil && ctx.Err() != nil
 	return token, err
 }
 

@@ -144,9 +144,43 @@ func TestFetchOnceForAll(t *testing.T) {
 	}
 	close(release)
 	all.Wait()
-	if n := asked.Load(); n > 2 { // one that came after the end asks again
+	if n := asked.Load(); n != 1 {
 		t.Errorf("the server was asked %d times", n)
 	}
+}
+
+// When the client goes away for which a token is fetched, those that wait for it, too,
+// do not lose it.
+func TestFetchGoesOnWithoutTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b Broker
+		b.Learn(time.Now(), 1, basic, tokenA)
+		l := lookup(t, &b, time.Now(), tokenA)
+		first, leave := context.WithCancel(t.Context())
+		go b.Fetch(first, l, 2, func(ctx context.Context, _ string) (string, error) {
+			<-ctx.Done()
+			return "", context.Cause(ctx)
+		})
+		synctest.Wait()
+		got := make(chan string, 2)
+		for range cap(got) {
+			go func() {
+				token, err := b.Fetch(t.Context(), l, 2, func(context.Context, string) (string, error) { return tokenB, nil })
+				if err != nil {
+					t.Error(err)
+				}
+				got <- token
+			}()
+		}
+		synctest.Wait()
+		leave()
+		for range cap(got) {
+			if token := <-got; token != tokenB {
+				t.Errorf("Fetch = %q", token)
+			}
+		}
+		time.Sleep(lifetime + 2*sweepEvery) // until nothing is kept
+	})
 }
 
 func TestFetchFails(t *testing.T) {
