@@ -145,17 +145,21 @@ func hostOf(addr net.Addr) string {
 
 // admission bounds what has not authenticated yet.
 type admission struct {
+	mostPerHost int
+
 	mu    sync.Mutex
 	hosts map[string]int
 	total int
 }
 
-func newAdmission() *admission { return &admission{hosts: make(map[string]int)} }
+func newAdmission() *admission {
+	return &admission{mostPerHost: maxStrangersPerHost, hosts: make(map[string]int)}
+}
 
 func (a *admission) enter(host string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.total >= maxStrangers || a.hosts[host] >= maxStrangersPerHost {
+	if a.total >= maxStrangers || a.hosts[host] >= a.mostPerHost {
 		return false
 	}
 	a.total++
@@ -180,10 +184,11 @@ type connections struct {
 	// Asking the connection itself would wait for a handshake that goes on.
 	open   map[*tracked]*tls.ConnectionState
 	closed bool
+	count  *counters
 }
 
-func newConnections() *connections {
-	return &connections{open: make(map[*tracked]*tls.ConnectionState)}
+func newConnections(count *counters) *connections {
+	return &connections{open: make(map[*tracked]*tls.ConnectionState), count: count}
 }
 
 // tracked is the TCP connection below a TLS connection. The latter can't be
@@ -191,6 +196,20 @@ func newConnections() *connections {
 type tracked struct {
 	net.Conn
 	owner *connections
+}
+
+// Read implements net.Conn.
+func (c *tracked) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.owner.count.bytesReceived.Add(uint64(n))
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *tracked) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.owner.count.bytesSent.Add(uint64(n))
+	return n, err
 }
 
 // Close implements net.Conn.

@@ -30,6 +30,7 @@ func fast() *timing {
 		handshake:   2 * time.Second,
 		joinFirst:   50 * time.Millisecond,
 		joinMax:     200 * time.Millisecond,
+		joinAgain:   100 * time.Millisecond,
 		selfAgain:   200 * time.Millisecond,
 		report:      50 * time.Millisecond,
 		coalesce:    5 * time.Millisecond,

@@ -190,18 +190,31 @@ type timing struct {
 	handshake   time.Duration // for a stranger to authenticate
 	joinFirst   time.Duration // between the first two attempts at a peer
 	joinMax     time.Duration // between later ones
+	joinAgain   time.Duration // from a join to the exchange that completes it
 	selfAgain   time.Duration // until an address that was our own is tried again
 	report      time.Duration // between two reports
-	coalesce    time.Duration // for which changes of a report are gathered
+	coalesce    time.Duration // for which changes are gathered, of a report and of members
 	maintenance time.Duration // between two rounds of housekeeping
+}
+
+// fullRate is up to how many members reports are repeated each period, and changes
+// of members looked at. In a cluster of more both become rarer, so that what a
+// booster gets, and what a node does, in a second stays the same. memberlist's state
+// exchanges become rarer from the same size on.
+const fullRate = 32
+
+// perSize returns a period that is d up to fullRate members, and grows with their
+// number then.
+func (n *Node) perSize(d time.Duration) time.Duration {
+	return d * time.Duration(max(1, (n.reachable.Load()+fullRate-1)/fullRate))
 }
 
 func defaultTiming() *timing {
 	return &timing{
-		// Half of memberlist's value for local networks: a lost peer is noticed
-		// within about a second. Boosters check servers over HTTP themselves, so
-		// it need not be shorter.
-		probe: 500 * time.Millisecond,
+		// Less than half of memberlist's value for local networks: a lost peer is
+		// noticed within about a second, also among hundreds. Boosters check
+		// servers over HTTP themselves, so it need not be shorter.
+		probe: 350 * time.Millisecond,
 		// Many times a local network's round trip; a busy two-core machine is
 		// late now and then. What is left of probe is for indirect probes and
 		// for one over TCP with its TLS handshake.
@@ -221,7 +234,10 @@ func defaultTiming() *timing {
 		joinFirst: time.Second,
 		// An attempt is one TCP connection. A booster that comes back knows no
 		// agent and has no servers until they find it.
-		joinMax:     5 * time.Second,
+		joinMax: 5 * time.Second,
+		// Long enough for a cluster of hundreds that starts at once to have all
+		// joined somewhere.
+		joinAgain:   3 * time.Second,
 		selfAgain:   time.Minute,
 		report:      time.Second,
 		coalesce:    50 * time.Millisecond,

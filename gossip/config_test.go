@@ -206,7 +206,7 @@ func FuzzDecodeSnapshot(f *testing.F) {
 		states, err := decodeSnapshot(b)
 		if err == nil {
 			for _, s := range states {
-				s.member("x")
+				s.member("x", newMetas())
 			}
 		}
 	})

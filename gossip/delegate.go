@@ -42,7 +42,7 @@ func (d delegate) MergeRemoteState(b []byte, _ bool) { d.n.takeMarks(b, true) }
 func (d delegate) NotifyJoin(*memberlist.Node) { poke(d.n.look) }
 
 // NotifyLeave implements memberlist.EventDelegate.
-func (d delegate) NotifyLeave(*memberlist.Node) { poke(d.n.look) }
+func (d delegate) NotifyLeave(*memberlist.Node) { poke(d.n.lost) }
 
 // NotifyUpdate implements memberlist.EventDelegate.
 func (d delegate) NotifyUpdate(*memberlist.Node) { poke(d.n.look) }
@@ -56,7 +56,7 @@ func (d delegate) NotifyAlive(peer *memberlist.Node) error {
 	if _, ok := netip.AddrFromSlice(peer.Addr); !ok {
 		return fmt.Errorf("member %s has no address", peer.Name)
 	}
-	_, err := decodeMeta(peer.Meta)
+	_, err := d.n.metas.decode(peer.Meta)
 	return err
 }
 

@@ -100,11 +100,19 @@ func (s *seeds) note(sd *seed, f func(*seed)) {
 // keepJoined joins what is behind sd whenever it is not a member, for ever.
 func (n *Node) keepJoined(ctx context.Context, sd *seed) {
 	wait := n.timing.joinFirst
+	again := false
 	for {
 		next := n.timing.joinFirst
-		if n.missing(sd) {
+		if missing := n.missing(sd); missing || again {
 			if n.join(ctx, sd) {
 				wait = n.timing.joinFirst
+				// Nodes that join at the same time learn of each other by gossip,
+				// which is repeated too few times while they know few: memberlist
+				// counts by the members that it knows. Who is missed then comes
+				// with a second exchange soon, and not only with the next regular one.
+				if again = missing; again {
+					next = jitter(n.timing.joinAgain)
+				}
 			} else {
 				next = jitter(wait)
 				wait = min(2*wait, n.timing.joinMax)

@@ -15,7 +15,7 @@ const (
 	// Alive: it answers.
 	Alive State = "alive"
 	// Suspect: it did not answer a probe, directly or by others, and is given
-	// about two seconds to say that it lives.
+	// one to three seconds to say that it lives.
 	Suspect State = "suspect"
 	// Dead: it did not answer for longer, or never did.
 	Dead State = "dead"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/hashicorp/memberlist"
 
@@ -48,5 +49,35 @@ func decodeMeta(b []byte) (meta, error) {
 	if len(m.Version) > maxVersion || m.Incarnation == 0 {
 		return meta{}, errors.New("decode node meta: version or incarnation is out of range")
 	}
+	return m, nil
+}
+
+// metas remembers what metas say: memberlist hands the same one over a dozen times
+// while a node joins, and each look at the members has all of them.
+type metas struct {
+	mu sync.Mutex
+	m  map[string]meta
+}
+
+func newMetas() *metas { return &metas{m: make(map[string]meta)} }
+
+// decode is decodeMeta.
+func (c *metas) decode(b []byte) (meta, error) {
+	c.mu.Lock()
+	m, ok := c.m[string(b)]
+	c.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	m, err := decodeMeta(b)
+	if err != nil {
+		return meta{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.m) >= 2*maxMembers { // each restart of a node makes a new one
+		clear(c.m)
+	}
+	c.m[string(b)] = m
 	return m, nil
 }

@@ -9,6 +9,9 @@ type Metrics struct {
 	PacketsSent, PacketsReceived uint64
 	// PacketsRefused counts UDP packets that were not.
 	PacketsRefused uint64
+	// BytesSent and BytesReceived count what went over the port, in packets and
+	// in streams, refused ones included, without the headers of UDP, TCP and IP.
+	BytesSent, BytesReceived uint64
 	// StreamsAccepted counts TCP connections that authenticated.
 	StreamsAccepted uint64
 	// StreamsRefused counts TCP connections that did not, or came when too many
@@ -35,6 +38,7 @@ type Metrics struct {
 // counters are what Metrics reads.
 type counters struct {
 	packetsSent, packetsReceived, packetsRefused  atomic.Uint64
+	bytesSent, bytesReceived                      atomic.Uint64
 	streamsAccepted, streamsRefused               atomic.Uint64
 	messagesSent, messagesFailed, messagesDropped atomic.Uint64
 	reportsReceived, reportsRefused, reportsOld   atomic.Uint64
@@ -47,6 +51,8 @@ func (n *Node) Metrics() Metrics {
 		PacketsSent:     n.count.packetsSent.Load(),
 		PacketsReceived: n.count.packetsReceived.Load(),
 		PacketsRefused:  n.count.packetsRefused.Load(),
+		BytesSent:       n.count.bytesSent.Load(),
+		BytesReceived:   n.count.bytesReceived.Load(),
 		StreamsAccepted: n.count.streamsAccepted.Load(),
 		StreamsRefused:  n.count.streamsRefused.Load(),
 		MessagesSent:    n.count.messagesSent.Load(),

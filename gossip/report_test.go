@@ -196,8 +196,59 @@ func TestReportsWithoutPackets(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the first comes", func() bool { return len(a.Reports()) == 1 })
-	first := a.Reports()[0].Sequence
-	eventually(t, "later ones come", func() bool { return a.Reports()[0].Sequence > first+2*tcpEvery })
+	want := report("s1")
+	want.State, want.Ready = ServerDown, false
+	if err := s.SetReport(want); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a change comes", func() bool { return a.Reports()[0].same(want) })
+	eventually(t, "both were confirmed", func() bool { return s.Metrics().MessagesSent >= 2 })
+	stays(t, "what is confirmed is not sent again", 10*s.timing.report, func() bool { return s.Metrics().MessagesSent == 2 })
+
+	// A booster that was restarted knows nothing.
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := newNode(t, "booster-a", KindBooster, func(c *Config) { c.Listen = a.Addr() })
+	eventually(t, "its next run is told", func() bool { r := again.Reports(); return len(r) == 1 && r[0].same(want) })
+}
+
+func TestWhoMustBeTold(t *testing.T) {
+	s := newReports()
+	out := func(incarnation, version uint64) outgoing {
+		return outgoing{to: "b", told: told{incarnation: incarnation, version: version, waits: true}}
+	}
+	must := func(what string, o outgoing, want bool) {
+		t.Helper()
+		if got := s.mustTell(o); got != want {
+			t.Errorf("%s: must be told: %v", what, got)
+		}
+	}
+	must("nothing sent yet", out(1, 1), true)
+	must("it waits in the queue", out(1, 1), false)
+	s.answered(out(1, 1), false)
+	must("it could not be sent", out(1, 1), true)
+	s.answered(out(1, 1), true)
+	must("it has it", out(1, 1), false)
+	must("it has changed", out(1, 2), true)
+	s.answered(out(1, 1), true) // an answer that comes late
+	must("the change waits", out(1, 2), false)
+	s.answered(out(1, 2), false)
+	must("the change could not be sent", out(1, 2), true)
+	s.answered(out(1, 2), true)
+	must("the booster was restarted", out(2, 2), true)
+	s.forget([]string{"b"})
+	must("it was forgotten", out(2, 2), true)
+}
+
+func TestPeriodsGrowWithTheCluster(t *testing.T) {
+	n := new(Node)
+	for members, want := range map[int32]time.Duration{0: 1, 1: 1, 32: 1, 33: 2, 202: 7, 1002: 32} {
+		n.reachable.Store(members)
+		if got := n.perSize(time.Second); got != want*time.Second {
+			t.Errorf("%d members: every %v, want %v", members, got, want*time.Second)
+		}
+	}
 }
 
 func TestFullQueueDropsAndCounts(t *testing.T) {
@@ -209,7 +260,7 @@ func TestFullQueueDropsAndCounts(t *testing.T) {
 		if err := s.SetReport(r); err != nil {
 			t.Fatal(err)
 		}
-		s.sendReport()
+		s.sendReport(false)
 	}
 	if m := s.Metrics(); m.MessagesDropped != 3 {
 		t.Errorf("%d were dropped", m.MessagesDropped)

@@ -17,12 +17,9 @@ import (
 )
 
 const (
-	// tcpEvery: one report in so many goes over TCP as well, for networks that
-	// let no UDP through.
-	tcpEvery = 5
-
-	// queueLength bounds what waits to be sent over TCP. There are two boosters
-	// and one report a second; it fills only while they don't answer.
+	// queueLength bounds what waits to be sent over TCP. There are two boosters,
+	// and a report that waits is not queued again; it fills only while it changes
+	// and they don't answer.
 	queueLength = 16
 
 	// senders is how many messages are sent over TCP at a time, so that a
@@ -46,28 +43,41 @@ type reports struct {
 	mu       sync.Mutex
 	m        map[string]ReceivedReport
 	own      *Report
-	changed  bool // own, since it was last sent
+	version  uint64 // of own: how often it has changed
+	changed  bool   // own, since it was last sent
 	sequence uint64
+	boosters map[string]told // by name
+}
+
+// told is what a booster was told over TCP.
+type told struct {
+	incarnation uint64 // of the booster
+	version     uint64 // of the report that it was sent
+	waits       bool   // for its answer
+	has         bool   // it has answered that it has it
 }
 
 // outgoing is a message that waits to be sent over TCP.
 type outgoing struct {
 	to string
 	b  []byte
+	told
 }
 
 func newReports() *reports {
 	return &reports{
-		notify: newNotifier[ReceivedReport](),
-		wake:   make(chan struct{}, 1),
-		queue:  make(chan outgoing, queueLength),
-		m:      make(map[string]ReceivedReport),
+		notify:   newNotifier[ReceivedReport](),
+		wake:     make(chan struct{}, 1),
+		queue:    make(chan outgoing, queueLength),
+		m:        make(map[string]ReceivedReport),
+		boosters: make(map[string]told),
 	}
 }
 
 // SetReport makes r what is reported of this node's server from now on: to each
-// booster, within 50 ms if it says something new, and every second. Its Server
-// must be this node's name. On an error nothing changes.
+// booster, within 50 ms if it says something new, and again every second, or in
+// a cluster of more than 32 members proportionally less often. Its Server must
+// be this node's name. On an error nothing changes.
 func (n *Node) SetReport(r Report) error {
 	if r.Server == "" {
 		r.Server = n.name
@@ -93,6 +103,7 @@ func (n *Node) SetReport(r Report) error {
 		return nil
 	}
 	n.reports.own, n.reports.changed = &r, true
+	n.reports.version++
 	poke(n.reports.wake)
 	return nil
 }
@@ -122,11 +133,15 @@ func (n *Node) SubscribeReports(f func(ReceivedReport)) (cancel func()) {
 func (n *Node) sendReports(ctx context.Context) {
 	tick := time.NewTicker(n.timing.report)
 	defer tick.Stop()
-	for {
+	for periods := 1; ; periods++ {
+		repeat := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			if time.Duration(periods)*n.timing.report >= n.perSize(n.timing.report) {
+				repeat, periods = true, 0
+			}
 		case <-n.reports.wake:
 			select {
 			case <-time.After(n.timing.coalesce):
@@ -134,17 +149,20 @@ func (n *Node) sendReports(ctx context.Context) {
 				return
 			}
 		}
-		n.sendReport()
+		n.sendReport(repeat)
 	}
 }
 
-func (n *Node) sendReport() {
+// sendReport sends the report in a packet when it has changed or is to be
+// repeated, and over TCP to boosters that have not said yet that they have it.
+func (n *Node) sendReport(repeat bool) {
 	n.reports.mu.Lock()
 	if n.reports.own == nil {
 		n.reports.mu.Unlock()
 		return
 	}
-	r, changed := *n.reports.own, n.reports.changed
+	r, version := *n.reports.own, n.reports.version
+	packet := repeat || n.reports.changed
 	n.reports.changed = false
 	n.reports.sequence++
 	r.Sequence, r.Incarnation, r.Time = n.reports.sequence, n.incarnation, time.Now().UTC()
@@ -160,19 +178,43 @@ func (n *Node) sendReport() {
 		if m.Self || m.Kind != KindBooster || !m.Reachable() {
 			continue
 		}
-		fits := len(b) <= maxFrame
-		if fits {
+		if packet && len(b) <= maxFrame {
 			if _, err := n.transport.writePacket(frameMessage, b, m.Address); err != nil {
 				n.quiet.Event(slog.LevelDebug, "report|"+m.Name, "report not sent", slog.String("to", m.Name), slog.Any("error", err))
 			}
 		}
-		if !fits || changed || r.Sequence%tcpEvery == 0 {
-			select {
-			case n.reports.queue <- outgoing{to: m.Name, b: b}:
-			default:
-				n.count.messagesDropped.Add(1)
-			}
+		out := outgoing{to: m.Name, b: b, told: told{incarnation: m.Incarnation, version: version, waits: true}}
+		if !n.reports.mustTell(out) {
+			continue
 		}
+		select {
+		case n.reports.queue <- out:
+		default:
+			n.count.messagesDropped.Add(1)
+			n.reports.answered(out, false)
+		}
+	}
+}
+
+// mustTell says whether out is to be sent over TCP, and notes that it is on its
+// way then: not what this run of the booster has, or will get from the queue.
+func (s *reports) mustTell(out outgoing) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, known := s.boosters[out.to]
+	if known && t.incarnation == out.incarnation && t.version == out.version && (t.has || t.waits) {
+		return false
+	}
+	s.boosters[out.to] = out.told
+	return true
+}
+
+// answered notes what became of out.
+func (s *reports) answered(out outgoing, has bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.boosters[out.to] == out.told {
+		s.boosters[out.to] = told{incarnation: out.incarnation, version: out.version, has: has}
 	}
 }
 
@@ -183,7 +225,9 @@ func (n *Node) sendQueue(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case out := <-n.reports.queue:
-			if err := n.post(ctx, out); err != nil {
+			err := n.post(ctx, out)
+			n.reports.answered(out, err == nil)
+			if err != nil {
 				n.count.messagesFailed.Add(1)
 				n.quiet.Event(slog.LevelDebug, "post|"+out.to, "report not sent", slog.String("to", out.to), slog.Any("error", err))
 				continue
@@ -284,5 +328,6 @@ func (s *reports) forget(names []string) {
 	defer s.mu.Unlock()
 	for _, name := range names {
 		delete(s.m, name)
+		delete(s.boosters, name)
 	}
 }

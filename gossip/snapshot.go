@@ -48,8 +48,8 @@ type pushNodeState struct {
 	Vsn         []uint8
 }
 
-// snapshot returns memberlist's table of members.
-func (t *transport) snapshot() ([]pushNodeState, error) {
+// snapshot returns memberlist's table of members, as it tells it to peers.
+func (t *transport) snapshot() ([]byte, error) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	select {
@@ -73,11 +73,7 @@ func (t *transport) snapshot() ([]pushNodeState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read member table: %w", err)
 	}
-	states, err := decodeSnapshot(b)
-	if err != nil {
-		return nil, fmt.Errorf("read member table: %w", err)
-	}
-	return states, nil
+	return b, nil
 }
 
 func decodeSnapshot(b []byte) ([]pushNodeState, error) {
@@ -105,8 +101,8 @@ func decodeSnapshot(b []byte) ([]pushNodeState, error) {
 
 // member translates what memberlist knows. ok is false for what is no member
 // of ours.
-func (s pushNodeState) member(self string) (m Member, ok bool) {
-	info, err := decodeMeta(s.Meta)
+func (s pushNodeState) member(self string, known *metas) (m Member, ok bool) {
+	info, err := known.decode(s.Meta)
 	if err != nil {
 		return Member{}, false
 	}
@@ -135,19 +131,37 @@ func (s pushNodeState) member(self string) (m Member, ok bool) {
 	return m, true
 }
 
-// refresh takes memberlist's table into ours and tells who wants to know.
+// taken is the table of memberlist's that was taken into ours last.
+type taken struct {
+	b  []byte
+	at time.Time
+}
+
+// refresh takes memberlist's table into ours and tells who wants to know. Start
+// calls it, and then one goroutine.
 func (n *Node) refresh() {
-	states, err := n.transport.snapshot()
+	b, err := n.transport.snapshot()
+	var states []pushNodeState
+	if err == nil {
+		// Mostly nothing has changed: then taking it apart, which among hundreds is
+		// most of a node's work, is saved. Now and then all is taken, for members
+		// that are to be forgotten.
+		if bytes.Equal(b, n.taken.b) && time.Since(n.taken.at) < n.timing.maintenance {
+			return
+		}
+		states, err = decodeSnapshot(b)
+	}
 	if err != nil {
 		if n.ctx.Err() == nil {
 			n.logger().Warn("members could not be read", "error", err)
 		}
 		return
 	}
+	n.taken = taken{b, time.Now()}
 	seen := make([]Member, 0, len(states))
 	reachable := 0
 	for _, s := range states {
-		if m, ok := s.member(n.name); ok {
+		if m, ok := s.member(n.name, n.metas); ok {
 			seen = append(seen, m)
 			if m.Reachable() {
 				reachable++

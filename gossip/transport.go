@@ -109,6 +109,7 @@ func (t *transport) writePacketTo(frame byte, b []byte, to netip.AddrPort) (time
 		return time.Time{}, fmt.Errorf("send packet to %s: %w", to, err)
 	}
 	t.count.packetsSent.Add(1)
+	t.count.bytesSent.Add(uint64(len(sealed)))
 	return time.Now(), nil
 }
 
@@ -138,6 +139,7 @@ func (t *transport) packetLoop() {
 			}
 			continue
 		}
+		t.count.bytesReceived.Add(uint64(n))
 		plain, err := t.ring.Open(scratch, buf[:n])
 		if err != nil || len(plain) < 2 {
 			t.count.packetsRefused.Add(1)

@@ -105,7 +105,8 @@ func TestKeyRotation(t *testing.T) {
 	s := newNode(t, "s1", KindAgent, with(a.Addr(), b.Addr()))
 	nodes := []*testNode{a, b, s}
 	together(t, nodes...)
-	if err := s.SetReport(report("s1")); err != nil {
+	news := report("s1")
+	if err := s.SetReport(news); err != nil {
 		t.Fatal(err)
 	}
 	var lost []Member
@@ -126,6 +127,10 @@ func TestKeyRotation(t *testing.T) {
 			}
 			received := a.Metrics().ReportsReceived
 			sent := s.Metrics().MessagesSent
+			news.Restarts++
+			if err := s.SetReport(news); err != nil {
+				t.Fatal(err)
+			}
 			eventually(t, "reports still come, by packet and by TCP", func() bool {
 				return a.Metrics().ReportsReceived > received+2 && s.Metrics().MessagesSent > sent+1
 			})
