@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 )
@@ -50,6 +52,9 @@ type Step struct {
 	// what was missing. Empty when no statement does. <password> stands where
 	// the password goes.
 	Grant string
+	// GrantAll gives all the rights that OMFLOW needs at once, where Grant gives but
+	// the one that was missing. Empty when that is the same.
+	GrantAll string
 }
 
 // Report is the outcome of a check.
@@ -147,7 +152,7 @@ func (c *check) table(ctx context.Context) {
 		run  func(context.Context) error
 	}{
 		{StepWrite, func(ctx context.Context) error { return c.exec(ctx, c.sql.write, name) }},
-		{StepRead, func(ctx context.Context) error { return c.read(ctx, name, "written") }},
+		{StepRead, func(ctx context.Context) error { return c.read(ctx, name, c.sql.text) }},
 		{StepChange, func(ctx context.Context) error {
 			if err := c.exec(ctx, c.sql.change, name); err != nil {
 				return err
@@ -190,7 +195,7 @@ func (c *check) read(ctx context.Context, table, want string) error {
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("wrote %q and read %.40q", want, got)
+		return fmt.Errorf("%w: wrote %q and read %.40q", errChanged, want, got)
 	}
 	return nil
 }
@@ -205,7 +210,10 @@ func (c *check) step(ctx context.Context, name StepName, run func(context.Contex
 func (c *check) add(name StepName, took time.Duration, err error) bool {
 	s := Step{Name: name, Took: took, Err: err, Kind: Classify(err)}
 	if err != nil {
-		s.Missing, s.Grant = missing(c.db.target, name, s.Kind), c.db.dialect.grant(c.db.target, name, s.Kind)
+		s.Missing, s.Grant = missing(c.db.target, name, s.Kind, err), c.db.dialect.grant(c.db.target, name, s.Kind)
+		if all := c.db.dialect.all; all != nil && s.Kind == NoRight && name != StepSignIn {
+			s.GrantAll = all(c.db.target)
+		}
 	}
 	c.report.Steps = append(c.report.Steps, s)
 	return err == nil
@@ -218,13 +226,16 @@ func scratchName() string {
 }
 
 // missing says in words what a step lacked.
-func missing(t Target, step StepName, kind Kind) string {
+func missing(t Target, step StepName, kind Kind, err error) string {
 	switch kind {
 	case Unreachable:
+		if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
+			return fmt.Sprintf("the name %q is not known on this machine: is it written right, and does DNS or the hosts file have it?", t.Host)
+		}
 		if step == StepReach {
 			return fmt.Sprintf("nothing answers at %s: is the database running, is the address right, is the port open in the firewall?", t.Address())
 		}
-		return fmt.Sprintf("%s at %s answers, but takes no work now: is it starting, stopping or full?", t.Engine, t.Address())
+		return fmt.Sprintf("%s at %s takes no work now: is it starting, stopping or full, and is it %[1]s that answers there?", t.Engine, t.Address())
 	case SignInRefused:
 		return fmt.Sprintf("the user %q must exist with this password and be let in from this machine", t.User)
 	case NoDatabase:
@@ -232,7 +243,12 @@ func missing(t Target, step StepName, kind Kind) string {
 			return fmt.Sprintf("the listener knows no %q: is it a SID rather than a service name, or the other way round? lsnrctl status lists the services", t.Name)
 		}
 		return fmt.Sprintf("the database %q must exist and be open to the user %q", t.Name, t.User)
+	case Characters:
+		return fmt.Sprintf("the database %q was made for fewer characters than OMFLOW writes: Chinese text and emoji must fit", t.Name)
 	case NoRight:
+		if t.Engine == MySQL && step == StepSignIn {
+			return fmt.Sprintf("the user %q has no right at all in the database %q, or there is none of that name: to this user the server says the same of both", t.User, t.Name)
+		}
 		return fmt.Sprintf("the user %q lacks a right in the database %q for: %s", t.User, t.Name, step)
 	case ReadOnly:
 		return "the database takes no writes: OMFLOW needs the primary"

@@ -35,6 +35,8 @@ const (
 	NoTable
 	// ReadOnly: a standby, or a database that was set to take no writes.
 	ReadOnly
+	// Characters: the database was made for fewer characters than were written.
+	Characters
 )
 
 // String returns the kind in a few words.
@@ -52,6 +54,8 @@ func (k Kind) String() string {
 		return "no such table"
 	case ReadOnly:
 		return "read-only"
+	case Characters:
+		return "characters do not fit"
 	}
 	return "other"
 }
@@ -69,6 +73,8 @@ func Classify(err error) Kind {
 	switch {
 	case err == nil, errors.Is(err, errGarbage):
 		return Other
+	case errors.Is(err, errChanged):
+		return Characters
 	case errors.As(err, &postgresError):
 		return postgresKind(postgresError)
 	case errors.As(err, &mysqlError):
@@ -85,6 +91,9 @@ func Classify(err error) Kind {
 	}
 	return Other
 }
+
+// errChanged says that a text came back as another.
+var errChanged = errors.New("the text was changed")
 
 // reason returns why a driver refused a connection string, without that
 // string: drivers hide the password in it only as far as they recognize it.

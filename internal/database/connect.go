@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // connectTimeout bounds one attempt to connect and sign in, names looked up,
@@ -17,8 +19,37 @@ const connectTimeout = 5 * time.Second
 // connectError marks errors of connecting, after which nothing was asked.
 type connectError struct{ err error }
 
-func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Error() string { return telling(e.err).Error() }
 func (e *connectError) Unwrap() error { return e.err }
+
+// telling returns the error that says why. PostgreSQL's driver returns one for each way
+// that it tried, of which the last is the one that should have worked: before it comes,
+// unless sslmode says otherwise, that the server has no TLS.
+func telling(err error) error {
+	var answered *pgconn.PgError
+	var failed *pgconn.ConnectError
+	var unknown *net.DNSError
+	switch {
+	case errors.As(err, &answered):
+		return answered
+	case !errors.As(err, &failed):
+		return err
+	case errors.As(err, &unknown):
+		return unknown
+	}
+	err = failed.Unwrap()
+	for {
+		many, ok := err.(interface{ Unwrap() []error })
+		if !ok {
+			return err
+		}
+		all := many.Unwrap()
+		if len(all) == 0 {
+			return err
+		}
+		err = all[len(all)-1]
+	}
+}
 
 // attempt is one attempt to connect: what was dialled for it, so that it can
 // be cut off, and whether and how fast the machine answered.

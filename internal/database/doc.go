@@ -1,6 +1,8 @@
 // Package database looks at the database that OMFLOW Servers share: whether it
 // answers, whether the account may do there what OMFLOW does, and what OMFLOW's
-// flow queue has not finished. It writes nothing but a scratch table.
+// flow queue has not finished. It writes a scratch table, and two things of OMFLOW's,
+// each in one statement that looks again whether it is still right: [DB.RemoveEnded]
+// and [DB.RunMissed].
 //
 // A [Target], read from a URL ([ParseURL]) or from Django's settings
 // ([FromDjango]), is opened once ([Open]) and kept:
@@ -13,7 +15,13 @@
 //     that fails the report names it.
 //   - [DB.Journal] reads table omflow_queuedata, in which an OMFLOW Server notes
 //     each step of a flow before it queues it in memory, and deletes it when it
-//     is done (OMFLOW 1.1.0.0). Rows tell no owner.
+//     is done (OMFLOW 1.1.0.0). Rows tell no owner. [DB.RemoveEnded] deletes those
+//     whose step had ended when its server was killed, as the ticket's own table
+//     proves; see ended.go for what a killed server leaves.
+//   - [DB.Schedules] reads table omflow_scheduler. [DB.RunMissed] has a schedule fired
+//     once more, for a time at which nobody did: it adds a row that OMFLOW fires once,
+//     at its next start, and whose mark keeps it from being added twice.
+//     [DB.ForgetMissed] deletes such rows when they are old.
 //
 // # Engines
 //
@@ -34,7 +42,9 @@
 // 10 s, sooner if the caller's context does; names are looked up within that. A
 // connection that died while it was kept, as after a restart of the database,
 // is replaced within the same call. When the database is away, every call tries
-// to connect anew and fails; nothing needs to be reset when it is back.
+// to connect anew and fails; nothing needs to be reset when it is back. What writes is
+// never repeated: of an error it is not known whether it was done, and the next call
+// finds out by itself.
 //
 // At most two connections are open, one of them idle, and for the time of a
 // check one more.

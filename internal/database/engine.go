@@ -38,6 +38,9 @@ type dialect struct {
 	connector func(t Target, dial dialFunc) (driver.Connector, error)
 	// grant returns the statement that gives what a step of a check lacked.
 	grant func(t Target, step StepName, kind Kind) string
+	// all returns the statement that gives all rights that OMFLOW needs; nil where
+	// grant does that already.
+	all func(t Target) string
 	// socket says whether the host may be the path of a Unix socket.
 	socket bool
 }
@@ -62,11 +65,11 @@ func init() {
 		Postgres: {title: "PostgreSQL", port: 5432, options: postgresOptions, sql: &postgresStatements,
 			connector: postgresConnector, grant: postgresGrant, socket: true},
 		MySQL: {title: "MySQL", port: 3306, options: mysqlOptions, sql: &mysqlStatements,
-			connector: mysqlConnector, grant: mysqlGrant, socket: true},
+			connector: mysqlConnector, grant: mysqlGrant, all: mysqlGrantAll, socket: true},
 		SQLServer: {title: "SQL Server", port: 1433, options: sqlserverOptions, sql: &sqlserverStatements,
-			connector: sqlserverConnector, grant: sqlserverGrant},
+			connector: sqlserverConnector, grant: sqlserverGrant, all: sqlserverGrantAll},
 		Oracle: {title: "Oracle", port: 1521, options: oracleOptions, sql: &oracleStatements,
-			connector: oracleConnector, grant: oracleGrant},
+			connector: oracleConnector, grant: oracleGrant, all: oracleGrantAll},
 	}
 }
 

@@ -104,6 +104,7 @@ var mysqlKinds = map[uint16]Kind{
 	1044: NoRight, // no right on the database at all; MySQL says so too when it does not exist
 	1142: NoRight, 1143: NoRight, 1227: NoRight, 1370: NoRight,
 	1051: NoTable, 1146: NoTable,
+	1366: Characters,
 	1290: ReadOnly, 1792: ReadOnly, 1836: ReadOnly,
 	1040: Unreachable, 1203: Unreachable, 1226: Unreachable, // too many connections
 	1053: Unreachable, 1077: Unreachable, 1079: Unreachable, // shutting down
@@ -124,9 +125,18 @@ var mysqlRights = map[StepName]string{
 	StepAlter: "ALTER", StepIndex: "INDEX", StepDrop: "DROP",
 }
 
+// mysqlNames are the account and the database, quoted.
+func mysqlNames(t Target) (user, name string) {
+	return quote(strings.ReplaceAll(t.User, `\`, `\\`), "'", "'") + "@'%'", quote(t.Name, "`", "`")
+}
+
+func mysqlGrantAll(t Target) string {
+	user, name := mysqlNames(t)
+	return "GRANT CREATE, DROP, ALTER, INDEX, REFERENCES, SELECT, INSERT, UPDATE, DELETE ON " + name + ".* TO " + user
+}
+
 func mysqlGrant(t Target, step StepName, kind Kind) string {
-	user := quote(strings.ReplaceAll(t.User, `\`, `\\`), "'", "'") + "@'%'"
-	name := quote(t.Name, "`", "`")
+	user, name := mysqlNames(t)
 	switch {
 	case kind == SignInRefused:
 		return "CREATE USER " + user + " IDENTIFIED BY '<password>' -- or ALTER USER; '%' is any machine"
@@ -135,7 +145,9 @@ func mysqlGrant(t Target, step StepName, kind Kind) string {
 	case kind == NoRight && mysqlRights[step] != "":
 		return "GRANT " + mysqlRights[step] + " ON " + name + ".* TO " + user
 	case kind == NoRight:
-		return "GRANT ALL PRIVILEGES ON " + name + ".* TO " + user
+		return mysqlGrantAll(t)
+	case kind == Characters:
+		return "ALTER DATABASE " + name + " CHARACTER SET utf8mb4 -- and for each table that is there: ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4"
 	case kind == ReadOnly:
 		return "SET GLOBAL read_only = OFF -- unless this is a replica: then name the primary"
 	}

@@ -25,6 +25,9 @@ func TestMariaDBLacks(t *testing.T) {
 			if want := fmt.Sprintf("GRANT %s ON `d_rights`.* TO '%s'@'%%'", right, user); failed.Grant != want {
 				t.Errorf("suggests %s, want %s", failed.Grant, want)
 			}
+			if !strings.HasPrefix(failed.GrantAll, "GRANT CREATE, DROP, ALTER, INDEX, REFERENCES, SELECT") {
+				t.Errorf("for all at once %s", failed.GrantAll)
+			}
 			if left := c.tables(t, "d_rights"); len(left) > 0 || r.Left != "" {
 				t.Errorf("scratch tables left: %v (%q)", left, r.Left)
 			}
@@ -55,6 +58,45 @@ func TestMariaDBSignIn(t *testing.T) {
 	c.do(t, "mysql", `ALTER USER 'u''n\\ew'@'%' ACCOUNT LOCK`)
 	if f := runCheck(t, target).Failed(); f == nil || f.Kind != SignInRefused {
 		t.Errorf("locked account: %+v", f)
+	}
+}
+
+// TestMariaDBGrantAll: the statement for all rights is enough.
+func TestMariaDBGrantAll(t *testing.T) {
+	c := need(t, "MariaDB", startMariaDB)
+	c.do(t, "mysql", "CREATE DATABASE d_all", "CREATE USER u_all@'%' IDENTIFIED BY 'right'", "GRANT SELECT ON d_all.* TO u_all@'%'")
+	target := c.target("u_all", "right", "d_all")
+	failed := runCheck(t, target).Failed()
+	if failed == nil || failed.Kind != NoRight {
+		t.Fatalf("%+v, want a missing right", failed)
+	}
+	c.mend(t, "mysql", failed.GrantAll, "right")
+	mustPass(t, runCheck(t, target))
+}
+
+// TestMariaDBCharacters: Chinese text fits into no latin1, emoji into no utf8mb3, whether
+// the server refuses them or keeps question marks.
+func TestMariaDBCharacters(t *testing.T) {
+	c := need(t, "MariaDB", startMariaDB)
+	c.do(t, "mysql", "CREATE USER u_narrow@'%' IDENTIFIED BY 'right'")
+	for _, set := range []string{"latin1", "utf8mb3"} {
+		for mode, lax := range map[string]string{"strict": "STRICT_TRANS_TABLES", "lax": ""} {
+			t.Run(set+" "+mode, func(t *testing.T) {
+				name := "d_" + set + "_" + mode
+				c.do(t, "mysql", "CREATE DATABASE "+name+" CHARACTER SET "+set, "GRANT ALL ON "+name+".* TO u_narrow@'%'", "SET GLOBAL sql_mode = '"+lax+"'")
+				defer c.do(t, "mysql", "SET GLOBAL sql_mode = DEFAULT")
+				target := c.target("u_narrow", "right", name)
+				failed := runCheck(t, target).Failed()
+				if failed == nil || failed.Kind != Characters {
+					t.Fatalf("%+v, want characters that do not fit", failed)
+				}
+				if left := c.tables(t, name); len(left) > 0 {
+					t.Errorf("scratch tables left: %v", left)
+				}
+				c.mend(t, "mysql", failed.Grant, "right")
+				mustPass(t, runCheck(t, target))
+			})
+		}
 	}
 }
 

@@ -115,6 +115,12 @@ func oracleKind(e *network.OracleError) Kind {
 	return Other
 }
 
+func oracleGrantAll(t Target) string {
+	user := quote(strings.ToUpper(t.User), `"`, `"`)
+	return "GRANT CREATE SESSION, CREATE TABLE, CREATE SEQUENCE, CREATE TRIGGER, CREATE PROCEDURE TO " + user +
+		"; ALTER USER " + user + " QUOTA UNLIMITED ON USERS"
+}
+
 func oracleGrant(t Target, step StepName, kind Kind) string {
 	user := quote(strings.ToUpper(t.User), `"`, `"`)
 	switch {

@@ -35,7 +35,9 @@ var postgresOptions = map[string]func(string) error{
 // Statements go through the simple protocol, so that a PgBouncer in front,
 // which may give each statement another server connection, does no harm.
 func postgresConnector(t Target, dial dialFunc) (driver.Connector, error) {
-	params := map[string]string{"application_name": "omflow-booster"}
+	// Django asks for UTF8 too; a database in another encoding would otherwise answer in
+	// that, which pgx refuses.
+	params := map[string]string{"application_name": "omflow-booster", "client_encoding": "UTF8"}
 	maps.Copy(params, t.Options)
 	params["host"], params["port"] = t.Host, strconv.Itoa(t.Port)
 	params["dbname"], params["user"] = t.Name, t.User
@@ -70,6 +72,7 @@ var postgresKinds = map[string]Kind{
 	"3F000": NoRight, // no schema to create in: none of search_path may be used
 	"42501": NoRight,
 	"42P01": NoTable,
+	"22P05": Characters,
 	"25006": ReadOnly,
 	"53300": Unreachable, // too many connections
 	"57P01": Unreachable, // being shut down
@@ -99,6 +102,8 @@ func postgresGrant(t Target, step StepName, kind Kind) string {
 		return "GRANT CONNECT ON DATABASE " + name + " TO " + user
 	case kind == NoRight:
 		return "GRANT USAGE, CREATE ON SCHEMA public TO " + user + " -- connected to " + name
+	case kind == Characters:
+		return "CREATE DATABASE " + name + " OWNER " + user + " ENCODING 'UTF8' TEMPLATE template0 -- under another name, or in its place: the encoding of a database can't be changed"
 	case kind == ReadOnly:
 		return "ALTER ROLE " + user + " SET default_transaction_read_only = off -- unless this is a standby: then name the primary"
 	}

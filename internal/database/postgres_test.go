@@ -352,3 +352,46 @@ func TestPostgresStatements(t *testing.T) {
 		t.Errorf("sent:\n%s\nlisted:\n%s", strings.Join(sent, "\n"), strings.Join(listed, "\n"))
 	}
 }
+
+// TestPostgresCharacters: a database in an old encoding can't hold what OMFLOW writes.
+func TestPostgresCharacters(t *testing.T) {
+	c := need(t, "PostgreSQL 15", startPostgres)
+	c.do(t, "postgres", `CREATE ROLE u_narrow LOGIN PASSWORD 'right'`,
+		`CREATE DATABASE d_narrow OWNER u_narrow ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`)
+	failed := runCheck(t, c.target("u_narrow", "right", "d_narrow")).Failed()
+	if failed == nil || failed.Kind != Characters || failed.Name != StepWrite {
+		t.Fatalf("%+v, want characters that do not fit", failed)
+	}
+	c.do(t, "postgres", `DROP DATABASE d_narrow`)
+	c.mend(t, "postgres", failed.Grant, "right")
+	mustPass(t, runCheck(t, c.target("u_narrow", "right", "d_narrow")))
+}
+
+// TestPostgresErrors: what is said of an attempt to connect is one line, without what
+// was only tried on the way.
+func TestPostgresErrors(t *testing.T) {
+	c := need(t, "PostgreSQL 15", startPostgres)
+	nobody, closed, unknown := c.target("nobody", "wrong", "postgres"), c.target("nobody", "wrong", "postgres"), c.target("nobody", "wrong", "postgres")
+	closed.Port = freePort()
+	unknown.Host = "no-such-host.invalid"
+	for _, tt := range []struct {
+		target        Target
+		text, missing string
+	}{
+		{nobody, `FATAL: password authentication failed for user "nobody" (SQLSTATE 28P01)`, "must exist with this password"},
+		{closed, "connection refused", "nothing answers at 127.0.0.1:"},
+		{unknown, "lookup no-such-host.invalid", `the name "no-such-host.invalid" is not known`},
+	} {
+		failed := runCheck(t, tt.target).Failed()
+		if failed == nil {
+			t.Errorf("%s passed", tt.target)
+			continue
+		}
+		if text := failed.Err.Error(); !strings.Contains(text, tt.text) || strings.ContainsAny(text, "\n\t") || strings.Contains(text, "TLS") {
+			t.Errorf("%s: %q, want %q", tt.target, text, tt.text)
+		}
+		if !strings.Contains(failed.Missing, tt.missing) && !(tt.target.Host == unknown.Host && failed.Kind == Unreachable) {
+			t.Errorf("%s: missing %q, want %q", tt.target, failed.Missing, tt.missing)
+		}
+	}
+}

@@ -64,6 +64,12 @@ func sqlserverKind(e mssql.Error) Kind {
 	return Other
 }
 
+func sqlserverGrantAll(t Target) string {
+	user := quote(t.User, "[", "]")
+	return "USE " + quote(t.Name, "[", "]") + "; GRANT CREATE TABLE TO " + user +
+		"; GRANT ALTER, REFERENCES, SELECT, INSERT, UPDATE, DELETE ON SCHEMA::dbo TO " + user
+}
+
 func sqlserverGrant(t Target, step StepName, kind Kind) string {
 	user, name := quote(t.User, "[", "]"), quote(t.Name, "[", "]")
 	switch {

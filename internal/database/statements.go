@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What follows are the statements that this package issues on PostgreSQL,
+// What follows are the statements of Ping, Check and Journal on PostgreSQL,
 // exactly as they are sent, each as one simple query without parameters (no
 // Parse, no Bind), in this order. TABLE stands for omflow_check_ and 12 hex
 // digits, N for a number.
@@ -14,7 +14,7 @@ import (
 //
 //	Check    SELECT version()
 //	         CREATE TABLE TABLE (id integer NOT NULL PRIMARY KEY, note varchar(40) NOT NULL)
-//	         INSERT INTO TABLE (id, note) VALUES (1, 'written')
+//	         INSERT INTO TABLE (id, note) VALUES (1, '流程 😀')
 //	         SELECT note FROM TABLE WHERE id = 1
 //	         UPDATE TABLE SET note = 'changed' WHERE id = 1
 //	         SELECT note FROM TABLE WHERE id = 1
@@ -39,6 +39,12 @@ const journalTable = "omflow_queuedata"
 // makes it from a flow's UUID, a ticket's number and a step's id: about 60.
 const maxQueueID = 256
 
+// wideText needs four bytes for a character in UTF-8. A database made for fewer
+// characters refuses it, or keeps something else: latin1 and utf8mb3 on MySQL, any
+// encoding but UTF8 on PostgreSQL. On SQL Server and Oracle OMFLOW's columns are of
+// national types, which hold it whatever the database was made for.
+const wideText = "流程 😀"
+
 // statements is the SQL of one engine. {table} stands for the scratch table's
 // name, {limit} for a number of rows, {chars} for maxQueueID.
 type statements struct {
@@ -49,13 +55,15 @@ type statements struct {
 	// dropped again. Only MySQL has a right of its own for that.
 	probeDrop string
 	create    string
-	write     string
-	read      string
-	change    string
-	remove    string
-	alter     string
-	index     string
-	drop      string
+	// write writes text, which read has to return.
+	write  string
+	text   string
+	read   string
+	change string
+	remove string
+	alter  string
+	index  string
+	drop   string
 
 	journal string
 	count   string
@@ -77,7 +85,8 @@ var postgresStatements = statements{
 	ping:    `SELECT 1`,
 	version: `SELECT version()`,
 	create:  `CREATE TABLE {table} (id integer NOT NULL PRIMARY KEY, note varchar(40) NOT NULL)`,
-	write:   `INSERT INTO {table} (id, note) VALUES (1, 'written')`,
+	write:   `INSERT INTO {table} (id, note) VALUES (1, '` + wideText + `')`,
+	text:    wideText,
 	read:    `SELECT note FROM {table} WHERE id = 1`,
 	change:  `UPDATE {table} SET note = 'changed' WHERE id = 1`,
 	remove:  `DELETE FROM {table} WHERE id = 1`,
@@ -93,7 +102,8 @@ var mysqlStatements = statements{
 	version:   `SELECT version()`,
 	probeDrop: `DROP TABLE IF EXISTS {table}`,
 	create:    `CREATE TABLE {table} (id integer NOT NULL PRIMARY KEY, note varchar(40) NOT NULL)`,
-	write:     `INSERT INTO {table} (id, note) VALUES (1, 'written')`,
+	write:     `INSERT INTO {table} (id, note) VALUES (1, '` + wideText + `')`,
+	text:      wideText,
 	read:      `SELECT note FROM {table} WHERE id = 1`,
 	change:    `UPDATE {table} SET note = 'changed' WHERE id = 1`,
 	remove:    `DELETE FROM {table} WHERE id = 1`,
@@ -109,6 +119,7 @@ var sqlserverStatements = statements{
 	version: `SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128))`,
 	create:  `CREATE TABLE {table} (id integer NOT NULL PRIMARY KEY, note nvarchar(40) NOT NULL)`,
 	write:   `INSERT INTO {table} (id, note) VALUES (1, N'written')`,
+	text:    `written`,
 	read:    `SELECT note FROM {table} WHERE id = 1`,
 	change:  `UPDATE {table} SET note = N'changed' WHERE id = 1`,
 	remove:  `DELETE FROM {table} WHERE id = 1`,
@@ -127,6 +138,7 @@ var oracleStatements = statements{
 	version: `SELECT BANNER FROM V$VERSION WHERE ROWNUM = 1`,
 	create:  `CREATE TABLE {table} (id NUMBER(11) NOT NULL PRIMARY KEY, note NVARCHAR2(40) NOT NULL)`,
 	write:   `INSERT INTO {table} (id, note) VALUES (1, 'written')`,
+	text:    `written`,
 	read:    `SELECT note FROM {table} WHERE id = 1`,
 	change:  `UPDATE {table} SET note = 'changed' WHERE id = 1`,
 	remove:  `DELETE FROM {table} WHERE id = 1`,

@@ -30,10 +30,11 @@
 // protocol, as far as somebody beside an OMFLOW Server needs it: a client of
 // PostgreSQL signs in as [PostgresRole] to [PostgresName], with a password or
 // trusted, asks whether the database lives, makes a table of its own, writes, reads
-// and drops it, and reads the flow queue's journal, table omflow_queuedata. Only
-// the simple query protocol and those statements are understood; any other one
-// gets an error with SQLSTATE 0A000, and the connection goes on. Tables that clients
-// made are gone when the process ends. A connection is closed when its client does
+// and drops it, reads the flow queue's journal, table omflow_queuedata, removes from
+// it what had ended when its server died, reads the schedules, and has one of them
+// fired once more. Only the simple query protocol and those statements are understood;
+// any other one gets an error with SQLSTATE 0A000, and the connection goes on. Tables
+// that clients made are gone when the process ends. A connection is closed when its client does
 // not sign in within 10 s, sends a message of more than 64 kB, or leaves an answer
 // unread for 10 s; there may be 100 at once.
 //

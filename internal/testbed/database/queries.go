@@ -1,5 +1,7 @@
 package database
 
+import "time"
+
 // Caller makes one call of the database; [Pool] and [Conn] are Callers.
 type Caller interface {
 	Call(method string, args, reply any) error
@@ -73,6 +75,11 @@ func (q Queries) CreateTable(flow string) error { return q.Call("CreateTable", f
 func (q Queries) InsertTicket(flow string, t Ticket) (Ticket, error) {
 	return get[Ticket](q, "InsertTicket", TicketRow{Flow: flow, Ticket: t})
 }
+
+// SlowInserts has each later InsertTicket answered only after d, though its row is
+// there at once: a process that is killed meanwhile has made it and does nothing more.
+// Zero ends that.
+func (q Queries) SlowInserts(d time.Duration) error { return q.Call("SlowInserts", d, &None{}) }
 
 // Ticket returns one row.
 func (q Queries) Ticket(flow string, id int) (Ticket, error) {

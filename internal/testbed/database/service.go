@@ -219,7 +219,9 @@ func (s service) CreateTable(flow string, _ *None) error {
 
 // InsertTicket gives the row its ID and, when it has none yet, its number.
 func (s service) InsertTicket(r TicketRow, out *Ticket) error {
-	defer s.change()()
+	unlock := s.change()
+	slow := s.store.slow
+	defer func() { unlock(); time.Sleep(slow) }()
 	t, err := s.table(r.Flow)
 	if err != nil {
 		return err

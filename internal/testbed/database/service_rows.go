@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 )
 
 func (s service) Enqueue(q QueueItem, out *QueueItem) error {
@@ -30,6 +31,14 @@ func (s service) Dequeue(queueID string, _ *None) error {
 		found = id
 	}
 	delete(s.store.state.Queue, found)
+	return nil
+}
+
+// SlowInserts makes a database whose answers to InsertTicket take that long, though
+// the row is there at once.
+func (s service) SlowInserts(d time.Duration, _ *None) error {
+	defer s.lock()()
+	s.store.slow = d
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // table holds the rows of one flow.
@@ -57,6 +58,8 @@ type store struct {
 	mu    sync.Mutex
 	state state
 	dirty bool
+	// slow is how long the answer to a new row of a ticket takes.
+	slow time.Duration
 }
 
 func (s *store) nextID() int {

@@ -36,6 +36,11 @@ var statements = []statement{
 	}},
 	{form(`SELECT id, left\(queue_id, (\d{1,4})\) FROM omflow_queuedata ORDER BY id LIMIT (\d{1,6})`), (*Server).journalRows},
 	{form(`SELECT count\(\*\) FROM omflow_queuedata`), (*Server).journalCount},
+	{form(endedRead), (*Server).journalSteps},
+	{form(endedRemove), (*Server).removeEnded},
+	{form(schedulesRead), (*Server).readSchedules},
+	{form(scheduleMissed), (*Server).runMissed},
+	{form(schedulesForget), (*Server).forgetMissed},
 	{form(`CREATE TABLE (\w+) \(id integer NOT NULL PRIMARY KEY, note varchar\(40\) NOT NULL\)`), scratchStatement((*scratch).create)},
 	{form(`INSERT INTO (\w+) \(id, note\) VALUES \((\d{1,9}), '([^']{0,40})'\)`), scratchStatement((*scratch).insert)},
 	{form(`SELECT note FROM (\w+) WHERE id = (\d{1,9})`), scratchStatement((*scratch).read)},
@@ -99,8 +104,8 @@ func (s *Server) journalRows(args []string) (result, error) {
 		columns: []pgproto3.FieldDescription{intColumn("id"), textColumn("left")},
 	}
 	for _, q := range queue {
-		id := []rune(q.QueueID())
-		r.rows = append(r.rows, [][]byte{strconv.AppendInt(nil, int64(q.ID), 10), []byte(string(id[:min(length, len(id))]))})
+		id := left(q.QueueID(), length)
+		r.rows = append(r.rows, [][]byte{strconv.AppendInt(nil, int64(q.ID), 10), id})
 	}
 	return r, nil
 }

@@ -123,6 +123,7 @@ type Ticket struct {
 	UpdateUser string
 	CreateTime time.Time
 	UpdateTime time.Time
+	StopTime   time.Time // when it came to Stop; a new row has its old row's
 	Form       json.RawMessage
 	History    bool
 	Closed     bool
@@ -193,7 +194,11 @@ type Schedule struct {
 	Exec     time.Time // when it fires first
 	Form     json.RawMessage
 	Active   bool
-	LastRun  time.Time
+	// LastRun is the time that it was due when it fired last.
+	LastRun time.Time
+	// Mark is the column type. One with a mark belongs to no flow, as those that OMFLOW
+	// makes for a step that pauses.
+	Mark string
 }
 
 // File is a row of the table of attachments. The bytes lie on the disk of the

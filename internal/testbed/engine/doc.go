@@ -35,6 +35,10 @@
 // that name: rows that became two, such as those of two checks of new tickets of one
 // flow, stay for ever.
 //
+// A ticket that comes to a form gets a new row in its flow's table first, and the
+// journal's row goes last: a process that dies between the two leaves a step that has
+// ended, and whoever replays it gives the ticket a second open row.
+//
 // When the process dies, row and ticket (running) stay. Only an engine that starts
 // with [Config.RunMain] reads the journal, and it takes all rows, those of living
 // engines too: there the steps run twice and the ticket gets two open rows.
@@ -58,7 +62,8 @@
 //
 // An engine with RunMain fires every active schedule, without a look at the
 // others. After firing it writes the schedule's row, which brings back a row that
-// another engine deleted.
+// another engine deleted. What was due while no engine ran is fired when one starts if
+// it is due once or each day; otherwise it is skipped.
 //
 // # Life
 //

@@ -319,3 +319,28 @@ func FuzzParseCode(f *testing.F) {
 		}
 	})
 }
+
+// What was due while no process ran is skipped, unless it is due once or each day.
+func TestLoadedSchedules(t *testing.T) {
+	now := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		cycle      string
+		exec, last time.Duration // before now; 0: never
+		want       time.Duration // after now
+	}{
+		{"Minutely", 90 * time.Second, 0, 30 * time.Second},
+		{"Minutely", 90 * time.Second, 10 * time.Minute, 30 * time.Second},
+		{"Minutely", -90 * time.Second, 0, 90 * time.Second},
+		{"Once", time.Hour, 0, -time.Hour},
+		{"Daily", 30 * time.Hour, 0, -30 * time.Hour},
+		{"Daily", 30 * time.Hour, 25 * time.Hour, -time.Hour},
+	} {
+		s := database.Schedule{Cycle: tt.cycle, Every: 1, Exec: now.Add(-tt.exec)}
+		if tt.last != 0 {
+			s.LastRun = now.Add(-tt.last)
+		}
+		if got := loaded(s, cycles[tt.cycle], now).Sub(now); got != tt.want {
+			t.Errorf("%s of %s ago, fired %s ago: next in %s, want %s", tt.cycle, tt.exec, tt.last, got, tt.want)
+		}
+	}
+}

@@ -149,6 +149,7 @@ func (e *Engine) fail(db database.Queries, item database.QueueItem, row database
 		return fmt.Errorf("clearing the flow queue's journal: %w", err)
 	}
 	row.Running, row.History, row.Error, row.UpdateTime = false, true, text, time.Now()
+	row.StopTime = row.UpdateTime
 	if _, err := db.UpdateTicket(item.FlowUUID, row); err != nil {
 		return fmt.Errorf("marking a ticket failed: %w", err)
 	}
@@ -160,9 +161,12 @@ func (e *Engine) fail(db database.Queries, item database.QueueItem, row database
 }
 
 // arrive puts a ticket at the first of the remaining steps, a form, in a row of
-// its own; or closes it when nothing remains.
+// its own; or closes it when nothing remains. The journal's row goes last, by the
+// caller: a process that is killed before that leaves a step that has ended, and its
+// replay gives the ticket a second open row.
 func (e *Engine) arrive(db database.Queries, uuid string, row database.Ticket, rest []database.Step) error {
 	row.Running, row.UpdateTime = false, time.Now()
+	row.StopTime = row.UpdateTime
 	if len(rest) == 0 {
 		row.Closed = true
 		if _, err := db.UpdateTicket(uuid, row); err != nil {
@@ -170,11 +174,11 @@ func (e *Engine) arrive(db database.Queries, uuid string, row database.Ticket, r
 		}
 		return nil
 	}
-	row.History = true
+	row.History, row.Stop = true, rest[0].Name
 	if _, err := db.UpdateTicket(uuid, row); err != nil {
 		return fmt.Errorf("leaving a step: %w", err)
 	}
-	row.History, row.Stop = false, rest[0].Name
+	row.History = false
 	if _, err := db.InsertTicket(uuid, row); err != nil {
 		return fmt.Errorf("entering step %s: %w", rest[0].Name, err)
 	}

@@ -85,7 +85,7 @@ func (e *Engine) deleteSchedulesOf(flows []database.Flow) error {
 	var ids []int
 	for _, s := range list {
 		for _, f := range flows {
-			if s.FlowUUID == f.UUID {
+			if s.FlowUUID == f.UUID && s.Mark == "" {
 				ids = append(ids, s.ID)
 			}
 		}
@@ -142,7 +142,7 @@ func (e *Engine) cancelJob(id int) {
 // the row: it does not see what others make of it.
 func (e *Engine) runJob(db database.Queries, s database.Schedule, cancel <-chan struct{}) {
 	period := time.Duration(s.Every) * cycles[s.Cycle]
-	next := firstRun(s.Exec, period, time.Now())
+	next := loaded(s, period, time.Now())
 	for {
 		t := time.NewTimer(time.Until(next))
 		select {
@@ -154,7 +154,7 @@ func (e *Engine) runJob(db database.Queries, s database.Schedule, cancel <-chan 
 			t.Stop()
 			return
 		}
-		s.LastRun = time.Now()
+		s.LastRun = next
 		s.Active = s.Cycle != "Once"
 		if err := e.fire(db, s); err != nil {
 			e.cfg.Logger.Error("schedule failed", "schedule", s.ID, "error", err)
@@ -165,6 +165,20 @@ func (e *Engine) runJob(db database.Queries, s database.Schedule, cancel <-chan 
 		}
 		next = firstRun(next.Add(period), period, time.Now())
 	}
+}
+
+// loaded is when a schedule fires first in a process that loads it. One that is due once
+// or each day makes up for what was due while no process ran; the others skip that.
+func loaded(s database.Schedule, period time.Duration, now time.Time) time.Time {
+	switch {
+	case s.Cycle == "Once":
+		return s.Exec
+	case s.Cycle == "Daily" && !s.LastRun.IsZero():
+		return s.LastRun.Add(period)
+	case s.Cycle == "Daily":
+		return s.Exec
+	}
+	return firstRun(s.Exec, period, now)
 }
 
 // firstRun is the first of exec, exec+period, … that is not past.

@@ -187,6 +187,9 @@ func scheduleListAjax(s *Server, r *request) (response, error) {
 	}
 	list := []map[string]any{}
 	for _, v := range all {
+		if v.Mark != "" {
+			continue // no flow's
+		}
 		list = append(list, map[string]any{
 			"id": v.ID, "flow_uuid": v.FlowUUID, "cycle": v.Cycle, "every": v.Every, "is_active": v.Active,
 			"exec_time": v.Exec.Format(timeFormat), "last_exec_time": v.LastRun.Format(timeFormat),
