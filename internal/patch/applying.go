@@ -25,7 +25,7 @@ type first struct {
 func (m *Member) Prepare(ctx context.Context, number uint64) error {
 	f, target, err := m.ordered(number)
 	if err == nil {
-		err = m.stage(ctx, f, target)
+		err = m.stage(ctx, f, target, f.applier.Prepare)
 	}
 	if err != nil {
 		err = fmt.Errorf("prepare release %d: %w", number, err)
@@ -57,12 +57,7 @@ func (m *Member) Apply(ctx context.Context, number uint64) error {
 	m.mu.Unlock()
 	m.work.Lock()
 	defer m.work.Unlock()
-	defer func() {
-		m.mu.Lock()
-		m.turn, m.endTurn = context.WithCancel(m.life)
-		m.mu.Unlock()
-		m.wake()
-	}()
+	defer m.nextTurn()
 	f, target, err := m.ordered(number)
 	if err == nil {
 		err = m.apply(ctx, f, target)
@@ -271,7 +266,3 @@ func (m *Member) keepRemoved(f *folder, number uint64, removed *release.Manifest
 	}
 	return nil
 }
-
-// ConfirmRemoval says that files which are gone were removed by intent, so that the
-// removal is published. It fails when nothing waits for that.
-func (m *Member) ConfirmRemoval() error { return m.watcher.ConfirmRemoval() }

@@ -47,8 +47,8 @@
 //   - A peer that is gone, busy, or sends what it must not: another one is asked, and
 //     later it again.
 //   - The folder is gone, empty, or has lost most of its files: nothing is published
-//     from it and nothing applied to it until it is back, or [Member.ConfirmRemoval]
-//     says that it is meant.
+//     from it and nothing applied to it until it is back, or [Member.Lost] says that it
+//     is meant, or that the files are to come back.
 //   - A crash or a full disk while a release is applied: the folder is the old release
 //     or the new one before the server is started, see package apply. While it is
 //     neither, [State].Blocked says why the server must not be started, and it is

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"os"
@@ -135,13 +136,8 @@ func TestDamagedContent(t *testing.T) {
 	s1.write(content{"a": "2"})
 	c.numbered(2)
 	c.allStaged()
-	head, err := c.booster.Get(2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, _ := head.File("a")
 	for _, s := range []*server{s1, s3} {
-		damage(t, s, file.SHA256)
+		rewrite(t, s, "2", "?")
 	}
 	s2.start()
 	c.wait("trouble", func() bool { return s2.State().Trouble != "" })
@@ -149,25 +145,32 @@ func TestDamagedContent(t *testing.T) {
 		t.Error("staged what is not the release")
 	}
 	s2.mustHold(content{"a": "1"})
-	mend(t, s3, file.SHA256, "2")
+	rewrite(t, s3, "?", "2")
 	c.rollOut()
 	s2.mustHold(content{"a": "2"})
 }
 
-func blob(s *server, h release.Hash) string {
-	return filepath.Join(s.cfg.StateDir, "blobs", "blobs", h.String()[:2], h.String()[2:])
-}
-
-func damage(t *testing.T, s *server, h release.Hash) { mend(t, s, h, "?") }
-
-func mend(t *testing.T, s *server, h release.Hash, text string) {
+// rewrite changes a small content in a server's store, where it is the only one of its
+// release.
+func rewrite(t *testing.T, s *server, from, to string) {
 	t.Helper()
-	if err := os.Chmod(blob(s, h), 0o600); err != nil {
+	packs, err := filepath.Glob(filepath.Join(s.cfg.StateDir, "blobs", "packs", "*"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(blob(s, h), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	for _, pack := range packs {
+		b, err := os.ReadFile(pack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest, ok := strings.CutPrefix(string(b), from); ok {
+			if err := os.WriteFile(pack, []byte(to+rest), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
 	}
+	t.Fatalf("%s has no content %q", s.name, from)
 }
 
 // TestTwenty: with twenty servers the origin is not the only one that is asked.
@@ -249,8 +252,10 @@ func TestCollect(t *testing.T) {
 	if !slices.Equal(left, []uint64{5, 4}) {
 		t.Errorf("releases %v are left", left)
 	}
-	blobs, err := filepath.Glob(filepath.Join(s1.cfg.StateDir, "blobs", "blobs", "*", "*"))
-	if err != nil || len(blobs) != 2 {
-		t.Errorf("%d contents are left, %v", len(blobs), err)
+	for i := range 6 {
+		h := release.Hash(sha256.Sum256(fmt.Append(nil, i)))
+		if has, want := s1.blobs.Has(h), i >= 4; has != want {
+			t.Errorf("content %d is left: %t", i, has)
+		}
 	}
 }

@@ -131,7 +131,7 @@ func (m *Member) catchUp(ctx context.Context) error {
 	}
 	if holds.ref != head {
 		// Else it is in the folder already: it was made here.
-		if err := m.stage(ctx, f, target); err != nil {
+		if err := m.stage(ctx, f, target, f.applier.Stage); err != nil {
 			return err
 		}
 	}
@@ -235,8 +235,9 @@ func (m *Member) follow(ctx context.Context, want release.Ref) error {
 	return nil
 }
 
-// stage fetches what a release needs here, and prepares it.
-func (m *Member) stage(ctx context.Context, f *folder, target *release.Manifest) error {
+// stage fetches what a release needs here, and puts it beside the folder with one of
+// the applier's methods.
+func (m *Member) stage(ctx context.Context, f *folder, target *release.Manifest, put func(context.Context, apply.Request) (apply.Result, error)) error {
 	if why := m.watcher.Status().Suspicious; why != "" && f.applied.m != nil {
 		return fmt.Errorf("nothing is applied: %s", why)
 	}
@@ -246,7 +247,7 @@ func (m *Member) stage(ctx context.Context, f *folder, target *release.Manifest)
 	if err != nil {
 		return err
 	}
-	_, err = f.applier.Stage(ctx, req)
+	_, err = put(ctx, req)
 	return err
 }
 

@@ -128,7 +128,9 @@ func New(cfg Config) (*Member, error) {
 	if err := m.loadGround(); err != nil {
 		return nil, errors.Join(err, m.releases.Close())
 	}
-	if m.watcher, err = watch.New(cfg.watch()); err != nil {
+	watched := cfg.watch()
+	watched.Copy = m.intake
+	if m.watcher, err = watch.New(watched); err != nil {
 		return nil, errors.Join(err, m.releases.Close())
 	}
 	ctx, end := context.WithCancel(context.Background())
@@ -138,6 +140,14 @@ func New(cfg Config) (*Member, error) {
 	m.done.Go(func() { m.publishAll(ctx) })
 	m.done.Go(func() { m.fetchAll(ctx) })
 	return m, nil
+}
+
+// intake has the store take in what the watcher reads.
+func (m *Member) intake(size int64) watch.Copy {
+	if in := m.blobs.Take(size); in != nil {
+		return in
+	}
+	return nil
 }
 
 func (m *Member) state(name string) string { return filepath.Join(m.cfg.StateDir, name) }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/omflow/booster/internal/release/api"
 )
 
 // TestFirstRelease: the lead's folder becomes release 1, and servers whose folders are
@@ -240,10 +242,39 @@ func TestWiped(t *testing.T) {
 	if m, err := c.booster.Get(c.head().Number); err != nil || len(m.Files) != len(files) {
 		t.Fatalf("release %d: %v, %v", c.head().Number, m, err)
 	}
-	if err := s2.ConfirmRemoval(); err != nil {
+	if err := s2.Lost(t.Context(), api.Confirm); err != nil {
 		t.Fatal(err)
 	}
 	c.numbered(3)
 	c.rollOut()
 	s1.mustHold(content{"lib/a": "2"})
+}
+
+// TestWipedByMistake: what is gone from an emptied folder comes back, from the others
+// as far as it is not here, and nothing is published.
+func TestWipedByMistake(t *testing.T) {
+	files := content{}
+	for _, n := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
+		files["lib/"+n] = n
+	}
+	c, _, s2 := two(t, files)
+	if err := s2.Lost(t.Context(), api.Restore); err == nil {
+		t.Error("something was brought back although nothing is gone")
+	}
+	s2.remove("lib")
+	s2.write(content{"mine.log": "no release's"})
+	c.wait("suspicion", func() bool { return s2.State().Suspicious != "" })
+	if err := s2.Lost(t.Context(), api.Restore); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("calm", func() bool { return s2.State().Suspicious == "" })
+	// Only what was new here becomes a release.
+	c.numbered(2)
+	c.rollOut()
+	c.quiet()
+	files["mine.log"] = "no release's"
+	s2.mustHold(files)
+	if n := c.head().Number; n != 2 {
+		t.Errorf("release %d", n)
+	}
 }

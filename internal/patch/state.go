@@ -1,7 +1,7 @@
 package patch
 
 import (
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,8 +29,8 @@ type State struct {
 	Trouble string
 	// Blocked says why the server must not be started, "" when it may.
 	Blocked string
-	// Suspicious says why nothing is published until the files are back or
-	// ConfirmRemoval is called, Degraded what the watcher sees late or not at all.
+	// Suspicious says why nothing is published or applied until the files are back or
+	// Lost is called, Degraded what the watcher sees late or not at all.
 	Suspicious, Degraded string
 }
 
@@ -96,10 +96,7 @@ func (m *Member) Standing() api.Standing {
 	s := m.State()
 	out := api.Standing{
 		Applied: s.Applied, Staged: s.Staged.Number, Pending: s.Pending, Waiting: text(s.Waiting),
-		Trouble: text(s.Trouble), Watch: text(s.Degraded),
-	}
-	if s.Suspicious != "" {
-		out.Watch = text(s.Suspicious)
+		Trouble: text(s.Trouble), Watch: text(s.Degraded), Suspicious: text(s.Suspicious),
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -134,7 +131,7 @@ func (m *Member) Get(number uint64) (*release.Manifest, error) { return m.releas
 // OpenBlob opens a content for another node, which compares it with its hash: from the
 // store, or from a file of the applied release that was here before there were
 // releases. The error matches fs.ErrNotExist if it is not here.
-func (m *Member) OpenBlob(h release.Hash) (*os.File, error) {
+func (m *Member) OpenBlob(h release.Hash) (fs.File, error) {
 	b, err := m.blobs.Open(h)
 	if err == nil {
 		return b, nil

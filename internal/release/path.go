@@ -45,7 +45,7 @@ func CheckPath(path string) error {
 		if err := checkSegment(segment); err != nil {
 			return fmt.Errorf("path %q: %w", path, err)
 		}
-		if first && FoldKey(segment) == FoldKey(StagingDir) {
+		if first && strings.EqualFold(segment, StagingDir) {
 			return fmt.Errorf("path %q is in the applier's own folder", path)
 		}
 		first = false
@@ -68,6 +68,9 @@ func checkSegment(s string) error {
 	case isShortName(s):
 		return fmt.Errorf("name %q may be another file's short name on Windows", s)
 	}
+	if isPlain(s) {
+		return nil
+	}
 	for _, r := range s {
 		switch {
 		case r == '\\':
@@ -81,11 +84,29 @@ func checkSegment(s string) error {
 	return nil
 }
 
+// isPlain reports whether s has none but the characters that nearly all names have, so
+// that the others need not be looked for. Manifests of thousands of files are checked
+// several times on their way.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // isDevice reports whether Windows takes name for a device, which it does with
 // any extension and with spaces before it.
 func isDevice(name string) bool {
 	base, _, _ := strings.Cut(name, ".")
-	base = strings.ToUpper(strings.TrimRight(base, " "))
+	base = strings.TrimRight(base, " ")
+	if base == "" || len(base) > len("CONOUT$") || !strings.ContainsRune("ACLNPaclnp", rune(base[0])) {
+		return false
+	}
+	base = strings.ToUpper(base)
 	switch base {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
 		return true
@@ -115,26 +136,29 @@ func isShortName(s string) bool {
 }
 
 // FoldKey returns a string that is the same for all spellings of s that differ
-// only by case (Unicode's simple folding): the smallest letter of each orbit,
-// which for ASCII is the capital.
+// only by case (Unicode's simple folding): the smallest letter of each orbit, or
+// the small one where that is ASCII, so that most paths are their own keys.
 func FoldKey(s string) string {
-	lower := false
+	upper := false
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return strings.Map(foldRune, s)
 		}
-		lower = lower || 'a' <= s[i] && s[i] <= 'z'
+		upper = upper || 'A' <= s[i] && s[i] <= 'Z'
 	}
-	if !lower {
+	if !upper {
 		return s
 	}
-	return strings.ToUpper(s)
+	return strings.ToLower(s)
 }
 
 func foldRune(r rune) rune {
 	least := r
 	for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
 		least = min(least, o)
+	}
+	if 'A' <= least && least <= 'Z' {
+		least += 'a' - 'A'
 	}
 	return least
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
@@ -50,16 +51,30 @@ type Config struct {
 	// MaxPath is the length in bytes that a path below Root may have.
 	// Default 1024.
 	MaxPath int
-	// RemovalShare is the part of the base's files which may vanish at once
-	// before somebody is asked; see [Watcher.ConfirmRemoval]. Ten files may
+	// RemovalShare is the part of the base's files which may vanish within ten
+	// minutes before somebody is asked; see [Watcher.ConfirmRemoval]. Ten files may
 	// always vanish, unless the folder is left empty. Between 0 and 1.
 	// Default 0.5.
 	RemovalShare float64
 	// CacheFile keeps the hashes over a restart, so that only what changed is
 	// read again. It must not lie where the rules look. Default: none.
 	CacheFile string
+	// Copy, if set, may give a Copy for a file of that many bytes, which is new or has
+	// another size than the base says: whoever is to have the content as well is
+	// spared another reading of it. It may return nil.
+	Copy func(size int64) Copy
 	// Logger gets what goes wrong, each cause once. Default: none.
 	Logger *slog.Logger
+}
+
+// Copy takes the content of a file while it is read, and hashes it.
+type Copy interface {
+	// Write takes the next piece. It must not fail.
+	io.Writer
+	// Keep ends it and returns the SHA-256 of what was written.
+	Keep() [32]byte
+	// Discard ends it: the file is not what it seemed to be.
+	Discard()
 }
 
 // Validate refuses what cannot be watched. Zero values stand for the defaults.

@@ -49,8 +49,10 @@
 // # Suspicious
 //
 // Nothing is published while the folder is missing, has been replaced by
-// another, has lost or got a mount, has become empty, or has lost more than
-// [Config.RemovalShare] of its files at once. [Status.Suspicious] says which. It
+// another, has lost or got a mount, holds nothing any more that is looked at, or has
+// lost more than [Config.RemovalShare] of its files within ten minutes, be it at once or
+// bit by bit: a slow wipe is published in parts before it can be told from a few
+// removals, but never for more than that share. [Status.Suspicious] says which. It
 // ends when the files are back or [Watcher.ConfirmRemoval] is called. Replacements
 // and mounts are only noticed while the Watcher runs; what they take away is
 // still noticed after a restart.

@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// minSuspicious is how many files may always vanish at once.
-const minSuspicious = 10
-
 // survey is a pass over all that is known of the folder.
 type survey struct {
 	files     []*file // sorted by path, without those that collide
@@ -199,9 +196,22 @@ func (w *Watcher) noteRecheck(f *file) {
 	}
 }
 
+// copyOf asks for a Copy of a file that is a change for sure.
+func (w *Watcher) copyOf(f *file) Copy {
+	if w.cfg.Copy == nil {
+		return nil
+	}
+	if e, ok := w.base.Get(f.path); ok && e.Size == f.stamp.size {
+		return nil
+	}
+	return w.cfg.Copy(f.stamp.size)
+}
+
 // evaluate publishes what has settled.
 func (w *Watcher) evaluate(root *os.Root, now time.Time) {
+	w.hasher.copies = w.copyOf
 	r := w.read(root, now, true, w.settler.overdue(now))
+	w.hasher.copies = nil
 	if r.stopped {
 		return
 	}
@@ -227,7 +237,7 @@ func (w *Watcher) evaluate(root *os.Root, now time.Time) {
 		w.offered = nil
 	case w.offered == nil || !w.offered.Equal(change.Tree):
 		w.withdraw()
-		w.offered = change.Tree
+		w.offered, w.removed = change.Tree, change.Removed
 		w.changes <- change // has room: it was emptied, and nobody else fills it
 	}
 }
@@ -238,53 +248,6 @@ func (w *Watcher) withdraw() {
 	case <-w.changes:
 	default:
 	}
-}
-
-// suspicious says why a change must not be published, or "". A folder that is
-// another one, but holds what the base says, is the folder from then on; without
-// a base any is.
-func (w *Watcher) suspicious(root *os.Root, change *Change) string {
-	if w.confirmed || !w.hasBase || change.empty() {
-		w.adopt()
-		return ""
-	}
-	switch gone := len(change.Removed); {
-	case w.replaced:
-		return "the folder was replaced by another, or a file system was mounted or unmounted there"
-	case w.survey.remounted != "":
-		return fmt.Sprintf("a file system was mounted or unmounted at %s", printable(w.survey.remounted))
-	case gone > 0 && isEmpty(root):
-		return "the folder is empty"
-	case gone > minSuspicious && float64(gone) > w.cfg.RemovalShare*float64(w.base.Len()):
-		return fmt.Sprintf("%d of %d files are gone", gone, w.base.Len())
-	}
-	return ""
-}
-
-// adopt makes the folder that is there the known one.
-func (w *Watcher) adopt() {
-	w.known, w.replaced, w.rootAt = w.present, false, time.Time{}
-	if w.survey.remounted != "" {
-		w.root.adopt()
-		w.survey.remounted = ""
-	}
-}
-
-func (d *dir) adopt() {
-	d.home = d.id.dev
-	for _, sub := range d.dirs {
-		sub.adopt()
-	}
-}
-
-func isEmpty(root *os.Root) bool {
-	f, err := root.Open(".")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	names, _ := f.Readdirnames(1)
-	return len(names) == 0
 }
 
 // snapshot is Snapshot, in the goroutine that owns the state.
@@ -308,6 +271,7 @@ func (w *Watcher) snapshot(ctx context.Context) (*Tree, error) {
 	if reason := w.suspicious(root, &change); reason != "" {
 		return nil, errors.New(reason)
 	}
+	w.removed = change.Removed // should the tree become the base
 	return tree, nil
 }
 

@@ -33,6 +33,7 @@ type hasher struct {
 	network    string // the kind of network file system, or ""
 	writerOpen func(*os.File) (bool, error)
 	interrupt  func() bool // asked between files and pieces of files
+	copies     func(*file) Copy
 
 	sum hash.Hash
 	buf []byte
@@ -62,27 +63,59 @@ func (h *hasher) read(root *os.Root, f *file) (verdict, string) {
 	if v != hashed {
 		return v, blind
 	}
+	c := h.begin(f)
+	if v := h.content(r, f, c); v != hashed {
+		c.Discard()
+		return v, blind
+	}
+	f.sum = c.Keep()
+	f.hashed, f.failure = true, ""
+	f.recheck = h.recheckAt(f, began)
+	return hashed, blind
+}
+
+// begin says where the content of f goes.
+func (h *hasher) begin(f *file) Copy {
+	if h.copies != nil {
+		if c := h.copies(f); c != nil {
+			return c
+		}
+	}
 	h.sum.Reset()
-	n, err := h.copy(r, f.stamp.size)
+	return hashOnly{h.sum}
+}
+
+// hashOnly is a Copy that keeps nothing.
+type hashOnly struct{ hash.Hash }
+
+// Keep implements Copy.
+func (c hashOnly) Keep() (sum [32]byte) {
+	c.Sum(sum[:0])
+	return sum
+}
+
+// Discard implements Copy.
+func (c hashOnly) Discard() {}
+
+// content reads f as a whole, if nobody writes to it meanwhile.
+func (h *hasher) content(r *os.File, f *file, c Copy) verdict {
+	n, err := h.copy(c, r, f.stamp.size)
 	if errors.Is(err, errInterrupted) {
-		return interrupted, blind
+		return interrupted
 	}
 	if err != nil {
 		f.failure = readFailure(err)
-		return failed, blind
+		return failed
 	}
 	// Who began to write meanwhile is seen now: it has the file open, or it has
 	// changed the stamp.
 	if v, _ := h.check(r, f); v != hashed {
-		return v, blind
+		return v
 	}
 	if n != f.stamp.size {
-		return moved, blind
+		return moved
 	}
-	h.sum.Sum(f.sum[:0])
-	f.hashed, f.failure = true, ""
-	f.recheck = h.recheckAt(f, began)
-	return hashed, blind
+	return hashed
 }
 
 // check compares the open file with what the scan saw, and looks for a writer.
@@ -118,12 +151,12 @@ var errInterrupted = errors.New("interrupted")
 
 // copy hashes what is in r; a file that grows meanwhile is left after one byte
 // more than the scan saw.
-func (h *hasher) copy(r io.Reader, size int64) (int64, error) {
+func (h *hasher) copy(to io.Writer, r io.Reader, size int64) (int64, error) {
 	r = io.LimitReader(r, size+1)
 	var total int64
 	for {
 		n, err := r.Read(h.buf)
-		h.sum.Write(h.buf[:n])
+		_, _ = to.Write(h.buf[:n]) // it does not fail
 		total += int64(n)
 		if err == io.EOF {
 			return total, nil

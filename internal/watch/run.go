@@ -38,8 +38,10 @@ type state struct {
 
 	base      *Tree
 	hasBase   bool
-	offered   *Tree // the last that went out; nil: none since the base was set
-	judge     bool  // compare with the base at the next step
+	offered   *Tree   // the last that went out; nil: none since the base was set
+	removed   []Entry // the removals of that one
+	removals  removals
+	judge     bool // compare with the base at the next step
 	paused    bool
 	confirmed bool // the removal is meant
 

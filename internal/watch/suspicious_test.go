@@ -170,6 +170,60 @@ func (f *folder) fillMissing(n int) {
 	}
 }
 
+// TestEmptiedButForOthers: what the rules leave out does not make a folder one that is
+// not empty.
+func TestEmptiedButForOthers(t *testing.T) {
+	f := newFolder(t)
+	f.write("logs/server.log", "stays")
+	f.fill(3)
+	f.watch(Config{Rules: Rules{Exclude: []string{"logs/"}}})
+	f.accept()
+	f.remove("app")
+	f.suspicious("nothing is left")
+	f.must(f.w.ConfirmRemoval())
+	if c := f.take(); len(c.Removed) < 3 {
+		t.Errorf("%d files removed after the confirmation", len(c.Removed))
+	}
+}
+
+// TestSlowWipe: files that vanish bit by bit, each bit accepted before the next, are
+// judged together.
+func TestSlowWipe(t *testing.T) {
+	f := newFolder(t)
+	f.fill(40)
+	f.watch(Config{})
+	f.accept()
+	wipe := func(from, to int) {
+		for i := from; i < to; i++ {
+			f.remove(fmt.Sprintf("app/%02d.py", i))
+		}
+	}
+	for _, part := range [][2]int{{0, 9}, {9, 18}} {
+		wipe(part[0], part[1])
+		c := f.take()
+		if len(c.Removed) != part[1]-part[0] {
+			t.Fatalf("%d files removed, want %d", len(c.Removed), part[1]-part[0])
+		}
+		f.w.SetBase(c.Tree)
+	}
+	wipe(18, 27) // few of those that are left, but not of all that were there
+	f.suspicious("27 of 40 files are gone, 18 of them since less than 10m0s")
+	if _, err := f.w.Snapshot(t.Context()); err == nil {
+		t.Error("a snapshot of a folder that is being wiped")
+	}
+	// Long ago is another matter.
+	f.w.do(func() {
+		for i := range f.w.removals.list {
+			f.w.removals.list[i].at = f.w.removals.list[i].at.Add(-removalWindow)
+		}
+		f.w.judge = true
+	})
+	if c := f.take(); len(c.Removed) != 9 {
+		t.Errorf("%d files removed, want 9", len(c.Removed))
+	}
+	f.calm()
+}
+
 // One that holds the same is taken for the folder.
 func TestReplacedByTheSame(t *testing.T) {
 	f := newFolder(t)

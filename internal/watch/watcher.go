@@ -102,6 +102,7 @@ func (w *Watcher) Changes() <-chan Change { return w.changes }
 func (w *Watcher) SetBase(base *Tree) {
 	w.do(func() {
 		w.withdraw()
+		w.accept(base, time.Now())
 		w.base, w.hasBase, w.stale = base, true, true
 		w.offered, w.confirmed, w.judge = nil, false, true
 	})

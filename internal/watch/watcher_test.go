@@ -2,10 +2,12 @@ package watch
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -296,5 +298,67 @@ func TestTooManyFiles(t *testing.T) {
 	}
 	if err := f.w.ConfirmRemoval(); err == nil {
 		t.Error("too many files were confirmed")
+	}
+}
+
+// kept is a Copy that remembers.
+type kept struct {
+	f    *copies
+	text []byte
+}
+
+type copies struct {
+	mu              sync.Mutex
+	texts           []string
+	begun, discards int
+}
+
+func (c *kept) Write(b []byte) (int, error) {
+	c.text = append(c.text, b...)
+	return len(b), nil
+}
+
+func (c *kept) Keep() [32]byte {
+	c.f.mu.Lock()
+	defer c.f.mu.Unlock()
+	c.f.texts = append(c.f.texts, string(c.text))
+	return sha256.Sum256(c.text)
+}
+
+func (c *kept) Discard() {
+	c.f.mu.Lock()
+	defer c.f.mu.Unlock()
+	c.f.discards++
+}
+
+// TestCopy: what is new is copied while it is hashed; what may be the base's is not.
+func TestCopy(t *testing.T) {
+	f := newFolder(t)
+	f.write("same", "12345")
+	var c copies
+	f.watch(Config{Copy: func(size int64) Copy {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.begun++; size == 3 {
+			return nil
+		}
+		return &kept{f: &c}
+	}})
+	f.accept()
+	f.write("new", "a new file")
+	f.write("small", "abc")
+	f.write("same", "54321")
+	if got := f.change("+new +small ~same"); got != "+new +small ~same" {
+		t.Error(got)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, text := range c.texts {
+		if text != "a new file" {
+			t.Errorf("copied %q", text)
+		}
+	}
+	if len(c.texts) == 0 || c.begun-len(c.texts)-c.discards < 1 {
+		t.Errorf("%d copies were begun, %d kept", c.begun, len(c.texts))
 	}
 }

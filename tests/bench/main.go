@@ -2,7 +2,7 @@
 // machine and in this run, and prints tables. Only ratios within one run mean
 // something: absolute figures depend on the machine and on what else it does.
 //
-//	go run ./tests/bench [-only cpu|flood] [-rounds n] [-time d] [-booster path]
+//	go run ./tests/bench [-only cpu|flood|patch] [-rounds n] [-peers n] [-by name] [-time d] [-booster path]
 //
 // Stock Caddy is the same binary with reverse_proxy instead of omflow_booster, so
 // that both have the same Go and the same Caddy. HAProxy and nginx are used if they
@@ -21,6 +21,14 @@
 // handed over every 5 ms), a bulk client with 64 creates at once, and 5 users who
 // load the home page, poll, and pause for 150 ms. Printed are the users' latencies
 // and the creates a second.
+//
+// # patch
+//
+// Files are saved in one folder, beside as many others as OMFLOW Server has, and the
+// time until all peers have them is taken: the booster's agents staged, ready to be
+// applied; lsyncd and Syncthing, if they are installed, in their folders; and a program
+// that copies over TLS and does nothing else. All run on this machine, without core of
+// their own, so that processor time is the steadier figure.
 package main
 
 import (

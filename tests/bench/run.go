@@ -16,13 +16,18 @@ func run(args []string) error {
 	if len(args) > 0 && args[0] == childFlag {
 		return child(args[1:])
 	}
-	only := flag.String("only", "", "cpu or flood; default both")
-	rounds := flag.Int("rounds", 5, "rounds of the cpu benchmark")
+	only := flag.String("only", "", "cpu, flood or patch; default cpu and flood")
+	rounds := flag.Int("rounds", 5, "rounds of the cpu and the patch benchmark")
+	by := flag.String("by", "", "the patch benchmark of one alone: booster, plain, lsyncd or Syncthing")
+	peers := flag.Int("peers", 2, "peers in the patch benchmark")
 	span := flag.Duration("time", 0, "how long each measurement takes (default cpu 3s, flood 20s)")
 	booster := flag.String("booster", "", "the booster's binary; default: built now")
 	flag.Parse()
-	if *only != "" && *only != "cpu" && *only != "flood" {
-		return fmt.Errorf("-only %s: write cpu or flood", *only)
+	if *only != "" && *only != "cpu" && *only != "flood" && *only != "patch" {
+		return fmt.Errorf("-only %s: write cpu, flood or patch", *only)
+	}
+	if *rounds < 1 || *peers < 1 {
+		return fmt.Errorf("-rounds %d -peers %d: at least 1", *rounds, *peers)
 	}
 	dir, err := os.MkdirTemp("", "omflow-bench-")
 	if err != nil {
@@ -48,6 +53,9 @@ func run(args []string) error {
 		os.RemoveAll(dir)
 		os.Exit(130)
 	}()
+	if *only == "patch" {
+		return b.patch(*rounds, *peers, *by)
+	}
 	if *only != "flood" {
 		if err := b.cpu(*rounds, orTime(*span, 3*time.Second)); err != nil {
 			return err

@@ -63,11 +63,22 @@ func TestCalls(t *testing.T) {
 	if number, err := n.as("b2", true).Act(ctx, "b", Rollback, 1); err != nil || number != 101 || b.acted != "rollback 1" {
 		t.Errorf("rollback: %d, %v, %s", number, err, b.acted)
 	}
-	if err := n.as("s1", false).Announce(ctx, "s2", three[1:]...); err != nil || a.from != "s1" || !slices.Equal(refs(a.told), refs(three[1:])) {
+	if err := n.as("s1", false).Announce(ctx, []string{"s2"}, three[1:]...); err != nil || a.from != "s1" || !slices.Equal(refs(a.told), refs(three[1:])) {
 		t.Errorf("announce: %v, from %s: %v", err, a.from, refs(a.told))
 	}
 	if number, err := n.as("b", true).Publish(ctx, "s2"); err != nil || number != 9 {
 		t.Errorf("publish: %d, %v", number, err)
+	}
+	for _, act := range []Lost{Confirm, Restore} {
+		if err := n.as("b", true).Lost(ctx, "s2", act); err != nil || a.lost != act {
+			t.Errorf("%s: %v, told %q", act, err, a.lost)
+		}
+	}
+	if err := n.as("b", true).Lost(ctx, "s2", "forget"); err == nil || a.lost != Restore {
+		t.Errorf("another word: %v, told %q", err, a.lost)
+	}
+	if err := n.as("s1", false).Lost(ctx, "s2", Confirm); err == nil || a.lost != Restore {
+		t.Errorf("from an agent: %v, told %q", err, a.lost)
 	}
 	if s, err := n.as("b", true).Standing(ctx, "s2"); err != nil || !reflect.DeepEqual(s, a.standing) {
 		t.Errorf("standing: %+v, %v", s, err)
@@ -133,8 +144,8 @@ func TestRefusals(t *testing.T) {
 	rollback := func() error { _, err := c.Act(ctx, "b", Rollback, 1); return err }
 	explode := func() error { _, err := c.Act(ctx, "b", "explode", 1); return err }
 	none := func() error { _, err := c.Act(ctx, "b", Approve, 0); return err }
-	announce := func() error { return c.Announce(ctx, "s2", three...) }
-	tooMany := func() error { return c.Announce(ctx, "s2", makeChain(t, MaxAnnounced+1, "s1")...) }
+	announce := func() error { return c.Announce(ctx, []string{"s2"}, three...) }
+	tooMany := func() error { return c.Announce(ctx, []string{"s2"}, makeChain(t, MaxAnnounced+1, "s1")...) }
 	publish := func() error { _, err := c.Publish(ctx, "s2"); return err }
 	head := func() error { _, err := c.Head(ctx, "s2"); return err }
 	chain := func() error { return c.Chain(ctx, "b", 0, func(*release.Manifest) error { return nil }) }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/omflow/booster/internal/release"
@@ -50,7 +49,7 @@ func (n names) Validate() error {
 
 // sendBlobs writes what open has of the wanted blobs. A connection that takes nothing
 // for StallTime is given up.
-func sendBlobs(w http.ResponseWriter, want names, open func(release.Hash) (*os.File, error)) error {
+func sendBlobs(w http.ResponseWriter, want names, open func(release.Hash) (fs.File, error)) error {
 	rc := http.NewResponseController(w)
 	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }() // the connection is kept
 	out := bufio.NewWriterSize(deadlineWriter{w, rc}, streamBuffer)
@@ -65,7 +64,7 @@ func sendBlobs(w http.ResponseWriter, want names, open func(release.Hash) (*os.F
 	return out.Flush()
 }
 
-func sendBlob(out *bufio.Writer, h release.Hash, open func(release.Hash) (*os.File, error)) error {
+func sendBlob(out *bufio.Writer, h release.Hash, open func(release.Hash) (fs.File, error)) error {
 	f, err := open(h)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/history"
@@ -25,6 +26,7 @@ const (
 	actPath      = prefix + "act"
 	announcePath = prefix + "announce"
 	publishPath  = prefix + "publish"
+	lostPath     = prefix + "lost"
 	blobsPath    = prefix + "blobs"
 	chainPath    = prefix + "chain"
 	headPath     = prefix + "head"
@@ -102,19 +104,26 @@ func (c Client) Act(ctx context.Context, booster string, act Act, number uint64)
 	return n.Number, nil
 }
 
-// Announce tells another agent of numbered releases, at most MaxAnnounced, each the
-// parent of the next. It returns as soon as the agent knows, and does not wait until
-// it has fetched what they hold.
-func (c Client) Announce(ctx context.Context, agent string, chain ...*release.Manifest) error {
+// Announce tells other agents of numbered releases, at most MaxAnnounced, each the
+// parent of the next. It returns as soon as all agents know or can't be told, and does
+// not wait until they have fetched what the releases hold. The error names those that
+// can't be told.
+func (c Client) Announce(ctx context.Context, agents []string, chain ...*release.Manifest) error {
 	var body bytes.Buffer
-	err := writeChain(&body, chain)
-	if err == nil {
-		err = c.post(ctx, agent, announcePath, &body, nil)
+	if err := writeChain(&body, chain); err != nil {
+		return fmt.Errorf("announce a release: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("announce a release to agent %s: %w", agent, err)
+	errs := make([]error, len(agents))
+	var wg sync.WaitGroup
+	for i, agent := range agents {
+		wg.Go(func() {
+			if err := c.post(ctx, agent, announcePath, bytes.NewReader(body.Bytes()), nil); err != nil {
+				errs[i] = fmt.Errorf("announce a release to agent %s: %w", agent, err)
+			}
+		})
 	}
-	return nil
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // Publish has an agent publish at once what has changed there, and returns the number

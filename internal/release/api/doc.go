@@ -6,6 +6,7 @@
 //	POST /release/v1/act       a booster passes on what an operator wants of a release
 //	POST /release/v1/announce  an agent tells the other agents of a numbered release
 //	POST /release/v1/publish   a booster asks an agent to publish what waits there
+//	POST /release/v1/lost      a booster says what to make of files that are gone there
 //	POST /release/v1/blobs     any node fetches contents of files from an agent
 //	GET  /release/v1/chain     the releases after a number, from any node
 //	GET  /release/v1/head      the newest release that any node knows
@@ -24,8 +25,8 @@
 //
 // Both sides of a connection are authenticated before a request gets here. An agent
 // proposes releases of its own origin only, and only agents propose and announce;
-// boosters alone copy the sequence, pass on what operators want and have pending
-// changes published. Every node of the cluster may read.
+// boosters alone copy the sequence, pass on what operators want, have pending changes
+// published, and say what to make of files that are gone. Every node of the cluster may read.
 //
 // # What fails, and what happens then
 //

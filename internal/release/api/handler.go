@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,10 +65,13 @@ type Agent interface {
 	// Publish publishes at once what has changed, and returns the release's number, 0
 	// when nothing had.
 	Publish(ctx context.Context) (uint64, error)
-	// OpenBlob opens a blob. The error matches fs.ErrNotExist if it is not there.
-	OpenBlob(release.Hash) (*os.File, error)
+	// OpenBlob opens a blob, whose Stat tells the size. The error matches
+	// fs.ErrNotExist if it is not there.
+	OpenBlob(release.Hash) (fs.File, error)
 	// Standing says how the files stand.
 	Standing() Standing
+	// Lost says what to make of files that are gone, when something waits for that.
+	Lost(context.Context, Lost) error
 }
 
 // handler is what both kinds of nodes have.
@@ -151,6 +154,7 @@ func AgentHandler(a Agent, peer Peer) http.Handler {
 			answer(w, numbered{number}, err)
 		}
 	})
+	h.HandleFunc("POST "+lostPath, func(w http.ResponseWriter, r *http.Request) { h.serveLost(w, r, a) })
 	h.HandleFunc("GET "+standingPath, func(w http.ResponseWriter, r *http.Request) {
 		if h.known(w, r) {
 			answer(w, a.Standing(), nil)
@@ -234,7 +238,7 @@ func sendChain(w http.ResponseWriter, c Chain, after uint64) error {
 	return writeEnd(out)
 }
 
-func (h *handler) serveBlobs(w http.ResponseWriter, r *http.Request, open func(release.Hash) (*os.File, error)) {
+func (h *handler) serveBlobs(w http.ResponseWriter, r *http.Request, open func(release.Hash) (fs.File, error)) {
 	select {
 	case h.streams <- struct{}{}:
 		defer func() { <-h.streams }()

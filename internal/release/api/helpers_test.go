@@ -143,14 +143,17 @@ type agent struct {
 	from     string
 	number   uint64
 	standing Standing
+	lost     Lost
 	err      error
 }
+
+func (a *agent) Lost(_ context.Context, l Lost) error { a.lost = l; return a.err }
 
 func (a *agent) Announced(from string, c []*release.Manifest) { a.from, a.told = from, c }
 func (a *agent) Publish(context.Context) (uint64, error)      { return a.number, a.err }
 func (a *agent) Standing() Standing                           { return a.standing }
 
-func (a *agent) OpenBlob(h release.Hash) (*os.File, error) {
+func (a *agent) OpenBlob(h release.Hash) (fs.File, error) {
 	if a.opened != nil {
 		<-a.opened
 	}

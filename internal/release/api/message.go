@@ -150,6 +150,10 @@ type Standing struct {
 	// Watch says what the watcher can't see, so that changes are found late; "" when
 	// it sees everything.
 	Watch string `json:"watch,omitempty"`
+	// Suspicious says what is gone from the folder, so that nothing is published from
+	// it and nothing applied to it until the files are back or somebody has said what
+	// to make of it, see Lost; "" when nothing is.
+	Suspicious string `json:"suspicious,omitempty"`
 	// Conflicts are the newest versions that were kept aside, until a person removes
 	// them. At most MaxConflicts; More is how many others there are.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
@@ -178,7 +182,7 @@ func (s Standing) Validate() error {
 	if len(s.Conflicts) > MaxConflicts || s.More < 0 || s.Pending < 0 {
 		return errors.New("standing: a number is out of bounds")
 	}
-	for _, text := range []string{s.Waiting, s.Trouble, s.Watch} {
+	for _, text := range []string{s.Waiting, s.Trouble, s.Watch, s.Suspicious} {
 		if err := checkText(text); err != nil {
 			return fmt.Errorf("standing: %w", err)
 		}

@@ -90,6 +90,7 @@ type Applier struct {
 
 	mu     sync.Mutex
 	staged *plan // what lies in newDir; nil: nothing that can be used
+	synced bool  // that is on the disk
 }
 
 // Request says what to bring a tree to.

@@ -265,39 +265,6 @@ func TestStagedIsLost(t *testing.T) {
 	check(t, "tree", s.tree(t), content{"a.py": "2", "b/": "", "b/c.py": "2"})
 }
 
-// TestBlobs: a blob that is missing or damaged stops the release.
-func TestBlobs(t *testing.T) {
-	s := newSite(t, newStore(t))
-	a := s.applier(t, nil)
-	one := s.make(t, nil, content{"a.py": "1"})
-	two := s.make(t, one, content{"a.py": "damaged", "b.py": "2"})
-	mustApply(t, a, Request{Target: one})
-	f, _ := two.File("a.py")
-	blob, err := s.store.Open(f.SHA256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	blob.Close()
-	if err := os.WriteFile(blob.Name(), []byte("DAMAGED"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Stage(context.Background(), Request{Target: two}); err == nil || !strings.Contains(err.Error(), "is damaged") {
-		t.Errorf("%v", err)
-	}
-	// It is dropped, so that it is fetched again.
-	if missing := s.store.Missing(two.Files); len(missing) != 1 {
-		t.Errorf("missing %v", missing)
-	}
-	if _, err := a.Stage(context.Background(), Request{Target: two}); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
-	check(t, "tree", s.tree(t), content{"a.py": "1"})
-	if err := s.store.Put(strings.NewReader("damaged"), f.SHA256, f.Size); err != nil {
-		t.Fatal(err)
-	}
-	mustApply(t, a, Request{Target: two})
-}
-
 // TestLateWrite: a program that has the old file open writes into it while it
 // is replaced.
 func TestLateWrite(t *testing.T) {

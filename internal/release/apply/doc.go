@@ -19,9 +19,10 @@
 // # How it works
 //
 // [Applier.Stage] compares the tree with the release, checks the space on the
-// disk, and copies the new files to staging, while the server runs.
-// [Applier.Apply], when the server has stopped, compares again, stages again
-// only what is not staged right, and then
+// disk, and copies the new files to staging, while the server runs;
+// [Applier.Prepare] also waits until they are on the disk. [Applier.Apply], when the
+// server has stopped, compares again, stages again only what is not staged right,
+// waits for the disk if Prepare has not, and then
 //
 //  1. copies what somebody changed on this server alone to conflicts/, and old
 //     content that the blob store doesn't have into it;
@@ -58,6 +59,10 @@
 //   - A crash while a plan is undone: Recover goes on undoing it.
 //   - A plan that can't be read, or whose target.json is neither there nor the
 //     applied release: ErrUnfinished; a person has to look.
+//
+// A blob that the disk has damaged is found while it is staged, by its hash, dropped,
+// and comes from a peer again. Only blobs that were fetched minutes before are not
+// hashed a second time: they were when they came, and are still in memory.
 //
 // A file that somebody changes after the crash and before Recover, when the new
 // one was in place already, stays as it was changed.

@@ -36,13 +36,16 @@ func (a *Applier) Apply(ctx context.Context, req Request) (Result, error) {
 	if len(p.Steps) == 0 && p.From == p.To {
 		return r, nil
 	}
+	if err := a.syncStaged(p); err != nil {
+		return Result{}, fmt.Errorf("apply release %s: %w", p.To, err)
+	}
 	if r.Kept, err = a.keepOld(p); err != nil {
 		return Result{}, fmt.Errorf("apply release %s: %w", p.To, err)
 	}
 	if err := a.commit(p, req.Target); err != nil {
 		return Result{}, fmt.Errorf("apply release %s: %w", p.To, err)
 	}
-	a.staged = nil // it is the plan's from here on
+	a.staged, a.synced = nil, false // it is the plan's from here on
 	more, err := a.finish(p)
 	r.Kept = append(r.Kept, more...)
 	if err != nil {

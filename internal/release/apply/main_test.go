@@ -59,7 +59,12 @@ func memory(t testing.TB) string {
 
 func newStore(t testing.TB) *store.Store {
 	t.Helper()
-	st, err := store.Open(store.Config{Dir: memory(t)})
+	return openStore(t, memory(t))
+}
+
+func openStore(t testing.TB, dir string) *store.Store {
+	t.Helper()
+	st, err := store.Open(store.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,12 +18,29 @@ import (
 // the release against the tree and the space on the disk, and copies the new
 // files beside the tree. The tree itself is unchanged. It says what Apply will
 // do, as the tree is now. Staging another release takes the place of this one.
+//
+// It does not wait for the disk: after a crash what was staged is swept anyway.
 func (a *Applier) Stage(ctx context.Context, req Request) (Result, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p, err := a.prepare(ctx, req)
 	if err != nil {
 		return Result{}, fmt.Errorf("stage release: %w", err)
+	}
+	return p.result(), nil
+}
+
+// Prepare is Stage, and has what was staged on the disk, so that Apply need not wait
+// for that while the server is stopped.
+func (a *Applier) Prepare(ctx context.Context, req Request) (Result, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := a.prepare(ctx, req)
+	if err == nil {
+		err = a.syncStaged(p)
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("prepare release: %w", err)
 	}
 	return p.result(), nil
 }
@@ -77,7 +94,6 @@ func (a *Applier) stage(ctx context.Context, p *plan) error {
 			return err
 		}
 	}
-	var files []string
 	for i, s := range p.Steps {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("copy to staging folder: %w", err)
@@ -88,7 +104,21 @@ func (a *Applier) stage(ctx context.Context, p *plan) error {
 		if err := a.stageFile(i, s); err != nil {
 			return err
 		}
-		files = append(files, staged(i))
+	}
+	a.staged = p
+	return nil
+}
+
+// syncStaged has what was staged for p on the disk. No plan is written before that.
+func (a *Applier) syncStaged(p *plan) error {
+	if a.synced || len(p.Steps) == 0 {
+		return nil
+	}
+	var files []string
+	for i, s := range p.Steps {
+		if s.New != nil {
+			files = append(files, staged(i))
+		}
 	}
 	if err := a.tree.Sync("sync staged files", files...); err != nil {
 		return err
@@ -96,7 +126,7 @@ func (a *Applier) stage(ctx context.Context, p *plan) error {
 	if err := a.tree.Sync("sync staging folders", newDir, oldDir, release.StagingDir, "."); err != nil {
 		return err
 	}
-	a.staged = p
+	a.synced = true
 	return nil
 }
 
@@ -129,7 +159,9 @@ func (a *Applier) checkSpace(p *plan) error {
 	return nil
 }
 
-// stageFile copies the new file of step i to where a rename can fetch it.
+// stageFile copies the new file of step i to where a rename can fetch it. A blob that
+// was written minutes ago was hashed then; any other may have been damaged on the disk
+// since, and is hashed again.
 func (a *Applier) stageFile(i int, s step) error {
 	r, err := a.cfg.Store.Open(s.New.SHA256)
 	if err != nil {
@@ -144,15 +176,22 @@ func (a *Applier) stageFile(i int, s step) error {
 	if err != nil {
 		return err
 	}
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w, h), struct{ io.Reader }{r})
+	got := s.New.SHA256
+	var n int64
+	if r.Fresh() {
+		n, err = io.Copy(w, r)
+	} else {
+		h := sha256.New()
+		n, err = io.Copy(io.MultiWriter(w, h), struct{ io.Reader }{r})
+		got = release.Hash(h.Sum(nil))
+	}
 	if cerr := w.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
 		return fmt.Errorf("stage %q: %w", s.Path, err)
 	}
-	if got := release.Hash(h.Sum(nil)); got != s.New.SHA256 || n != s.New.Size {
+	if got != s.New.SHA256 || n != s.New.Size {
 		// The store checked it once; it must come from a peer again.
 		err := fmt.Errorf("stage %q: blob %s is damaged: it has %d bytes with hash %s", s.Path, s.New.SHA256, n, got)
 		return errors.Join(err, a.cfg.Store.Drop(s.New.SHA256))
@@ -177,7 +216,7 @@ func (a *Applier) dress(i int, s step) error {
 
 // sweepTree removes the staging folder. What was staged is gone with it.
 func (a *Applier) sweepTree() error {
-	a.staged = nil
+	a.staged, a.synced = nil, false
 	return a.tree.RemoveAll("sweep staging folder", release.StagingDir)
 }
 

@@ -73,6 +73,12 @@ func (f *file) Write(b []byte) (int, error) {
 	return n, labelled(f.op, err)
 }
 
+// ReadFrom implements io.ReaderFrom, for copies within the kernel.
+func (f *file) ReadFrom(r io.Reader) (int64, error) {
+	n, err := f.File.ReadFrom(r)
+	return n, labelled(f.op, err)
+}
+
 // Close may be where a full network file system is told.
 func (f *file) Close() error { return labelled(f.op, f.File.Close()) }
 

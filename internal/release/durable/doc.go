@@ -8,6 +8,7 @@
 //
 // Syncing many files one after the other costs a journal commit each; [SyncAll]
 // does some at a time, so that a file system commits them together.
+// [StartFlush] has the system begin while a long file is still being written.
 //
 // Windows can't sync a folder; NTFS keeps renames in its own journal.
 package durable

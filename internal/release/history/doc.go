@@ -23,9 +23,10 @@
 //	<dir>/published.jsonl                  who did what when, one JSON object a line
 //
 // Manifests are read when they are asked for and checked against the hash in
-// their name; in memory is only what a list shows. published.jsonl is only ever
-// appended to, and synced with each line; a line that a crash cut off stays and
-// is ended before the next one. It is a record for people: nothing here reads it.
+// their name; in memory is only what a list shows, and the newest of them.
+// published.jsonl is only ever appended to, and synced with each line; a line that
+// a crash cut off stays and is ended before the next one. It is a record for
+// people: nothing here reads it.
 //
 // # Which releases stay
 //

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omflow/booster/internal/release"
@@ -76,6 +78,9 @@ func (l *Log) list() error {
 
 // load reads a release and checks that it is the one that its name says.
 func (l *Log) load(ref release.Ref) (*release.Manifest, error) {
+	if m := l.newest.get(ref); m != nil {
+		return m, nil
+	}
 	f, err := os.Open(filepath.Join(l.manifests, fileName(ref)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read release %s: %w", ref, ErrUnknown) // pruned meanwhile
@@ -84,14 +89,52 @@ func (l *Log) load(ref release.Ref) (*release.Manifest, error) {
 		return nil, fmt.Errorf("read release %s: %w", ref, err)
 	}
 	defer f.Close()
-	m, err := release.ReadManifest(f)
+	b, err := io.ReadAll(io.LimitReader(f, release.MaxManifest+1))
 	if err != nil {
 		return nil, fmt.Errorf("read release %s: %w", ref, err)
 	}
-	if got := m.Ref(); got != ref {
+	m, err := release.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("read release %s: %w", ref, err)
+	}
+	if got := release.RefOf(m, b); got != ref {
 		return nil, fmt.Errorf("read release %s: the file holds %s", ref, got)
 	}
+	l.newest.put(ref, m)
 	return m, nil
+}
+
+// newest keeps one release in memory, the newest that was read or written: what comes
+// next is compared with it.
+type newest struct {
+	mu  sync.Mutex
+	ref release.Ref
+	m   *release.Manifest
+}
+
+func (n *newest) get(ref release.Ref) *release.Manifest {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.m == nil || n.ref != ref {
+		return nil
+	}
+	return n.m
+}
+
+func (n *newest) put(ref release.Ref, m *release.Manifest) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if ref.Number >= n.ref.Number {
+		n.ref, n.m = ref, m
+	}
+}
+
+func (n *newest) drop(ref release.Ref) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ref == ref {
+		n.ref, n.m = release.Ref{}, nil
+	}
 }
 
 // append adds m, whose encoding is b. Callers hold mu and have checked it. The
@@ -109,6 +152,7 @@ func (l *Log) append(m *release.Manifest, ref release.Ref, b []byte, parent *rel
 		return fmt.Errorf("append release %s: %w", ref, err)
 	}
 	l.releases = append(l.releases, known{ref: ref, entry: e})
+	l.newest.put(ref, m)
 	return nil
 }
 
@@ -121,6 +165,7 @@ func (l *Log) remove(i int) error {
 	if err := durable.SyncDir(l.manifests); err != nil {
 		return err
 	}
+	l.newest.drop(l.releases[i].ref)
 	l.releases = slices.Delete(l.releases, i, i+1)
 	return nil
 }

@@ -58,6 +58,7 @@ type Log struct {
 	dir, manifests string
 	keep           int
 	log            *slog.Logger
+	newest         newest
 
 	mu          sync.Mutex
 	releases    []known // by number
@@ -161,7 +162,7 @@ func (l *Log) Propose(m *release.Manifest, from string) error {
 	if err != nil {
 		return err
 	}
-	ref := m.Ref()
+	ref := release.RefOf(m, b)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i, ok := l.find(m.Number); ok && l.releases[i].ref == ref {
@@ -213,7 +214,7 @@ func (l *Log) follow(m, parent *release.Manifest, from string) (dropped []*relea
 	if err != nil {
 		return nil, err
 	}
-	ref := m.Ref()
+	ref := release.RefOf(m, b)
 	i, there := l.find(m.Number)
 	if there && l.releases[i].ref == ref {
 		return nil, nil

@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -216,7 +216,8 @@ type agentChain struct{ *history.Log }
 
 func (agentChain) Announced(string, []*release.Manifest)   {}
 func (agentChain) Publish(context.Context) (uint64, error) { return 0, nil }
-func (agentChain) OpenBlob(release.Hash) (*os.File, error) { return nil, os.ErrNotExist }
+func (agentChain) Lost(context.Context, api.Lost) error    { return nil }
+func (agentChain) OpenBlob(release.Hash) (fs.File, error)  { return nil, fs.ErrNotExist }
 func (agentChain) Standing() api.Standing                  { return api.Standing{} }
 
 func (c *cluster) agent(name string, knows ...*release.Manifest) *member {

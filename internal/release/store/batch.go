@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/durable"
@@ -17,8 +19,8 @@ import (
 // and closes them.
 const openFiles = 64
 
-// buffers are for copying and hashing. SHA-256 with the processor's own
-// instructions runs at about 1 GB/s, so a small buffer would show.
+// buffers are for copying and hashing, and hold a small blob. SHA-256 with the
+// processor's own instructions runs at about 1 GB/s, so a small buffer would show.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // Put stores what r has as blob h: exactly size bytes with that hash, or an
@@ -38,7 +40,8 @@ func (s *Store) Put(r io.Reader, h release.Hash, size int64) error {
 // deferred.
 type Batch struct {
 	store   *Store
-	written []*os.File // not yet synced
+	pack    *packWriter // of the small ones; nil: there is none yet
+	written []*os.File  // not yet synced
 	ready   []placed
 	pending map[release.Hash]bool
 	done    bool
@@ -63,17 +66,13 @@ func (b *Batch) Put(r io.Reader, h release.Hash, size int64) error {
 	if b.pending[h] || b.store.Has(h) {
 		return nil
 	}
-	f, err := os.CreateTemp(b.store.tmp, h.String()[:12]+".*")
-	if err != nil {
+	put := b.putLarge
+	if size <= smallBlob {
+		put = b.putSmall
+	}
+	if err := put(r, h, size); err != nil {
 		return fmt.Errorf("put blob %s: %w", h, err)
 	}
-	if err := fill(f, r, h, size); err != nil {
-		_ = f.Close()
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("put blob %s: %w", h, err)
-	}
-	b.written = append(b.written, f)
-	b.ready = append(b.ready, placed{tmp: f.Name(), hash: h})
 	b.pending[h] = true
 	if len(b.written) >= openFiles {
 		return b.flush()
@@ -81,35 +80,82 @@ func (b *Batch) Put(r io.Reader, h release.Hash, size int64) error {
 	return nil
 }
 
+func (b *Batch) putSmall(r io.Reader, h release.Hash, size int64) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	content := (*buf)[:max(size, 0)+1]
+	n, err := io.ReadFull(r, content)
+	if err == nil {
+		return tooLong(size)
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("copy: %w", err)
+	}
+	content = content[:n]
+	if err := check(int64(n), size, sha256.Sum256(content), h); err != nil {
+		return err
+	}
+	if b.pack == nil {
+		if b.pack, err = b.store.newPack(); err != nil {
+			return err
+		}
+	}
+	return b.pack.add(h, content)
+}
+
+func (b *Batch) putLarge(r io.Reader, h release.Hash, size int64) error {
+	f, err := os.CreateTemp(b.store.tmp, h.String()[:12]+".*")
+	if err != nil {
+		return err
+	}
+	if err := fill(f, r, h, size); err != nil {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+		return err
+	}
+	b.written = append(b.written, f)
+	b.ready = append(b.ready, placed{tmp: f.Name(), hash: h})
+	return nil
+}
+
 // fill copies exactly size bytes of r into f and checks their hash. One byte
 // more is read to know that there is none.
 func fill(f *os.File, r io.Reader, want release.Hash, size int64) error {
-	hash := sha256.New()
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	// Neither side may take the copy over with a path of its own, or the hash
-	// would get small pieces.
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f, hash)}, struct{ io.Reader }{io.LimitReader(r, size+1)}, *buf)
-	if err != nil {
+	w := newHashWriter(f)
+	n, err := w.copy(io.LimitReader(r, size+1))
+	got := w.sum()
+	switch {
+	case err != nil:
 		return fmt.Errorf("copy: %w", err)
+	case n > size:
+		return tooLong(size)
 	}
-	if n > size {
-		return fmt.Errorf("longer than the %d bytes that were promised", size)
-	}
-	if n < size {
+	return check(n, size, got, want)
+}
+
+func tooLong(size int64) error {
+	return fmt.Errorf("longer than the %d bytes that were promised", size)
+}
+
+func check(n, size int64, got, want release.Hash) error {
+	if n != size {
 		return fmt.Errorf("%d bytes, not the %d that were promised", n, size)
 	}
-	if got := release.Hash(hash.Sum(nil)); got != want {
+	if got != want {
 		return fmt.Errorf("content has another hash: %s", got)
 	}
 	return nil
 }
 
-// PutFile adds the file at path in root, which must have the content of blob h.
+// PutFile adds the file at path in root, which must have the content of blob h. A
+// content that an Intake has brought is taken instead.
 // Links that lead out of root are not followed.
 func (b *Batch) PutFile(root *os.Root, path string, h release.Hash, size int64) error {
 	if b.pending[h] || b.store.Has(h) {
 		return nil
+	}
+	if there, err := b.putHeld(h, size); there || err != nil {
+		return err
 	}
 	f, err := root.Open(filepath.FromSlash(path))
 	if err != nil {
@@ -122,7 +168,7 @@ func (b *Batch) PutFile(root *os.Root, path string, h release.Hash, size int64) 
 	return nil
 }
 
-// flush syncs and closes what was written.
+// flush syncs and closes what was written, but for the pack.
 func (b *Batch) flush() error {
 	err := durable.SyncAll(b.written)
 	for _, f := range b.written {
@@ -144,11 +190,37 @@ func (b *Batch) Commit() error {
 		return errors.New("commit blobs: the batch has ended")
 	}
 	defer b.Abort()
+	var pack string
+	if b.pack != nil {
+		var err error
+		if pack, err = b.pack.finish(); err != nil {
+			return fmt.Errorf("commit blobs: %w", err)
+		}
+		// It is closed when it gets its name.
+		if err := b.pack.f.Sync(); err != nil {
+			return fmt.Errorf("sync blobs: %w", err)
+		}
+	}
 	if err := b.flush(); err != nil {
 		return err
 	}
 	b.store.placing.Lock()
 	defer b.store.placing.Unlock()
+	if err := b.place(); err != nil {
+		return fmt.Errorf("commit blobs: %w", err)
+	}
+	if b.pack != nil {
+		if err := b.store.putPack(b.pack, pack); err != nil {
+			return fmt.Errorf("commit blobs: %w", err)
+		}
+		b.store.place(pack, b.pack.entries)
+	}
+	return nil
+}
+
+// place gives the blobs that have files of their own their names. The caller holds
+// placing.
+func (b *Batch) place() error {
 	var dirs []folder
 	seen := make(map[string]bool)
 	for _, p := range b.ready {
@@ -156,7 +228,7 @@ func (b *Batch) Commit() error {
 			continue // another batch was faster, and it may be open
 		}
 		if err := os.Rename(p.tmp, b.store.path(p.hash)); err != nil {
-			return fmt.Errorf("commit blob %s: %w", p.hash, err)
+			return err
 		}
 		if dir := b.store.shard(p.hash); !seen[dir] {
 			seen[dir] = true
@@ -164,9 +236,21 @@ func (b *Batch) Commit() error {
 		}
 	}
 	if err := durable.SyncAll(dirs); err != nil {
-		return fmt.Errorf("commit blobs: %w", err)
+		return err
 	}
+	b.store.refresh(b.ready)
 	return nil
+}
+
+// refresh notes that blobs were written just now, and forgets which were long ago.
+func (s *Store) refresh(written []placed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(s.fresh, func(_ release.Hash, t time.Time) bool { return now.Sub(t) > freshTime })
+	for _, p := range written {
+		s.fresh[p.hash] = now
+	}
 }
 
 // folder is a folder that can be synced with others.
@@ -180,6 +264,9 @@ func (b *Batch) Abort() {
 		return
 	}
 	b.done = true
+	if b.pack != nil {
+		b.pack.abort()
+	}
 	for _, f := range b.written {
 		_ = f.Close()
 	}

@@ -4,6 +4,7 @@
 // # On disk
 //
 //	<dir>/blobs/ab/cdef…   a blob; the name is its hash, the first two digits a folder
+//	<dir>/packs/…          blobs of up to 64 KiB, those of a batch in one file
 //	<dir>/tmp/…            what is being written
 //
 // # How it works
@@ -12,16 +13,29 @@
 // that were promised, synced, renamed into its place, and its folder is synced.
 // So what has a blob's name is that blob, whole and on the disk. Whoever sends
 // something else, more or less than was promised gets an error, and nothing is
-// kept. A [Batch] does the same for many blobs with few waits for the disk:
-// files are synced some at a time, and each folder once.
+// kept.
 //
-// Reading does not hash again: the applier does, while it copies.
+// A [Batch] does the same for many blobs with few waits for the disk. The small ones
+// go into one file, a pack: to make a file costs a file system fifty times what it
+// costs to write 4 kB. A pack is the contents one after the other, then a list of
+// hash, place and size of each, then the number of them, the hash of that list, and
+// eight letters. [Open] reads the lists, and the Store keeps them in memory, about 100
+// bytes a blob. The others are files of their own, which can be copied within the
+// kernel; they are synced some at a time, and each folder once.
+//
+// Who reads a large file for its hash has an [Intake] write it at the same time; if it
+// turns out to be wanted, [Batch.PutFile] has nothing to read any more.
+//
+// Reading does not hash again: the applier does, while it copies, unless the blob is
+// [Blob.Fresh].
 //
 // # What fails, and what happens then
 //
 // After a crash tmp/ may hold parts of blobs; [Open] empties it. Blobs of a
-// batch that was not committed are such parts. A blob that was damaged on the
-// disk is found by who reads it; [Store.Drop] makes room for a good copy.
+// batch that was not committed, or of an Intake, are such parts. An Intake that nobody
+// puts is let go after a minute, or when there are eight newer ones. A blob that was damaged on the
+// disk is found by who reads it; [Store.Drop] makes room for a good copy. What is in a
+// pack whose list is damaged is missing, and the file stays for a person to look at.
 //
 // # Bounds
 //

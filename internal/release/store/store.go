@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/durable"
@@ -29,16 +31,24 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// freshTime is how long a blob counts as Blob.Fresh after it was written.
+const freshTime = 10 * time.Minute
+
 // Store is the blobs of one node. All methods may be called concurrently. Only
 // one Store may work on a folder.
 type Store struct {
-	blobs, tmp string
-	log        *slog.Logger
+	blobs, packs, tmp string
+	log               *slog.Logger
 
 	// placing is held while blobs are renamed into place and their folders
 	// synced: whoever finds a blob there and then commits waits until it is on
-	// the disk, and GC doesn't come between.
+	// the disk, and GC doesn't come between. It comes before mu.
 	placing sync.Mutex
+
+	mu     sync.RWMutex
+	places map[release.Hash]place     // where small blobs are
+	fresh  map[release.Hash]time.Time // when the others were written
+	held   map[release.Hash]held      // what an Intake has brought
 }
 
 // Open makes or opens the store in cfg.Dir and removes what a crash left.
@@ -48,13 +58,18 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		blobs: filepath.Join(cfg.Dir, "blobs"),
+		packs: filepath.Join(cfg.Dir, "packs"),
 		tmp:   filepath.Join(cfg.Dir, "tmp"),
 		log:   cfg.Log,
+
+		places: make(map[release.Hash]place),
+		fresh:  make(map[release.Hash]time.Time),
+		held:   make(map[release.Hash]held),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	for _, dir := range []string{s.blobs, s.tmp} {
+	for _, dir := range []string{s.blobs, s.packs, s.tmp} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make blob store: %w", err)
 		}
@@ -73,6 +88,9 @@ func Open(cfg Config) (*Store, error) {
 	}
 	if len(left) > 0 {
 		s.log.Info("removed unfinished blobs", "count", len(left))
+	}
+	if err := s.loadPacks(); err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
 	}
 	return s, nil
 }
@@ -100,6 +118,9 @@ func (s *Store) path(h release.Hash) string { return filepath.Join(s.shard(h), h
 
 // Has reports whether the store has h.
 func (s *Store) Has(h release.Hash) bool {
+	if _, ok := s.placeOf(h); ok {
+		return true
+	}
 	info, err := os.Lstat(s.path(h))
 	return err == nil && info.Mode().IsRegular()
 }
@@ -118,65 +139,18 @@ func (s *Store) Missing(files []release.File) []release.File {
 	return out
 }
 
-// Open opens the blob h for reading; its Stat tells the size. The error matches
-// fs.ErrNotExist if the store doesn't have it. What was opened can be read to
-// its end also if GC removes it meanwhile, except on Windows, where GC then
-// leaves it for the next time.
-func (s *Store) Open(h release.Hash) (*os.File, error) {
-	f, err := os.Open(s.path(h))
-	if err != nil {
-		return nil, fmt.Errorf("open blob %s: %w", h, err)
-	}
-	return f, nil
-}
-
 // Drop removes h, which turned out to be damaged.
 func (s *Store) Drop(h release.Hash) error {
 	s.placing.Lock()
 	defer s.placing.Unlock()
+	if p, ok := s.placeOf(h); ok {
+		stay := slices.DeleteFunc(s.byPack()[p.pack], func(e entry) bool { return e.Hash == h })
+		if err := s.repack(p.pack, stay); err != nil {
+			return fmt.Errorf("drop blob %s: %w", h, err)
+		}
+	}
 	if err := os.Remove(s.path(h)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("drop blob %s: %w", h, err)
 	}
 	return nil
-}
-
-// GC removes every blob for which keep says false, and returns how many there
-// were and their bytes. What can't be removed is logged and stays for the next
-// time. It must say true for what somebody is about to put as well: Put does not
-// write what the store already has.
-func (s *Store) GC(keep func(release.Hash) bool) (count int, size int64, err error) {
-	s.placing.Lock()
-	defer s.placing.Unlock()
-	shards, err := os.ReadDir(s.blobs)
-	if err != nil {
-		return 0, 0, fmt.Errorf("collect blobs: %w", err)
-	}
-	for _, shard := range shards {
-		dir := filepath.Join(s.blobs, shard.Name())
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return count, size, fmt.Errorf("collect blobs: %w", err)
-		}
-		for _, e := range entries {
-			h, err := release.ParseHash(shard.Name() + e.Name())
-			if err != nil {
-				s.log.Warn("a file that is no blob lies in the blob store", "file", filepath.Join(dir, e.Name()))
-				continue
-			}
-			if keep(h) {
-				continue
-			}
-			info, err := e.Info()
-			if err == nil {
-				err = os.Remove(filepath.Join(dir, e.Name()))
-			}
-			if err != nil {
-				s.log.Warn("can't remove a blob", "blob", h, "error", err)
-				continue
-			}
-			count++
-			size += info.Size()
-		}
-	}
-	return count, size, nil
 }

@@ -70,10 +70,11 @@ func TestPut(t *testing.T) {
 			t.Errorf("%d bytes did not come back", len(text))
 		}
 	}
-	h := sum("hello")
+	h := sum(strings.Repeat("x", 1<<20))
 	if _, err := os.Stat(filepath.Join(dir, "blobs", h.String()[:2], h.String()[2:])); err != nil {
 		t.Error(err)
 	}
+	h = sum("hello")
 	if got := get(t, open(t, dir), h); got != "hello" {
 		t.Errorf("after opening again: %q", got)
 	}
@@ -119,12 +120,21 @@ type endless struct{}
 
 func (endless) Read(b []byte) (int, error) { return len(b), nil }
 
+// fillers make contents of the two kinds: one that shares a file, one that has its own.
+var fillers = map[string]string{"small": "", "large": strings.Repeat("x", smallBlob)}
+
 func TestBatch(t *testing.T) {
+	for name, filler := range fillers {
+		t.Run(name, func(t *testing.T) { testBatch(t, filler) })
+	}
+}
+
+func testBatch(t *testing.T, filler string) {
 	s := open(t, t.TempDir())
 	b := s.NewBatch()
 	const n = 3*openFiles + 5
 	for i := range n {
-		text := fmt.Sprint("file ", i/2) // each content twice
+		text := fmt.Sprint("file ", i/2, filler) // each content twice
 		if err := b.Put(strings.NewReader(text), sum(text), int64(len(text))); err != nil {
 			t.Fatal(err)
 		}
@@ -132,17 +142,21 @@ func TestBatch(t *testing.T) {
 	if err := b.Put(strings.NewReader("bad"), sum("good"), 3); err == nil {
 		t.Error("a wrong blob was taken")
 	}
-	if s.Has(sum("file 0")) {
+	if s.Has(sum("file 0" + filler)) {
 		t.Error("a blob is there before the commit")
 	}
-	if got := unfinished(t, s); got != (n+1)/2 {
-		t.Errorf("%d files for %d contents", got, (n+1)/2)
+	want := 1
+	if filler != "" {
+		want = (n + 1) / 2
+	}
+	if got := unfinished(t, s); got != want {
+		t.Errorf("%d files for %d contents, not %d", got, (n+1)/2, want)
 	}
 	if err := b.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
-		if text := fmt.Sprint("file ", i/2); get(t, s, sum(text)) != text {
+		if text := fmt.Sprint("file ", i/2, filler); get(t, s, sum(text)) != text {
 			t.Errorf("%q did not come back", text)
 		}
 	}
@@ -150,7 +164,7 @@ func TestBatch(t *testing.T) {
 		t.Error("something is left of the wrong blob")
 	}
 	b.Abort()
-	if !s.Has(sum("file 0")) {
+	if !s.Has(sum("file 0" + filler)) {
 		t.Error("an abort after the commit took a blob away")
 	}
 	if b.Put(strings.NewReader("x"), sum("x"), 1) == nil || b.Commit() == nil {
@@ -159,18 +173,19 @@ func TestBatch(t *testing.T) {
 }
 
 func TestBatchAbort(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	b := s.NewBatch()
-	for i := range openFiles + 1 {
-		text := fmt.Sprint("file ", i)
-		if err := b.Put(strings.NewReader(text), sum(text), int64(len(text))); err != nil {
-			t.Fatal(err)
+	for _, filler := range fillers {
+		s := open(t, t.TempDir())
+		b := s.NewBatch()
+		for i := range openFiles + 1 {
+			text := fmt.Sprint("file ", i, filler)
+			if err := b.Put(strings.NewReader(text), sum(text), int64(len(text))); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	b.Abort()
-	if unfinished(t, s) != 0 || s.Has(sum("file 0")) {
-		t.Error("something is left")
+		b.Abort()
+		if unfinished(t, s) != 0 || s.Has(sum("file 0"+filler)) {
+			t.Error("something is left")
+		}
 	}
 }
 

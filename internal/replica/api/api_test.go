@@ -115,6 +115,20 @@ type agent struct {
 	err      error
 	page     replica.Entries
 	content  string
+	status   replica.Status
+	told     string
+}
+
+func (a *agent) Status() replica.Status { return a.status }
+
+func (a *agent) ConfirmRemoval() error {
+	a.told = "confirm"
+	return a.err
+}
+
+func (a *agent) Restore() error {
+	a.told = "restore"
+	return a.err
 }
 
 func (a *agent) Receive(peer string, entries []replica.Entry) error {
@@ -176,6 +190,44 @@ func TestCalls(t *testing.T) {
 	a.content = "longer than it was"
 	if got, err := read(); err != nil || got != a.content[:7] {
 		t.Errorf("fetch of a content that grew: %q, %v", got, err)
+	}
+}
+
+// TestOperate: boosters, and nobody else, ask how a replica is and say what to make of
+// files that are gone.
+func TestOperate(t *testing.T) {
+	n := newNetwork(t)
+	a := &agent{status: replica.Status{Files: 3, Bytes: 9, Missing: 1, Degraded: strings.Repeat("附", maxText), Suspicious: "the folder is empty"}}
+	n.serve(t, "a", Handler(a, peerOf))
+	n.serve(t, "bare", http.NotFoundHandler())
+	c, ctx := n.as("booster"), t.Context()
+	s, err := c.Status(ctx, "a")
+	if err != nil || s.Files != 3 || s.Suspicious != "the folder is empty" || len(s.Degraded) > maxText || !strings.HasPrefix(a.status.Degraded, s.Degraded) {
+		t.Errorf("status: %d files, %q, %d bytes of %q, %v", s.Files, s.Suspicious, len(s.Degraded), s.Degraded[:3], err)
+	}
+	for restore, want := range map[bool]string{true: "restore", false: "confirm"} {
+		if err := c.Lost(ctx, "a", restore); err != nil || a.told != want {
+			t.Errorf("%s: told %q, %v", want, a.told, err)
+		}
+	}
+	if _, err := c.Status(ctx, "bare"); !errors.Is(err, ErrNone) {
+		t.Errorf("status of an agent without a replica: %v", err)
+	}
+	if err := c.Lost(ctx, "bare", true); !errors.Is(err, ErrNone) {
+		t.Errorf("an agent without a replica was told: %v", err)
+	}
+	a.told = ""
+	for _, who := range []string{"", "b"} {
+		if _, err := n.as(who).Status(ctx, "a"); err == nil {
+			t.Errorf("%q was told the status", who)
+		}
+		if err := n.as(who).Lost(ctx, "a", false); err == nil || a.told != "" {
+			t.Errorf("%q said what to make of it: %v", who, err)
+		}
+	}
+	a.status.Files = -1
+	if _, err := c.Status(ctx, "a"); err == nil {
+		t.Error("less than no files were believed")
 	}
 }
 

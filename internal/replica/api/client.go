@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -124,8 +125,14 @@ func (c Client) send(ctx context.Context, peer, method, path string, b []byte) (
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what came of it is enough
-	return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), "?")))
+	said := strings.TrimSpace(strings.ToValidUTF8(string(text), "?"))
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%w: %s", errNotFound, said)
+	}
+	return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, said)
 }
+
+var errNotFound = errors.New("HTTP 404")
 
 // decode reads one bounded JSON value.
 func decode(r io.Reader, v any) error {

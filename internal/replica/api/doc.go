@@ -5,12 +5,14 @@
 //	GET  /replica/v1/digest   what an agent knows in short
 //	POST /replica/v1/entries  a page of what it knows, at most 1,000 entries
 //	POST /replica/v1/fetch    a file's content, as application/octet-stream
+//	GET  /replica/v1/status   how a replica is; boosters ask that
+//	POST /replica/v1/lost     a booster says what to make of files that are gone
 //
 // Messages are JSON; a content is sent as it is, with its length. Both sides of a
 // connection are authenticated before a request gets here; that it comes from an
-// agent is checked here. Whatever comes is bounded in size, and judged by package
+// agent, or a booster, is checked here. Whatever comes is bounded in size, and judged by package
 // replica. A refusal is a text and a status code: 400 for what can't be read, 403
-// for who is no agent, 404 for a content that is not here, 422 for what is refused,
+// for who may not ask, 404 for a content that is not here, 422 for what is refused,
 // 503 when it can't be answered now.
 //
 // Everything may be used by any number of goroutines. A content is sent as fast as

@@ -25,6 +25,12 @@ type Replica interface {
 	Entries(replica.Page) (replica.Entries, error)
 	// Open opens a content that it has.
 	Open(context.Context, replica.Blob) (io.ReadCloser, error)
+	// Status tells how it is.
+	Status() replica.Status
+	// ConfirmRemoval says that the files that are gone are to be deleted everywhere,
+	// Restore that they are to come back.
+	ConfirmRemoval() error
+	Restore() error
 }
 
 const (
@@ -34,7 +40,7 @@ const (
 	piece = 256 << 10
 )
 
-// Handler answers other agents.
+// Handler answers other nodes.
 func Handler(r Replica, peer Peer) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, answer func(w http.ResponseWriter, req *http.Request, from string)) {
@@ -70,6 +76,7 @@ func Handler(r Replica, peer Peer) http.Handler {
 			send(w, req, r, b)
 		}
 	})
+	handleBooster(mux, r, peer)
 	return mux
 }
 

@@ -1,0 +1,93 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestBlobs: a blob that is missing or damaged stops the release, be it small, in a file
+// with others, or large.
+func TestBlobs(t *testing.T) {
+	for name, filler := range map[string]string{"small": "", "large": strings.Repeat("x", 100<<10)} {
+		t.Run(name, func(t *testing.T) {
+			dir := memory(t)
+			s := newSite(t, openStore(t, dir))
+			one := s.make(t, nil, content{"a.py": "1"})
+			two := s.make(t, one, content{"a.py": "damaged" + filler, "b.py": "2"})
+			damage(t, dir, "damaged", "DAMAGED")
+			s.store = openStore(t, dir) // what was written before the start is hashed again
+			a := s.applier(t, nil)
+			mustApply(t, a, Request{Target: one})
+			if _, err := a.Stage(context.Background(), Request{Target: two}); err == nil || !strings.Contains(err.Error(), "is damaged") {
+				t.Errorf("%v", err)
+			}
+			// It is dropped, so that it is fetched again.
+			if missing := s.store.Missing(two.Files); len(missing) != 1 {
+				t.Errorf("missing %v", missing)
+			}
+			if _, err := a.Stage(context.Background(), Request{Target: two}); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%v", err)
+			}
+			check(t, "tree", s.tree(t), content{"a.py": "1"})
+			f, _ := two.File("a.py")
+			if err := s.store.Put(strings.NewReader("damaged"+filler), f.SHA256, f.Size); err != nil {
+				t.Fatal(err)
+			}
+			mustApply(t, a, Request{Target: two})
+		})
+	}
+}
+
+// damage changes a text in the files below dir, without a trace in their times.
+func damage(t *testing.T, dir, from, to string) {
+	t.Helper()
+	found := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(b, []byte(from)) {
+			return err
+		}
+		found++
+		return os.WriteFile(path, bytes.ReplaceAll(b, []byte(from), []byte(to)), 0o600)
+	})
+	if err != nil || found == 0 {
+		t.Fatalf("damaged %d files: %v", found, err)
+	}
+}
+
+// TestPrepared: what was prepared is not synced again while the server is stopped; what
+// was only staged is, before there is a plan.
+func TestPrepared(t *testing.T) {
+	for _, prepared := range []bool{true, false} {
+		s := newSite(t, newStore(t))
+		one := s.make(t, nil, content{"a.py": "1"})
+		f := &faults{}
+		a := s.applier(t, f)
+		before := a.Stage
+		if prepared {
+			before = a.Prepare
+		}
+		if _, err := before(context.Background(), Request{Target: one}); err != nil {
+			t.Fatal(err)
+		}
+		if synced := slices.Contains(f.labels, "sync staged files"); synced != prepared {
+			t.Errorf("prepared %t: synced %t", prepared, synced)
+		}
+		n := len(f.labels)
+		mustApply(t, a, Request{Target: one})
+		again, plan := slices.Index(f.labels[n:], "sync staged files"), slices.Index(f.labels[n:], "write plan: create")
+		if (again >= 0) == prepared || plan < again || plan < 0 {
+			t.Errorf("prepared %t: synced at step %d of the applying, the plan is step %d", prepared, again, plan)
+		}
+	}
+}

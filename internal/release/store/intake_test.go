@@ -1,0 +1,110 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// take brings a content in by an Intake.
+func take(t testing.TB, s *Store, text string) *Intake {
+	t.Helper()
+	in := s.Take(int64(len(text)))
+	if in == nil {
+		t.Fatal("it is not taken")
+	}
+	for len(text) > 0 {
+		n := min(len(text), 100_000)
+		if _, err := in.Write([]byte(text[:n])); err != nil {
+			t.Fatal(err)
+		}
+		text = text[n:]
+	}
+	return in
+}
+
+// TestIntake: a large content that was read once is put without the file.
+func TestIntake(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if s.Take(smallBlob) != nil {
+		t.Error("a small content is taken")
+	}
+	text := strings.Repeat("intake", 100_000)
+	if got := take(t, s, text).Keep(); got != sum(text) {
+		t.Errorf("hash %x", got)
+	}
+	if s.Has(sum(text)) {
+		t.Error("it is a blob before anybody has put it")
+	}
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	b := s.NewBatch()
+	if err := b.PutFile(root, "there is none", sum(text), int64(len(text))); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if get(t, open(t, dir), sum(text)) != text || unfinished(t, s) != 0 {
+		t.Error("it did not come back")
+	}
+	take(t, s, text+"!").Discard()
+	if n := unfinished(t, s); n != 0 {
+		t.Errorf("%d files of what was discarded", n)
+	}
+}
+
+// TestIntakeWithdrawn: one that nobody puts is not held for ever, an aborted batch
+// takes it along, and neither leaves a file.
+func TestIntakeWithdrawn(t *testing.T) {
+	s := open(t, t.TempDir())
+	text := func(i int) string { return fmt.Sprint(i) + strings.Repeat("x", smallBlob) }
+	for i := range maxHeld + 3 {
+		take(t, s, text(i)).Keep()
+	}
+	if n := unfinished(t, s); n != maxHeld {
+		t.Errorf("%d contents are held", n)
+	}
+	newest := text(maxHeld + 2)
+	b := s.NewBatch()
+	if there, err := b.putHeld(sum(newest), int64(len(newest))); !there || err != nil {
+		t.Errorf("the newest is not held: %v", err)
+	}
+	b.Abort()
+	for h, c := range s.held {
+		c.at = c.at.Add(-heldTime)
+		s.held[h] = c
+	}
+	if _, _, err := s.GC(nil); err != nil {
+		t.Error(err)
+	}
+	if n := unfinished(t, s); n != 0 {
+		t.Errorf("%d contents are left", n)
+	}
+}
+
+// TestIntakeFails: where nothing can be written the hash is right, and nothing is held.
+func TestIntakeFails(t *testing.T) {
+	s := open(t, t.TempDir())
+	text := strings.Repeat("x", smallBlob+1)
+	in := s.Take(int64(len(text)))
+	in.w.f.Close()
+	if _, err := in.Write([]byte(text)); err != nil {
+		t.Error(err)
+	}
+	if got := in.Keep(); got != sum(text) || len(s.held) != 0 || unfinished(t, s) != 0 {
+		t.Errorf("hash %x, %d held", got, len(s.held))
+	}
+	if err := os.RemoveAll(s.tmp); err != nil {
+		t.Fatal(err)
+	}
+	if s.Take(int64(len(text))) != nil {
+		t.Errorf("a content is taken into %s, which is not there", filepath.Base(s.tmp))
+	}
+}

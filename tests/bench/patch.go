@@ -1,0 +1,257 @@
+//go:build linux
+
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+const (
+	// patchHome is how many files lie in the folder before, as many as in OMFLOW
+	// Server's.
+	patchHome = 4451
+	// patchSettle is how long the booster waits for quiet here; the others' delays are
+	// the shortest that they take.
+	patchSettle = 100 * time.Millisecond
+	// patchPatience is how long one round may take.
+	patchPatience = 2 * time.Minute
+)
+
+// patches are what is saved in a round.
+var patches = []patchSize{{"1 × 10 kB", 1, 10 << 10}, {"1,000 × 4 kB", 1000, 4 << 10}, {"1 × 100 MB", 1, 100 << 20}}
+
+type patchSize struct {
+	name        string
+	files, size int
+}
+
+// syncer brings what is saved in one folder to others.
+type syncer interface {
+	// start sets it up for so many peers, and returns when all have what the source
+	// folder has.
+	start(b *bench, dir string, source string, peers int) error
+	// waits is how long it waits by itself before it does anything.
+	waits() time.Duration
+	// arrived tells whether all peers have the files of a folder, whole.
+	arrived(folder string, p patchSize) bool
+	// next ends a round.
+	next() error
+	// processorTime is what it has used, in seconds, and sent how many bytes the
+	// source has written: to peers, and to its own disk.
+	processorTime() (float64, error)
+	sent() int64
+}
+
+// patch measures the time from a save to when all peers have it, by those whose names
+// begin with by.
+func (b *bench) patch(rounds, peers int, by string) error {
+	all := []struct {
+		name string
+		syncer
+	}{{"booster, staged", &boosterSync{}}, {"plain copy over TLS", &plainSync{}}}
+	if installed("lsyncd") && installed("rsync") {
+		all = append(all, struct {
+			name string
+			syncer
+		}{"lsyncd", &lsyncdSync{}})
+	}
+	if installed("syncthing") {
+		all = append(all, struct {
+			name string
+			syncer
+		}{"Syncthing", &syncthingSync{}})
+	}
+	fmt.Printf("From a save to all of %d peers on this machine, beside %d other files; median of %d rounds\n\n", peers, patchHome, rounds)
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "what\tby\twaits\tthen takes\t(min–max)\tprocessor time\tsource wrote\t")
+	for _, s := range all {
+		if !strings.HasPrefix(s.name, by) {
+			continue
+		}
+		dir := filepath.Join(b.dir, strings.ReplaceAll(s.name, " ", "-"))
+		source := filepath.Join(dir, "source")
+		if err := fillHome(source); err != nil {
+			return err
+		}
+		if err := s.start(b, dir, source, peers); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		for i, p := range patches {
+			var times, costs, sent []float64
+			for round := range rounds {
+				took, cost, bytes, err := measurePatch(s.syncer, source, fmt.Sprintf("round%d-%d", i, round), p)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", s.name, p.name, err)
+				}
+				times, costs, sent = append(times, took.Seconds()*1000), append(costs, cost*1000), append(sent, float64(bytes)/float64(p.files*p.size))
+			}
+			lo, hi := minMax(times)
+			fmt.Fprintf(os.Stderr, "%s, %s: %.0f ms, the source wrote %.1f times as much\n", s.name, p.name, median(times), median(sent))
+			fmt.Fprintf(t, "%s\t%s\t%d ms\t%.0f ms\t(%.0f–%.0f)\t%.0f ms\t%.1f ×\t\n", p.name, s.name, s.waits().Milliseconds(), median(times), lo, hi, median(costs), median(sent))
+		}
+		b.stop()
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+// measurePatch saves files and waits until they have arrived.
+func measurePatch(s syncer, source, folder string, p patchSize) (took time.Duration, cost float64, sent int64, err error) {
+	dir := filepath.Join(source, folder)
+	content := make([]byte, p.size)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return 0, 0, 0, err
+	}
+	before, err := s.processorTime()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	sentBefore := s.sent()
+	for i := range p.files {
+		_, _ = rand.Read(content) // never fails
+		if err := os.WriteFile(filepath.Join(dir, "f"+strconv.Itoa(i)), content, 0o644); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	begun := time.Now()
+	for !s.arrived(folder, p) {
+		if time.Since(begun) > patchPatience {
+			return 0, 0, 0, fmt.Errorf("not within %s", patchPatience)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	took = max(0, time.Since(begun)-s.waits())
+	after, err := s.processorTime()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	sent = s.sent() - sentBefore
+	return took, after - before, sent, s.next()
+}
+
+// fillHome makes a folder like OMFLOW Server's.
+func fillHome(root string) error {
+	for i := range patchHome {
+		dir := filepath.Join(root, fmt.Sprintf("app%02d", i/100))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d.py", i)), fmt.Appendf(nil, "# %d\n%s", i, strings.Repeat("x", 2000)), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole tells whether a folder has the files of a patch, all of their full size.
+func whole(dir string, p patchSize) bool {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) < p.files {
+		return false
+	}
+	found := 0
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && info.Size() == int64(p.size) && !strings.HasPrefix(e.Name(), ".") {
+			found++
+		}
+	}
+	return found == p.files
+}
+
+// targets are folders in which files arrive under their own names.
+type targets struct {
+	folders   []string
+	processes []*process
+}
+
+func (t *targets) arrived(folder string, p patchSize) bool {
+	return !slices.ContainsFunc(t.folders, func(root string) bool { return !whole(filepath.Join(root, folder), p) })
+}
+
+// same waits until all targets have as many files as the source at the beginning.
+func (t *targets) same() error {
+	last := filepath.Join(fmt.Sprintf("app%02d", (patchHome-1)/100), fmt.Sprintf("%04d.py", patchHome-1))
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		missing := slices.ContainsFunc(t.folders, func(root string) bool {
+			_, err := os.Stat(filepath.Join(root, last))
+			return err != nil
+		})
+		if !missing {
+			time.Sleep(2 * time.Second) // for what else goes on at the start
+			return nil
+		}
+		if time.Since(begun) > patchPatience {
+			return fmt.Errorf("the first copy is not there within %s", patchPatience)
+		}
+	}
+}
+
+func (t *targets) next() error { return nil }
+
+func (t *targets) processorTime() (sum float64, err error) {
+	for _, p := range t.processes {
+		used, err := p.allTime()
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
+}
+
+// sent is what the first process, the source's, has written.
+func (t *targets) sent() int64 { return t.processes[0].wrote() }
+
+// allTime is processorTime with that of children that have ended.
+func (p *process) allTime() (float64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	ended := 0.0
+	for _, field := range fields[13:15] { // cutime, cstime: see proc(5)
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return 0, err
+		}
+		ended += ticks
+	}
+	alive, err := p.processorTime()
+	return alive + ended/100, err
+}
+
+// wrote is how many bytes the process and its children have written to anything.
+func (p *process) wrote() (sum int64) {
+	pids := []string{strconv.Itoa(p.cmd.Process.Pid)}
+	for len(pids) > 0 {
+		pid := pids[0]
+		pids = pids[1:]
+		// What a child wrote that has ended counts as its parent's: see proc(5).
+		io, err := os.ReadFile("/proc/" + pid + "/io")
+		if err != nil {
+			continue // it has just ended
+		}
+		for line := range strings.Lines(string(io)) {
+			if n, ok := strings.CutPrefix(line, "wchar: "); ok {
+				v, _ := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+				sum += v
+			}
+		}
+		if children, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children"); err == nil {
+			pids = append(pids, strings.Fields(string(children))...)
+		}
+	}
+	return sum
+}
