@@ -357,7 +357,7 @@ func (c *Coordinator) SetLead(server string, gone bool) error {
 	}
 	if h := c.agents[c.lease.holder]; gone && (h == nil || !h.alive(now)) {
 		c.cfg.Logger.Warn("the lead server's process is taken for ended, because an operator says so", "server", c.lease.holder)
-		c.lease.end(now)
+		c.lease.end(now, 0)
 	}
 	c.wanted = server
 	c.poke()

@@ -48,6 +48,17 @@
 // and not hear it. The holder's witnesses are part of the mark that all nodes keep,
 // and are written there before the holder is told others.
 //
+// # The time without a lead server
+//
+// What the schedules were to do while there was no lead server, nobody has done. So a
+// coordinator remembers when the holder last said that its process runs, and since when
+// surely no lead process has run: by the word of the holder's agent, which has seen it
+// end, else since it could end the lease. The next holder is told both ([Vacancy]) and
+// makes up for it. After the booster has changed, and the lead server was lost with the
+// one before, a time is told at which it may not have run any more. When nobody knows
+// that there was a lead server, as after the whole cluster was stopped, nothing is told,
+// and nothing is made up for.
+//
 // # The flow queue's journal
 //
 // The journal is a table that all servers share, and no row says whose it is. A

@@ -36,6 +36,10 @@ type lease struct {
 	// others are all that could hold it when the holder is known from a mark only.
 	others []string
 	asked  map[string]bool // which of them hold nothing, and obey no older booster
+	// alive is when the holder last said that its process runs as the lead; vacant is
+	// the time without a lead server before it.
+	alive  time.Time
+	vacant vacancy
 	// unknown: another booster may have granted to anyone.
 	unknown bool
 	// unmarked: there is no mark. Nobody was ever granted it, unless an agent has
@@ -85,20 +89,26 @@ func (l *lease) heard(now time.Time, ask Ask, first, fenced bool) {
 	case ask.Grant != 0 && ask.Grant == l.grant:
 		l.running = ask.Runs == Lead
 	case ask.Grant == 0 && l.grant != 0 && ask.Offer != l.offer:
-		l.end(now) // its process has ended
+		l.end(now, ask.Ended) // its process has ended
 		return
+	}
+	if ask.Server == l.holder && ask.Grant != 0 && ask.Grant == l.grant && l.running {
+		l.alive = now
 	}
 	if l.unknown && ask.Grant == 0 && l.asked != nil && fenced {
 		l.asked[ask.Server] = true
 		if len(l.others) > 0 && !slices.ContainsFunc(l.others, func(name string) bool { return !l.asked[name] }) {
-			l.end(now)
+			l.end(now, 0)
 		}
 	}
 }
 
-// end notes that surely nobody has the lease.
-func (l *lease) end(now time.Time) {
-	*l = lease{next: l.next, nextSince: l.nextSince, last: l.holder, ended: now, lost: !l.revoked}
+// end notes that surely nobody has the lease. told is how long ago its process ended, by
+// the word of the holder's agent; 0: there is none.
+func (l *lease) end(now time.Time, told time.Duration) {
+	*l = lease{
+		next: l.next, nextSince: l.nextSince, last: l.holder, ended: now, lost: !l.revoked, vacant: l.left(now, told),
+	}
 }
 
 // answer fills in the answer to the holder. It reports false when the lease is not
@@ -112,6 +122,9 @@ func (l *lease) answer(now time.Time, ask Ask, a *Answer) bool {
 		return true
 	}
 	a.Part, a.Grant, a.Offer = Lead, l.grant, l.offer
+	if !l.running {
+		a.Vacant = l.vacant.told(now)
+	}
 	l.renewed = now
 	return true
 }
@@ -130,7 +143,7 @@ func (l *lease) expire(now time.Time, alone bool, hearing func(names []string) i
 			}
 		}
 	}
-	l.end(now)
+	l.end(now, 0)
 	return true
 }
 
@@ -138,6 +151,6 @@ func (l *lease) expire(now time.Time, alone bool, hearing func(names []string) i
 func (l *lease) give(now time.Time, server string, offer, grant uint64, witnesses []string) {
 	*l = lease{
 		next: l.next, nextSince: l.nextSince, holder: server, offer: offer, grant: grant, given: now,
-		renewed: now, witnesses: witnesses, confirmed: witnesses,
+		renewed: now, witnesses: witnesses, confirmed: witnesses, vacant: l.vacant,
 	}
 }

@@ -119,7 +119,7 @@ func TestLeaseOfAHolder(t *testing.T) {
 	if !l.answer(at(6), Ask{Server: "s1", Grant: 6}, &a) || a.Part != Follower || !l.renewed.Equal(at(5)) {
 		t.Errorf("a revoked one is answered %+v", a)
 	}
-	l.end(at(7))
+	l.end(at(7), 0)
 	if l.lost {
 		t.Error("one that gives it back leaves nothing")
 	}
@@ -173,5 +173,101 @@ func TestLeaseExpires(t *testing.T) {
 	l.answer(at(10), Ask{Server: "s1", Grant: 5}, &Answer{})
 	if l.expire(at(24.9), false, nil) || !l.expire(at(25), false, nil) {
 		t.Error("it does not count from the last answer")
+	}
+}
+
+// The next holder is told when a lead server surely ran last, and since when surely
+// none has.
+func TestVacancy(t *testing.T) {
+	says := func(grant, offer uint64, runs Part, ended time.Duration) Ask {
+		return Ask{Server: "s1", Grant: grant, Offer: offer, Runs: runs, Ended: ended}
+	}
+	const s = time.Second
+	ran := func() lease { // since 1, last heard at 20
+		var l lease
+		l.give(at(0), "s1", 7, 5, nil)
+		l.heard(at(1), says(5, 7, Lead, 0), false, true)
+		l.heard(at(20), says(5, 7, Lead, 0), false, true)
+		return l
+	}
+	known, _ := mark{Server: "s1", Grant: 5}.encode()
+	for _, test := range []struct {
+		name       string
+		end        func() lease // and now is 40
+		ran, ended time.Duration
+		none       bool
+	}{
+		{"its agent saw the end", func() lease {
+			l := ran()
+			l.heard(at(21), says(0, 8, "", 500*time.Millisecond), false, true)
+			return l
+		}, 19*s + s/2, 19*s + s/2, false},
+		{"its agent does not say when", func() lease {
+			l := ran()
+			l.heard(at(21), says(0, 8, "", 0), false, true)
+			return l
+		}, 20 * s, 19 * s, false},
+		{"its agent speaks of an earlier end", func() lease {
+			l := ran()
+			l.heard(at(21), says(0, 8, "", 10*s), false, true)
+			return l
+		}, 20 * s, 19 * s, false},
+		{"its agent is gone", func() lease {
+			l := ran()
+			l.expire(at(36), false, nil)
+			return l
+		}, 20 * s, 4 * s, false},
+		{"the next one did not start", func() lease {
+			l := ran()
+			l.heard(at(21), says(0, 8, "", s), false, true)
+			l.give(at(22), "s1", 8, 6, nil)
+			l.heard(at(25), says(0, 9, "", 5*s), false, true)
+			return l
+		}, 20 * s, 20 * s, false},
+		{"the next one may have run unseen", func() lease {
+			l := ran()
+			l.heard(at(21), says(0, 8, "", s), false, true)
+			l.give(at(22), "s2", 8, 6, nil)
+			l.expire(at(38), false, nil)
+			return l
+		}, 20 * s, 2 * s, false},
+		{"it was another booster's", func() lease {
+			l := remembered(at(20), known)
+			l.expire(at(36), false, nil)
+			return l
+		}, 20*s + heirTime, 4 * s, false},
+		{"it was another booster's, and heard", func() lease {
+			l := remembered(at(20), known)
+			l.heard(at(21), says(5, 7, Lead, 0), false, true)
+			l.expire(at(38), false, nil)
+			return l
+		}, 19 * s, 2 * s, false},
+		{"there was none", func() lease { return lease{} }, 0, 0, true},
+		{"nobody knows who had it", func() lease {
+			l := remembered(at(20), "garbage")
+			l.expire(at(36), false, nil)
+			return l
+		}, 0, 0, true},
+	} {
+		l := test.end()
+		l.give(at(39), "s3", 3, 9, nil)
+		ask := Ask{Server: "s3", Offer: 3}
+		var a Answer
+		if !l.answer(at(40), ask, &a) || a.Validate() != nil {
+			t.Fatalf("%s: %+v, %v", test.name, a, a.Validate())
+		}
+		switch v := a.Vacant; {
+		case v == nil || test.none:
+			if v != nil || !test.none {
+				t.Errorf("%s: %+v", test.name, v)
+			}
+		case *v != Vacancy{Ran: test.ran, Ended: test.ended}:
+			t.Errorf("%s: ran %s ago, ended %s ago; want %s and %s", test.name, v.Ran, v.Ended, test.ran, test.ended)
+		}
+		ask.Grant, ask.Runs = 9, Lead
+		l.heard(at(41), ask, false, true)
+		if a = (Answer{}); !l.answer(at(41), ask, &a) || a.Vacant != nil {
+			t.Errorf("%s: told again while it runs: %+v", test.name, a)
+		}
 	}
 }

@@ -99,6 +99,11 @@ type Ask struct {
 	Witnesses []string `json:"witnesses,omitempty"`
 	// Heard is true when the agent has had an answer within HeardTime.
 	Heard bool `json:"heard,omitempty"`
+	// Ended is how long ago the last lead process here was seen to end; 0 when none was.
+	Ended time.Duration `json:"ended,omitempty"`
+	// Missed names schedules that nobody has fired when a lead server ended, or of which
+	// that is not known, for people to run. At most MaxMissed.
+	Missed []string `json:"missed,omitempty"`
 }
 
 // Validate refuses what no agent says.
@@ -114,8 +119,11 @@ func (a Ask) Validate() error {
 	if a.Runs == Lead && a.Grant == 0 {
 		return errors.New("ask: a lead process without a grant")
 	}
-	if a.Age < 0 {
+	if a.Age < 0 || a.Ended < 0 {
 		return errors.New("ask: the process's age is negative")
+	}
+	if err := checkMissed(a.Missed); err != nil {
+		return fmt.Errorf("ask: %w", err)
 	}
 	if err := checkWitnesses(a.Witnesses); err != nil {
 		return fmt.Errorf("ask: %w", err)
@@ -139,6 +147,9 @@ type Answer struct {
 	// is its own; one is started when Offer is the agent's.
 	Grant uint64 `json:"grant,omitempty"`
 	Offer uint64 `json:"offer,omitempty"`
+	// Vacant is the time without a lead server that the process ends, until it is seen
+	// to run; nil when that is not known.
+	Vacant *Vacancy `json:"vacant,omitempty"`
 	// Alone is true where only one booster is configured, and Witnesses names the
 	// agents that the holder asks when it does not reach that one.
 	Alone     bool     `json:"alone,omitempty"`
@@ -167,6 +178,9 @@ func (a Answer) Validate() error {
 		}
 	default:
 		return fmt.Errorf("answer: %.20q is nothing that a server can be run as", a.Part)
+	}
+	if v := a.Vacant; v != nil && (v.Ended < 0 || v.Ran < v.Ended) {
+		return errors.New("answer: a lead process that ran after the last one ended")
 	}
 	if err := checkWitnesses(a.Witnesses); err != nil {
 		return fmt.Errorf("answer: %w", err)

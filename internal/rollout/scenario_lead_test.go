@@ -64,6 +64,32 @@ func TestSlowRequestDuringAChangeOfLead(t *testing.T) {
 	})
 }
 
+// Each new lead server is told how long there was none, as exactly as that is known: the
+// world checks it against what happened.
+func TestNewLeadIsToldOfTheTimeWithoutOne(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		told := func(what string, n int) {
+			w.until(time.Minute, what, func() bool { return w.leadUp() != nil && w.vacancies == n })
+		}
+		w.do(func() {
+			if w.vacancies != 0 {
+				w.problem("the first lead of all is told of one before it")
+			}
+		})
+		if err := w.boosters[0].coordinator.SetLead("s2", false); err != nil {
+			t.Fatal(err)
+		}
+		told("after a planned change", 1)
+		w.do(func() { w.lead().proc.kill() })
+		told("after a lead process died", 2)
+		w.do(func() { w.faulty = true; w.lead().lose() })
+		told("after its machine died", 3)
+		w.do(func() { w.boosters[0].kill(); w.lead().lose() })
+		told("after it died together with the active booster", 4)
+	})
+}
+
 func TestOrphans(t *testing.T) {
 	for _, c := range []struct {
 		name             string

@@ -105,6 +105,9 @@ func (a *simAgent) says(now time.Time) Ask {
 		}
 		ask.Stale = p.stale && !a.s.w.dbDown
 	}
+	if !a.s.leadEnded.IsZero() {
+		ask.Ended = now.Sub(a.s.leadEnded)
+	}
 	a.tenant.Fill(now, &ask)
 	return ask
 }
@@ -212,6 +215,13 @@ func (a *simAgent) apply(n uint64) {
 }
 
 func (a *simAgent) begin(lead bool, want Want) {
+	if end := a.s.w.leadEnded; lead && !want.Ran.IsZero() {
+		a.s.w.vacancies++
+		guessed := want.Ended.Sub(want.Ran) >= heirTime
+		if want.Ended.Before(end) || want.Ran.After(end) && !guessed {
+			a.s.w.problem("%s is told that a lead ran until %s and none since %s, but it was until %s", a.s.name, want.Ran, want.Ended, end)
+		}
+	}
 	p := a.s.begin(lead, want.Grant, want.Until)
 	if a.order != 0 {
 		a.tenant.Restarted(a.order)

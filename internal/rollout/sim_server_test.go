@@ -14,8 +14,10 @@ type simServer struct {
 	starts int
 	gone   bool // the machine is lost
 	ended  time.Time
-	hangs  bool // a process that is started does not become well
-	crash  bool // it ends soon
+	// leadEnded is when a lead process ended here last.
+	leadEnded time.Time
+	hangs     bool // a process that is started does not become well
+	crash     bool // it ends soon
 }
 
 // process is one life of an OMFLOW Server.
@@ -107,6 +109,9 @@ func (p *process) kill() {
 	}
 	close(p.ended)
 	p.s.proc, p.s.ended = nil, time.Now()
+	if p.lead {
+		p.s.leadEnded, p.s.w.leadEnded = time.Now(), time.Now()
+	}
 	p.s.w.note("%s has ended, lead %t, with %d tickets", p.s.name, p.lead, len(p.mine))
 }
 

@@ -42,7 +42,10 @@ type world struct {
 	faulty   bool          // servers may be missing that nobody has stopped on purpose
 	loading  bool
 	problems []string
-	releases *simReleases
+	// leadEnded is when a lead process ended last.
+	leadEnded time.Time
+	vacancies int // that a new lead was told of
+	releases  *simReleases
 }
 
 type syncBuffer struct {

@@ -21,6 +21,9 @@ type Status struct {
 	Epoch  Epoch
 	// Behind are the servers that have not seen the newest control change.
 	Behind []string
+	// Missed names schedules that nobody has fired when a lead server ended, or of which
+	// that is not known: people are to look after them.
+	Missed []string
 }
 
 // Status returns what is known now; ok is false when this booster is not the active
@@ -43,7 +46,9 @@ func (c *Coordinator) Status() (s Status, ok bool) {
 		if c.behind(now, name, a) {
 			s.Behind = append(s.Behind, name)
 		}
+		s.Missed = append(s.Missed, a.ask.Missed...)
 	}
+	slices.Sort(s.Missed)
 	slices.Sort(s.Behind)
 	return s, true
 }

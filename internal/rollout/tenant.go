@@ -40,6 +40,8 @@ type Tenant struct {
 	head     uint64
 	headHash string
 	ran      bool // it has been the lead
+	// vacant is the time without a lead server before the grant, on this clock.
+	vacant vacancy
 }
 
 // Want is what the server should be run as.
@@ -48,6 +50,9 @@ type Want struct {
 	Grant uint64
 	// Until is the end of the lease, with Lead.
 	Until time.Time
+	// Ran and Ended are, with Lead and before the process was seen to run, when a lead
+	// process surely ran last and since when surely none has; zero when that is not known.
+	Ran, Ended time.Time
 	// Restart is the number of an order to restart that has not been carried out,
 	// or 0. One is there for OrderTime after the booster has last repeated it: later
 	// the server may be needed again. Fast is for a server that is idle.
@@ -103,6 +108,10 @@ func (t *Tenant) Answered(sent time.Time, a Answer) {
 		}
 	case t.grant == 0 && a.Offer == t.offer:
 		t.part, t.grant, t.until, t.revoked = Lead, a.Grant, sent.Add(LeaseTime), false
+		if t.vacant = (vacancy{}); a.Vacant != nil {
+			// The answer was made some time between sent and now.
+			t.vacant = vacancy{ran: sent.Add(-a.Vacant.Ran), ended: time.Now().Add(-a.Vacant.Ended)}
+		}
 	case t.grant == a.Grant && !t.revoked:
 		t.part = Lead
 		if until := sent.Add(LeaseTime); until.After(t.until) && sent.Before(t.until) {
@@ -123,6 +132,7 @@ func (t *Tenant) Want(now time.Time) Want {
 	switch {
 	case t.grant != 0 && !t.revoked && now.Before(t.until):
 		w.Part, w.Grant, w.Until = Lead, t.grant, t.until
+		w.Ran, w.Ended = t.vacant.ran, t.vacant.ended
 	case t.grant != 0:
 		t.revoked = true
 		w.Part = Follower

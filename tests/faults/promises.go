@@ -49,6 +49,8 @@ func Promises() []Promise {
 		{"create-honest", "a create that is answered with success has made a ticket", checkCreateHonest},
 		{"restart-queue", "restarts run no step twice", checkRestartQueue},
 		{"killed-queue", "a killed server's tickets are resumed once", checkKilledQueue},
+		{"schedule-kill", "a schedule fires once for each of its times, also when servers are killed", checkScheduleKill},
+		{"ended-queue", "a step that had ended when its server was killed is not run again", checkEndedQueue},
 		{"database-restart", "tickets go on after the database was away", checkDatabaseRestart},
 	}
 }

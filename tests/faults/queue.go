@@ -2,7 +2,9 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/omflow/booster/internal/testbed/database"
 	"github.com/omflow/booster/internal/testbed/engine"
@@ -95,11 +97,17 @@ func (d Door) checkQueue(ctx context.Context, disturb func(context.Context) erro
 	if err := disturb(ctx); err != nil {
 		return err
 	}
+	return d.waitForOneRow(ctx, engine.SlowUUID, title, len(answers))
+}
+
+// waitForOneRow waits until n tickets of a title are at their form in one row each and
+// the journal is empty, so that nothing is left that could make another row.
+func (d Door) waitForOneRow(ctx context.Context, flow, title string, n int) error {
 	running := 0
-	ok, err = d.wait(ctx, func() (bool, error) {
+	ok, err := d.wait(ctx, func() (bool, error) {
 		var waiting []database.Ticket
 		var err error
-		if waiting, running, err = d.openRows(engine.SlowUUID, title); err != nil {
+		if waiting, running, err = d.openRows(flow, title); err != nil {
 			return false, err
 		}
 		rows := map[int]int{}
@@ -108,17 +116,62 @@ func (d Door) checkQueue(ctx context.Context, disturb func(context.Context) erro
 				return false, broken("ticket %d ran its step twice and waits in %d rows", t.DataNo, rows[t.DataNo])
 			}
 		}
-		// Nothing must be left that could make another row.
 		journal, err := d.Truth.Queue()
 		if err != nil {
 			return false, fmt.Errorf("reading the journal: %w", err)
 		}
-		return running == 0 && len(journal) == 0, nil
+		return len(rows) == n && running == 0 && len(journal) == 0, nil
 	})
 	if err == nil && !ok {
-		err = broken("%d of %d tickets never came to the end of their step", running, len(answers))
+		err = broken("%d of %d tickets never came to the end of their step", running, n)
 	}
 	return err
+}
+
+// slowInserts is how long a slow database takes for a new row of a ticket: so long
+// stands the last thing that OMFLOW does with a step, deleting its row of the journal.
+const slowInserts = 4 * time.Second
+
+// checkEndedQueue kills a server whose tickets have come to their form, while their
+// steps are still in the journal.
+func checkEndedQueue(ctx context.Context, d Door) (err error) {
+	v, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	if err := d.Truth.SlowInserts(slowInserts); err != nil {
+		return fmt.Errorf("slowing the database: %w", err)
+	}
+	fast := func(context.Context) error { return d.Truth.SlowInserts(0) }
+	defer undo(ctx, &err, fast)
+	title := newTitle("ended")
+	answers, err := v.open(ctx, d.crowd(), engine.MissionUUID, title)
+	if err != nil {
+		return err
+	}
+	if n := numbered(answers); n != len(answers) {
+		return fmt.Errorf("only %d of %d creates were accepted: %s", n, len(answers), firstRefusal(answers))
+	}
+	ok, err := d.wait(ctx, func() (bool, error) {
+		waiting, _, err := d.openRows(engine.MissionUUID, title)
+		return len(waiting) == len(answers), err
+	})
+	if err != nil || !ok {
+		return fmt.Errorf("the tickets never came to their form: %w", orSilent(err))
+	}
+	// What is started now reads the whole journal.
+	journal, err := d.Truth.Queue()
+	if err != nil {
+		return fmt.Errorf("reading the journal: %w", err)
+	}
+	if len(journal) < len(answers) {
+		return fmt.Errorf("only %d of %d steps were still in the journal when their tickets had come to the form", len(journal), len(answers))
+	}
+	if err := errors.Join(fast(ctx), d.Kill(ctx, 0)); err != nil {
+		return fmt.Errorf("killing a server: %w", err)
+	}
+	return d.waitForOneRow(ctx, engine.MissionUUID, title, len(answers))
 }
 
 // checkDatabaseRestart takes the database down and up again and opens tickets.

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,10 +20,10 @@ const (
 
 const schedulePath = "/flowmanage/api/flow-active/schedule/"
 
-// schedule creates a schedule that opens a ticket of that title every second, and
-// returns its ID once all servers have started again: what a server knows of
-// schedules it learns when it starts.
-func (v *visitors) schedule(ctx context.Context, title string) (int, error) {
+// schedule creates a schedule that opens a ticket of that title every so many seconds
+// since from, and returns its ID once all servers have started again: what a server knows
+// of schedules it learns when it starts.
+func (v *visitors) schedule(ctx context.Context, title string, every int, from time.Time) (int, error) {
 	known, err := v.door.Truth.Schedules()
 	if err != nil {
 		return 0, fmt.Errorf("reading schedules: %w", err)
@@ -36,8 +37,8 @@ func (v *visitors) schedule(ctx context.Context, title string) (int, error) {
 		return 0, err
 	}
 	if _, err := v.post(ctx, schedulePath, map[string]any{
-		"action": "create", "flow_id": f.ID, "flow_uuid": f.UUID, "cycle": "Secondly", "every": 1,
-		"exec_time": time.Now().Add(-time.Minute).Format("2006-01-02 15:04:05"), "formdata": client.Form(title),
+		"action": "create", "flow_id": f.ID, "flow_uuid": f.UUID, "cycle": "Secondly", "every": every,
+		"exec_time": from.Format("2006-01-02 15:04:05"), "formdata": client.Form(title),
 	}); err != nil {
 		return 0, err
 	}
@@ -81,7 +82,7 @@ func checkScheduleOnce(ctx context.Context, d Door) (err error) {
 	}
 	defer v.leave()
 	title := newTitle("schedule")
-	id, err := v.schedule(ctx, title)
+	id, err := v.schedule(ctx, title, 1, time.Now().Add(-time.Minute))
 	if id != 0 {
 		defer undo(ctx, &err, func(ctx context.Context) error { return v.deleteSchedule(ctx, id) })
 	}
@@ -128,7 +129,7 @@ func checkScheduleDeleted(ctx context.Context, d Door) error {
 	}
 	defer v.leave()
 	title := newTitle("deleted schedule")
-	id, err := v.schedule(ctx, title)
+	id, err := v.schedule(ctx, title, 1, time.Now().Add(-time.Minute))
 	if err != nil {
 		return err
 	}
@@ -153,4 +154,87 @@ func checkScheduleDeleted(ctx context.Context, d Door) error {
 		}
 		return nil
 	})
+}
+
+const (
+	// killEvery is the period, in seconds, of the schedule that servers are killed under:
+	// longer than an OMFLOW Server takes to load its schedules, shorter than the cluster
+	// takes to have a lead server again.
+	killEvery = 8
+	// killBefore is how long before the schedule is due a server is killed: so long that it
+	// is sure that it has not fired.
+	killBefore = 2 * time.Second
+	// killRecord is how long a ticket may take that was opened on time.
+	killRecord = 2 * time.Second
+)
+
+// checkScheduleKill kills each server right before a schedule is due, and counts how often
+// it has fired.
+func checkScheduleKill(ctx context.Context, d Door) (err error) {
+	v, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	title := newTitle("schedule kill")
+	exec := time.Now().Add(-time.Minute).Truncate(time.Second)
+	id, err := v.schedule(ctx, title, killEvery, exec)
+	if id != 0 {
+		defer undo(ctx, &err, func(ctx context.Context) error {
+			return errors.Join(v.signIn(ctx), v.deleteSchedule(ctx, id))
+		})
+	}
+	if err != nil {
+		return err
+	}
+	const period = killEvery * time.Second
+	// One more time has come and gone, from which on they are counted.
+	first := exec.Add((time.Since(exec)/period + 1) * period)
+	if err := until(ctx, first.Add(killRecord)); err != nil {
+		return err
+	}
+	before, err := d.tickets(title)
+	if err != nil {
+		return err
+	}
+	for i := range d.Servers {
+		next := exec.Add(((time.Since(exec)+killBefore)/period + 1) * period)
+		if err := until(ctx, next.Add(-killBefore)); err != nil {
+			return err
+		}
+		if err := d.Kill(ctx, i); err != nil {
+			return fmt.Errorf("killing a server: %w", err)
+		}
+	}
+	n, want := 0, 0
+	ok, err := d.wait(ctx, func() (bool, error) {
+		var err error
+		if n, err = d.tickets(title); err != nil {
+			return false, err
+		}
+		n -= before
+		now := time.Now()
+		want = int(now.Sub(first) / period)
+		if n > want {
+			return false, broken("a schedule of every %v fired %d times in %v", period, n, now.Sub(first))
+		}
+		// Not at a moment at which a ticket may be on its way.
+		return n == want && now.Sub(first)%period > killRecord, nil
+	})
+	if err == nil && !ok {
+		err = broken("a schedule of every %v fired %d times where %d were due", period, n, want)
+	}
+	return err
+}
+
+// until waits for a moment.
+func until(ctx context.Context, moment time.Time) error {
+	t := time.NewTimer(time.Until(moment))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

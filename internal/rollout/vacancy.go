@@ -1,0 +1,69 @@
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Vacancy is a time without a lead server, as the one who is to end it is told: what
+// was to be done by the schedules meanwhile, nobody has done.
+type Vacancy struct {
+	// Ran is how long ago a lead process surely ran last, and Ended since when surely
+	// none has: not longer than Ran. They are the same when the agent of the one before
+	// has seen its process end.
+	Ran   time.Duration `json:"ran"`
+	Ended time.Duration `json:"ended"`
+}
+
+// Bounds of Ask.Missed: entries, and bytes of each.
+const (
+	MaxMissed     = 20
+	MaxMissedText = 400
+)
+
+func checkMissed(missed []string) error {
+	if len(missed) > MaxMissed {
+		return fmt.Errorf("%d missed schedules, more than %d", len(missed), MaxMissed)
+	}
+	for _, text := range missed {
+		if len(text) > MaxMissedText {
+			return errors.New("a missed schedule of too many bytes")
+		}
+	}
+	return nil
+}
+
+// heirTime is how long before it became the active one a booster looks for what was not
+// done, when the lead server has died with the booster before: longer than a change of
+// lead takes that may have been under way.
+const heirTime = 10 * time.Minute
+
+// vacancy is a Vacancy as the granting side knows it. The zero value is not known: a
+// cluster that was stopped as a whole misses what it misses.
+type vacancy struct{ ran, ended time.Time }
+
+// told is what the new holder is told.
+func (v vacancy) told(now time.Time) *Vacancy {
+	if v.ran.IsZero() {
+		return nil
+	}
+	return &Vacancy{Ran: now.Sub(v.ran), Ended: now.Sub(v.ended)}
+}
+
+// left is the vacancy that an ended lease leaves. told is how long ago its process ended
+// by its own agent's word; 0: there is no such word.
+func (l *lease) left(now time.Time, told time.Duration) vacancy {
+	v := l.vacant
+	switch at := now.Add(-told); {
+	case told > 0 && !at.Before(l.alive) && !l.alive.IsZero():
+		return vacancy{ran: at, ended: at}
+	case !l.alive.IsZero():
+		return vacancy{ran: l.alive, ended: now}
+	case l.given.IsZero() && l.holder != "":
+		return vacancy{ran: l.renewed.Add(-heirTime), ended: now}
+	case !v.ran.IsZero() && told == 0:
+		v.ended = now // its process may have run unseen
+	}
+	return v
+}
