@@ -144,6 +144,18 @@ type Client struct {
 	Trusted bool
 	// Forwarded is true when the request has the fields of Forwarded already.
 	Forwarded bool
+	// Conn is the connection that the request came over, or nil.
+	Conn Conn
+}
+
+// Conn is a client's connection whose server may be about to end.
+type Conn interface {
+	// Ends is called once for each request, when the final head of its answer is about
+	// to be written, though not for an upgrade. When it reports true the answer says
+	// that the connection ends with it: in HTTP/1 by a field (RFC 9112 section 9.6), in
+	// HTTP/2 by a GOAWAY frame (RFC 9113 section 6.8), which net/http makes of that
+	// field. Any number of goroutines may call it.
+	Ends() bool
 }
 
 // Trace is what became of a request, for logs and metrics.
@@ -159,6 +171,8 @@ type Trace struct {
 	Refusal string        // why we answered ourselves, or ""
 	// TokenChanged is true when a REST token was replaced by the server's own.
 	TokenChanged bool
+	// Kept is true when the client's Conn was asked, and the answer did not end it.
+	Kept bool
 	// Err is what went wrong with the last server, or nil.
 	Err error
 }
@@ -166,11 +180,22 @@ type Trace struct {
 // Serve serves one request. It panics with http.ErrAbortHandler, as net/http wants
 // it, when an answer broke off.
 func (f *Front) Serve(w http.ResponseWriter, r *http.Request, client Client, t *Trace) {
-	if f.wellKnown(w, r) {
+	if f.wellKnown(w, r, client, t) {
 		return
 	}
 	x := passages.Get().(*passage)
 	defer x.free()
 	x.begin(f, w, r, client, t)
 	x.serve()
+}
+
+// mayEnd tells the client that its connection ends with this answer, if it does.
+func mayEnd(w http.ResponseWriter, client Client, t *Trace) {
+	switch {
+	case client.Conn == nil || t.Kept:
+	case client.Conn.Ends():
+		w.Header().Set("Connection", "close")
+	default:
+		t.Kept = true
+	}
 }

@@ -247,6 +247,7 @@ func (x *passage) refuse(reason omflow.Reason) {
 	page := x.f.cfg.Table.Render(omflow.Answer{Reason: reason, RequestID: x.id}, &x.view)
 	x.trace.Status = page.Status
 	x.timing()
+	mayEnd(x.w, x.client, x.trace)
 	if err := page.Send(x.w); err != nil {
 		x.f.cfg.Logger.Debug("answer not taken", "error", err)
 	}

@@ -249,6 +249,7 @@ func (x *passage) head(h *held) {
 		x.writeCookie(h.grant.Server)
 	}
 	x.timing()
+	mayEnd(x.w, x.client, x.trace)
 	delete(h.answer.Header, "X-Request-Id") // a server that repeats it would make it two
 	h.answer.WriteHead(x.w)
 }

@@ -100,6 +100,9 @@ func (u *upgrader) try(x *passage, grant balance.Grant) (again bool) {
 				x.writeCookie(grant.Server)
 			}
 			x.timing()
+			if resp.StatusCode != http.StatusSwitchingProtocols {
+				mayEnd(x.w, x.client, x.trace)
+			}
 			resp.Header.Del("X-Request-Id")
 			return nil
 		},

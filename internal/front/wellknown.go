@@ -9,11 +9,12 @@ const wellKnownPrefix = "/.well-known/omflow/"
 
 // wellKnown answers the questions of load balancers and monitors in front of the
 // boosters.
-func (f *Front) wellKnown(w http.ResponseWriter, r *http.Request) bool {
+func (f *Front) wellKnown(w http.ResponseWriter, r *http.Request, client Client, t *Trace) bool {
 	question, ok := strings.CutPrefix(r.URL.Path, wellKnownPrefix)
 	if !ok {
 		return false
 	}
+	mayEnd(w, client, t)
 	yes := false
 	switch question {
 	case "live":
