@@ -77,11 +77,12 @@ func (p *Pair) Metrics() Metrics {
 }
 
 // Failover has the boosters change places, and returns when they have. It may be
-// called on either. It fails with ErrNoPeer when the other one is not heard,
-// and when ctx ends; the attempt may go on then.
+// called on either. It fails with ErrNoPeer when the other one is not heard, with
+// ErrNotTaken when that does not take over, and when ctx ends; the attempt may go
+// on then. It lasts as long as Config.Drain and some milliseconds.
 func (p *Pair) Failover(ctx context.Context) error {
 	var was State
-	ok := true
+	ok, untaken := true, p.untaken.Load()
 	if !p.do(func(m *machine) {
 		was = m.state
 		m.advance(p.cfg.clock())
@@ -90,7 +91,7 @@ func (p *Pair) Failover(ctx context.Context) error {
 			ok = false
 		case was == Standby:
 			m.want(wantFor, p.cfg.clock())
-		case !p.handing:
+		case p.handing == nil:
 			p.handOver()
 		}
 	}) {
@@ -106,6 +107,9 @@ func (p *Pair) Failover(ctx context.Context) error {
 		if s := p.Status(); s.State != was && (s.Held || s.PeerActive) {
 			return nil
 		}
+		if p.untaken.Load() != untaken {
+			return fmt.Errorf("fail over: %w", ErrNotTaken)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -117,7 +121,8 @@ func (p *Pair) Failover(ctx context.Context) error {
 }
 
 // Close hands over to the other booster, if this one is active and hears it,
-// gives up the virtual IP and ends the pair. ctx bounds the handing over.
+// gives up the virtual IP and ends the pair. ctx bounds the handing over, which
+// lasts as long as Config.Drain.
 // Further calls wait for the first.
 func (p *Pair) Close(ctx context.Context) error {
 	var err error

@@ -33,14 +33,16 @@ type Config struct {
 	Address Address
 	// Guard watches over the address. It must be given with one.
 	Guard Guard
-	// Drain is called before a planned failover and returns when nothing more
-	// will fail that goes to the other booster: requests in flight are done. It
-	// must end with ctx, after DrainTimeout. Default: nothing.
+	// Drain is called before this booster offers its place as planned. It goes on
+	// as the active one meanwhile. Drain returns when nothing fails any more if the
+	// virtual IP is on the other machine, or when ctx ends: after DrainTimeout, or
+	// when this booster is not the active one any more. Default: nothing.
 	Drain func(ctx context.Context)
-	// Resume is called when a failover for which Drain was called did not come
-	// about. Default: nothing.
+	// Resume is called once after each Drain, when the place was taken and the
+	// virtual IP is off this machine, or when the other booster did not take it.
+	// Default: nothing.
 	Resume func()
-	// DrainTimeout bounds Drain. Default 10s.
+	// DrainTimeout bounds Drain. Default 30s.
 	DrainTimeout time.Duration
 	// Changed is called with the newest Status after each change of State, Term
 	// or PeerActive, from one goroutine; while it runs, changes gather. Default:
@@ -115,7 +117,7 @@ func (c Config) withDefaults() Config {
 		c.Resume = func() {}
 	}
 	if c.DrainTimeout == 0 {
-		c.DrainTimeout = 10 * time.Second
+		c.DrainTimeout = DefaultDrain
 	}
 	if c.Changed == nil {
 		c.Changed = func(Status) {}

@@ -104,16 +104,29 @@
 //
 // # Planned failover
 //
-// The active booster offers its place in its beats; the standby asks for it and
-// gets the active one's word, which is enough without any witness: nobody else
-// could be active. From that word on the one does not act as active any more,
-// and the other does when it has it. The virtual IP stays on the first machine
-// for two beats more, or until the new one's beat comes, so that no connection
-// finds it on none: the only time that both have it, and how long at most. If
-// the word is lost, the first one goes on after F. A primary that is well for
-// Config.Preempt wishes for it in its beats, and an operator may. A primary that
-// has itself handed over does not wish for it again by itself before it is
-// restarted: what an operator has done is not undone five seconds later.
+// An operator, the end of the active booster's process, or a primary that wishes
+// for its place back begin one. It is one sequence:
+//
+//  1. The active booster goes on as such, and Config.Drain ends the connections to
+//     the virtual IP with no request lost; new ones wait (internal/pair/drain). It
+//     takes Config.DrainTimeout at most. A booster that loses its place meanwhile,
+//     or does not hear the other one at the end, offers nothing.
+//  2. The active booster offers its place in its beats; the standby asks for it and
+//     gets the active one's word, which is enough without any witness: nobody else
+//     could be active. From that word on the one does not act as active any more,
+//     and the other does when it has it.
+//  3. The other one adds the address and announces it. It stays on the first machine
+//     for two beats more, or until the new one's beat comes, so that no connection
+//     finds it on none: the only time that both have it, and how long at most. There
+//     are no connections to it then, and new ones still wait on the first machine.
+//  4. The address is off, and Config.Resume undoes what Drain has done. It does so,
+//     too, when the word is lost, or the other one does not take the place within a
+//     second: the first one goes on after F.
+//
+// A primary that is well for Config.Preempt wishes for its place in its beats, and an
+// operator may. A primary that has itself handed over does not wish for it again by
+// itself before it is restarted: what an operator has done is not undone five seconds
+// later.
 //
 // # Start, stop, pauses
 //

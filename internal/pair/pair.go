@@ -24,8 +24,12 @@ const (
 	saveAgain = time.Second
 )
 
-// ErrNoPeer: a planned failover needs the other booster, and that is not heard.
-var ErrNoPeer = errors.New("the other booster is not heard")
+// Why a planned failover does not come about: it needs the other booster, and that is
+// not heard, or does not take the place that it is offered.
+var (
+	ErrNoPeer   = errors.New("the other booster is not heard")
+	ErrNotTaken = errors.New("the other booster did not take over")
+)
 
 // Pair is this process's part in the pair. New prepares it, Start takes part,
 // Close ends it; nothing but Start may be called before Start. All methods may
@@ -46,8 +50,9 @@ type Pair struct {
 	sendFailed atomic.Uint64
 	takeovers  atomic.Uint64
 
-	m       *machine // the loop's
-	handing bool     // a planned failover is under way
+	m       *machine           // the loop's
+	handing context.CancelFunc // the loop's; ends Drain; nil: no planned failover is under way
+	untaken atomic.Uint64      // how often the other booster did not take over as planned
 	problem atomic.Pointer[string]
 
 	ctx  context.Context // ends with Close
@@ -184,7 +189,10 @@ func (p *Pair) settle() {
 		p.saves <- *m.save
 		m.save = nil
 	}
-	if m.state == Active && m.peer.wants >= 0 && !p.handing {
+	switch {
+	case p.handing != nil && m.state != Active:
+		p.handing() // what is drained is this booster's no more
+	case p.handing == nil && m.state == Active && m.peer.wants >= 0:
 		p.cfg.Logger.Info("the other booster takes over as planned", "peer", m.peer.name)
 		p.handOver()
 	}
@@ -210,35 +218,6 @@ func (p *Pair) log(before, now Status) {
 	if now.Problem != "" && before.Problem == "" {
 		p.cfg.Logger.Error(now.Problem)
 	}
-}
-
-// handOver drains this node and then offers its place. The loop calls it.
-func (p *Pair) handOver() {
-	p.handing = true
-	p.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(p.ctx, p.cfg.DrainTimeout)
-		p.cfg.Drain(ctx)
-		cancel()
-		p.do(func(m *machine) { m.handover(p.cfg.clock()) })
-		// Whether it is taken shows within the time for which it stands.
-		end := time.After(yieldFor + p.cfg.Failover)
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for waiting := true; waiting && p.Status().State == Active; {
-			select {
-			case <-end:
-				waiting = false
-			case <-tick.C:
-			case <-p.ctx.Done():
-				waiting = false
-			}
-		}
-		if p.Status().State == Active && p.ctx.Err() == nil {
-			p.cfg.Logger.Warn("the other booster did not take over")
-			p.cfg.Resume()
-		}
-		p.do(func(*machine) { p.handing = false })
-	})
 }
 
 // do has the loop call f and waits for it; it returns false when the pair has

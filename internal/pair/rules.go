@@ -42,6 +42,10 @@ const (
 	// again.
 	DefaultPreempt = 5 * time.Second
 
+	// DefaultDrain bounds what is done before a planned failover: a request that
+	// lasts longer is cut.
+	DefaultDrain = 30 * time.Second
+
 	// maxBeat is the time between two beats, if a fifth of the failover time is
 	// not shorter.
 	maxBeat = 50 * time.Millisecond

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		err = nodeMain(os.Args[1])
 	case "client":
 		err = clientMain(os.Args[1], bufio.NewWriter(os.Stdout))
+	case "load":
+		err = loadMain(os.Args[1], bufio.NewWriter(os.Stdout))
+	case "origin":
+		err = originMain(os.Args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -30,6 +30,8 @@ type network struct {
 	prefix string
 	key    string
 	nodes  map[string]*running
+	// program is the booster, if it was built.
+	program string
 }
 
 // running is a process on a machine.

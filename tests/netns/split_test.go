@@ -91,7 +91,7 @@ func TestCutOff(t *testing.T) {
 func TestPlannedStop(t *testing.T) {
 	n, client := pairOnNetwork(t, 3)
 	active := "a"
-	for range runs(t) {
+	for range runs() {
 		next := other(active)
 		at := boottime.Now()
 		n.signal(active, syscall.SIGTERM)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/jsimonetti/rtnetlink/v2"
@@ -18,8 +19,10 @@ const netlinkWait = time.Second
 // Address is a virtual IP address of this machine. All methods may be called
 // concurrently.
 type Address struct {
-	cfg  Config
-	conn *rtnetlink.Conn
+	cfg Config
+
+	mu   sync.Mutex
+	conn *rtnetlink.Conn // nil: to be opened anew
 }
 
 // Open prepares the address and changes nothing. It fails when the interface
@@ -140,17 +143,44 @@ func (a *Address) Remove() error {
 }
 
 func (a *Address) execute(act string, m message, family uint16, flags netlink.HeaderFlags) error {
-	if err := a.conn.SetReadDeadline(time.Now().Add(netlinkWait)); err != nil {
-		return fmt.Errorf("%s virtual IP %s: %w", act, a.cfg, err)
-	}
-	if _, err := a.conn.Execute(m, family, netlink.Request|netlink.Acknowledge|flags); err != nil {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.exchange(m, family, netlink.Request|netlink.Acknowledge|flags)
+	if err != nil {
 		return fmt.Errorf("%s virtual IP %s: %w", act, a.cfg, err)
 	}
 	return nil
 }
 
+// exchange has the kernel do something. The caller holds a.mu.
+func (a *Address) exchange(m message, family uint16, flags netlink.HeaderFlags) error {
+	if a.conn == nil {
+		conn, err := rtnetlink.Dial(nil)
+		if err != nil {
+			return fmt.Errorf("open rtnetlink: %w", err)
+		}
+		a.conn = conn
+	}
+	err := a.conn.SetReadDeadline(time.Now().Add(netlinkWait))
+	if err == nil {
+		_, err = a.conn.Execute(m, family, flags)
+	}
+	var refused unix.Errno
+	if err != nil && !errors.As(err, &refused) {
+		// An answer that comes too late would be taken for the next one's.
+		_ = a.conn.Close()
+		a.conn = nil
+	}
+	return err
+}
+
 // Close ends the use of the address and leaves it where it is.
 func (a *Address) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.conn == nil {
+		return nil
+	}
 	if err := a.conn.Close(); err != nil {
 		return fmt.Errorf("close rtnetlink: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
@@ -198,4 +199,21 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// An answer that came too late for what it was to is not taken for the next one's.
+func TestAfterALateAnswer(t *testing.T) {
+	namespace(t)
+	a := open(t, "10.1.0.10/24")
+	dev, err := a.device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.conn.Send(a.message(dev.Index), unix.RTM_NEWADDR, netlink.Request|netlink.Acknowledge|netlink.Create); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Add(); err == nil {
+		t.Error("there was no answer left over")
+	}
+	do(t, a.Add, a.Remove)
 }

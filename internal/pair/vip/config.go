@@ -53,3 +53,13 @@ func (c Config) Validate() error {
 
 // String writes it as it is configured.
 func (c Config) String() string { return c.Prefix.String() + " " + c.Interface }
+
+// Connections are the open TCP connections to an address.
+type Connections struct {
+	// Held are those that a process has: accepted, and not closed.
+	Held int
+	// Loose are the others: those that are not accepted yet, and those that were closed
+	// here as long as the other side has not acknowledged all that was sent and may
+	// still do so.
+	Loose int
+}

@@ -15,6 +15,17 @@
 // flag (RFC 4861 section 7.2.6). Neighbours that had the other machine's
 // hardware address then use this one's.
 //
+// # Connections
+//
+// An address that moves takes the connections to it from the processes that have
+// them. So before a planned move [Address.Hold] has new ones wait,
+// [Address.Connections] tells when those that exist have ended, down to the last
+// acknowledgement, and [Address.Reset] ends what can't be waited for. All of it is of
+// the kernel's doing, by listeners that hear nothing and by sock_diag: when the
+// process ends in any way nothing of it is left.
+//
+// # Rights
+//
 // It needs CAP_NET_ADMIN and CAP_NET_RAW, an interface with a hardware address
 // of six bytes, and Linux; [Config.Open] refuses what lacks, by name. The
 // interface is looked up again each time, so that it may vanish and come back:

@@ -24,5 +24,16 @@ func (*Address) Remove() error { return errors.ErrUnsupported }
 // Announce is not reached where Open fails.
 func (*Address) Announce() error { return errors.ErrUnsupported }
 
+// Hold is not reached where Open fails.
+func (*Address) Hold([]uint16) (release func() error, err error) { return nil, errors.ErrUnsupported }
+
+// Connections is not reached where Open fails.
+func (*Address) Connections([]uint16) (Connections, error) {
+	return Connections{}, errors.ErrUnsupported
+}
+
+// Reset is not reached where Open fails.
+func (*Address) Reset([]uint16) (int, error) { return 0, errors.ErrUnsupported }
+
 // Close is not reached where Open fails.
 func (*Address) Close() error { return errors.ErrUnsupported }
