@@ -92,6 +92,9 @@ type Balancer struct {
 	out     map[string]string // why, by name
 	// firstUp is when the first server came up.
 	firstUp time.Time
+	// first and elsewhereUntil are about the other booster, see elsewhere.go.
+	first          bool
+	elsewhereUntil time.Time
 }
 
 // togetherWithin is how long after the first server others count as having come
@@ -253,6 +256,7 @@ func (b *Balancer) Tick(now time.Time) {
 		}
 	}
 	b.sessions.sweep(at, b.ticks)
+	b.forgetElsewhere(now, t)
 	b.retune(now, t)
 	t.levelPasses()
 	b.dispatchAll(now, t)

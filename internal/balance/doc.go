@@ -56,6 +56,14 @@
 // here and not before the queue because only the queue knows whether a request has a
 // slot, for how long, and whose turn it is afterwards.
 //
+// # Two boosters
+//
+// When another booster sends requests to the same servers, it tells what it has
+// there (Loads, SetElsewhere), and the places of each server are divided while both
+// have something for it; see elsewhere.go for the rule and its limits. The share of
+// flows beside sessions stays each booster's own: it is steered by the sessions that
+// this one sees.
+//
 // # What fails, and what happens then
 //
 // A server that goes down, drains or is taken away loses no waiting request:
@@ -63,7 +71,9 @@
 // client went away is taken out with Cancel, which also gives back a slot that
 // was granted at that moment. When no server is up, requests wait, and so do those for
 // the lead while it is down, drains or is nobody: the caller decides for how long. A
-// full lane is refused with ErrQueueFull; those that are held back count.
+// full lane is refused with ErrQueueFull; those that are held back count. What
+// another booster has told holds for a second: one that is not heard any more leaves
+// its places.
 //
 // A slot is held until Release. A caller that stops waiting for an answer
 // while the server may still work on it must keep the slot as long as that may

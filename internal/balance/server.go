@@ -82,7 +82,8 @@ type Server struct {
 	// those of the session lane, 21 bits each, so that admission is one
 	// compare-and-swap.
 	load atomic.Uint64
-	// slots is the capacity in force: capacity, or less during slow start.
+	// slots is the capacity in force: capacity, or less during slow start and
+	// while another booster uses the server, too.
 	slots atomic.Int64
 	// cost is the load of one request: 1/(slots × weight), scaled.
 	cost atomic.Uint64
@@ -115,6 +116,9 @@ type Server struct {
 	gone             bool
 	bound            [Lanes]waiters // requests that wait for this server alone
 	streak           int            // slots given to others while flows waited
+	elsewhere        Load           // the other booster's
+	wanted           peak
+	demand           int64 // as the other booster was told
 }
 
 // What a server takes.
@@ -210,7 +214,7 @@ const (
 
 // retune derives slots, cost and step. slowest and fastest are service times of
 // the table, for the tie-break. The caller holds Balancer.mu.
-func (s *Server) retune(now time.Time, fastest int64) {
+func (s *Server) retune(now time.Time, fastest int64, first bool) {
 	ramp := 1.0
 	if !s.upSince.IsZero() {
 		ramp = slowStartBegin + (1-slowStartBegin)*float64(now.Sub(s.upSince))/float64(slowStart)
@@ -219,7 +223,7 @@ func (s *Server) retune(now time.Time, fastest int64) {
 		}
 	}
 	slots := max(1, int64(math.Ceil(float64(s.capacity)*ramp)))
-	s.slots.Store(slots)
+	s.slots.Store(s.leave(slots, first))
 	s.share.setCapacity(int64(s.capacity))
 	weight := max(1, float64(s.weight)*ramp)
 	share := float64(s.capacity) * ramp * weight

@@ -8,6 +8,7 @@ type Status struct {
 	Reason           string // why it is not up, in an operator's words
 	Up               bool   // it passes its checks, also when it is taken out
 	InFlight, Flows  int
+	Elsewhere        int // in flight from the other booster
 	Capacity, Weight int
 	Sessions         int
 	Waiting          int     // requests that wait for this server alone, or for the lead if it is that
@@ -45,7 +46,8 @@ func (b *Balancer) status(s *Server) Status {
 		Name: s.name, Address: s.Address(), Backup: s.backup.Load(),
 		Reason: s.reason, Up: s.health == Up,
 		InFlight: int(all(load)), Flows: int(flows(load)),
-		Capacity: s.capacity, Weight: s.weight,
+		Elsewhere: s.elsewhere.InFlight,
+		Capacity:  s.capacity, Weight: s.weight,
 		Sessions:       int(max(0, s.sessions.Load())),
 		FlowShare:      float64(s.share.limit.Load()) / shareScale,
 		LatencySeconds: float64(s.latency.Load()) / 1e9,

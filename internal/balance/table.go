@@ -142,7 +142,7 @@ func (b *Balancer) retune(now time.Time, t *table) {
 		}
 	}
 	for _, s := range t.servers {
-		s.retune(now, fastest)
+		s.retune(now, fastest, b.first)
 	}
 }
 

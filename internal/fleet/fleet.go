@@ -45,9 +45,7 @@ type Agent struct {
 	Reason string
 	// Lost is true when the agent is not a member any more.
 	Lost bool
-	// Lead, Release and Database are for the status. Lead says that the agent runs the
-	// server as the lead; who gets the lead's requests is up to Fleet.SetLead.
-	Lead     bool
+	// Release and Database are for the status.
 	Release  uint64
 	Database string
 	// Managed is for the status, too: the agent runs the server's process.

@@ -42,7 +42,6 @@ func TestWhoIsTheLead(t *testing.T) {
 	marked := s3
 	marked.Lead = true
 	a4 := agent("a4", "10.0.0.4:80")
-	a4.Lead = true // as it says; nobody has told us
 	for _, tt := range []struct {
 		name   string
 		static []Static

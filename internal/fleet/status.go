@@ -7,9 +7,8 @@ type Status struct {
 	balance.Status
 	// Agent is AgentAlive, AgentLost or AgentNone.
 	Agent string
-	// Lead is true for the lead server: control and file requests go to it. AgentLead
-	// is what its agent says, which comes a moment later.
-	Lead, AgentLead bool
+	// Lead is true for the lead server: control and file requests go to it.
+	Lead bool
 	// Behind is true for a server that has not seen the newest control change, and
 	// BehindReason says which that is, in an operator's words. With Strict its State
 	// tells, too.
@@ -36,7 +35,7 @@ func (f *Fleet) Servers() []Status {
 		if m := f.members[s.Name]; m != nil {
 			st.Connections, st.IdleConnections = m.up.Connections()
 			if a := m.agent; a != nil {
-				st.AgentLead, st.Release, st.Database, st.Managed = a.Lead, a.Release, a.Database, a.Managed
+				st.Release, st.Database, st.Managed = a.Release, a.Database, a.Managed
 				st.Agent = AgentAlive
 				if a.Lost {
 					st.Agent = AgentLost

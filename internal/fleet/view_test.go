@@ -111,10 +111,10 @@ func TestAgentsComeAndGo(t *testing.T) {
 		b := begin(t, static("s0", "10.0.0.9:80"))
 		defer b.Close()
 		a := agent("s1", "10.0.0.1:80")
-		a.Lead, a.Release, a.Database = true, 7, "up"
+		a.Release, a.Database = 7, "up"
 		b.agents(a, agent("s2", "10.0.0.2:80"), agent("s0", "10.0.0.3:80"))
 		time.Sleep(time.Second)
-		if s := b.server("s1"); !s.AgentLead || s.Lead || s.Release != 7 || s.Database != "up" || s.Agent != AgentAlive || s.State != "up" {
+		if s := b.server("s1"); s.Lead || s.Release != 7 || s.Database != "up" || s.Agent != AgentAlive || s.State != "up" {
 			t.Errorf("%+v", s)
 		}
 		b.want("s2", "up", "")
