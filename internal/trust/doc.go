@@ -9,6 +9,8 @@
 //
 //   - a 32-byte key that seals gossip packets (Keys.Gossip),
 //   - a 32-byte key that signs sticky cookies (Keys.Cookie),
+//   - a 32-byte key that makes labels, by which nodes find out whether they have the same
+//     secret of another kind (Keys.Label),
 //   - the seed of an Ed25519 certificate authority.
 //
 // Several keys may be in force at once: the first one is used, all are

@@ -36,6 +36,7 @@ const (
 	infoGossip = "gossip packets"
 	infoCookie = "sticky cookies"
 	infoCA     = "node certificates"
+	infoLabel  = "labels of secrets"
 )
 
 // Generate returns a new cluster key: 32 bytes from the operating system's
@@ -63,6 +64,7 @@ type derived struct {
 	secret []byte
 	gossip []byte
 	cookie []byte
+	label  []byte
 	ca     authority
 }
 
@@ -131,6 +133,10 @@ func derive(secret []byte) (*derived, error) {
 	if err != nil {
 		return nil, err
 	}
+	label, err := expand(infoLabel)
+	if err != nil {
+		return nil, err
+	}
 	seed, err := expand(infoCA)
 	if err != nil {
 		return nil, err
@@ -139,7 +145,7 @@ func derive(secret []byte) (*derived, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &derived{secret: secret, gossip: gossip, cookie: cookie, ca: ca}, nil
+	return &derived{secret: secret, gossip: gossip, cookie: cookie, label: label, ca: ca}, nil
 }
 
 // Gossip returns the keys for gossip packets, 32 bytes each, for AES-256. The

@@ -28,6 +28,8 @@ type answer struct {
 	Django  string                     `json:"django"`
 	Failure *failure                   `json:"failure"`
 	Values  map[string]json.RawMessage `json:"values"`
+	// Hashable says that there is a collections.Hashable.
+	Hashable bool `json:"hashable"`
 }
 
 // failure is an exception that ended settings.py.
@@ -76,6 +78,7 @@ func decode(data []byte) (Settings, error) {
 	s := Settings{
 		Python:       a.Python,
 		Django:       a.Django,
+		Hashable:     a.Hashable,
 		TimeZone:     v.text("TIME_ZONE", "America/Chicago"),
 		UseTZ:        v.flag("USE_TZ"),
 		AllowedHosts: v.list("ALLOWED_HOSTS"),

@@ -125,7 +125,10 @@ def main():
         django_version = django.get_version()
     except BaseException:
         pass
-    answer(out, {"python": version, "django": django_version, "values": values})
+    # Told by name, since settings.py or a sitecustomize may have given it back.
+    import collections
+
+    answer(out, {"python": version, "django": django_version, "hashable": hasattr(collections, "Hashable"), "values": values})
 
 
 main()

@@ -20,6 +20,9 @@ type Settings struct {
 	// Django is the version of that Python's Django; empty if it has none, and
 	// then it is not the Python that runs OMFLOW.
 	Django string
+	// Hashable says that collections.Hashable is there once settings.py was imported:
+	// by itself in a Python before 3.10, later only if somebody has put it back.
+	Hashable bool
 	// SecretKey is SECRET_KEY as Django uses it: text is UTF-8.
 	SecretKey []byte
 	// Boosters are BOOSTER_IP and SECOND_BOOSTER_IP with their ports, as
@@ -76,6 +79,15 @@ func (s Settings) Validate() error {
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// NoBooster is the error of a settings.py in which an agent finds no Booster to join,
+// and nil when there is one.
+func (s Settings) NoBooster() error {
+	if len(s.Boosters) > 0 {
+		return nil
+	}
+	return fmt.Errorf("BOOSTER_IP is empty: write the primary Booster's address, as in BOOSTER_IP = '10.0.0.11' and BOOSTER_PORT = '%s', and the other's in SECOND_BOOSTER_IP and SECOND_BOOSTER_PORT", DefaultPort)
 }
 
 // String returns a line without secrets.

@@ -1,0 +1,5 @@
+//go:build !windows
+
+package service
+
+func connect() (scm, error) { return nil, ErrUnsupported }
