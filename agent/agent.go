@@ -16,6 +16,7 @@ import (
 	"github.com/omflow/booster/internal/caddyconf"
 	"github.com/omflow/booster/internal/health"
 	"github.com/omflow/booster/internal/supervise"
+	"github.com/omflow/booster/internal/trust"
 )
 
 const (
@@ -45,11 +46,18 @@ type Agent struct {
 	// The folder of the OMFLOW Server: the working directory of `run`. It also
 	// says that this is an OMFLOW Server, whose health is checked in OMFLOW's
 	// way. Without it the agent is one for any HTTP server, and `health` must
-	// say what to ask for. Default: none.
+	// say what to ask for.
+	//
+	// With no `server`, or its port alone, this is a new server of the cluster: its
+	// files, its settings.py and all options that are not written here come from the
+	// other servers, and `home` is a folder that is empty or not there yet. Default:
+	// none; for a new server that of the others.
 	Home string `json:"home,omitempty"`
 
 	// The host and port where the boosters send requests. They must be able to
-	// reach it, and the agent checks the server there too. Required.
+	// reach it, and the agent checks the server there too. Of a new server the port
+	// alone, as in `:8000`: its host is where other nodes reach this one, and the
+	// default is the port of the other servers. Otherwise required.
 	Server string `json:"server,omitempty"`
 
 	// The command that runs the server, and its arguments. No shell is
@@ -73,6 +81,10 @@ type Agent struct {
 	// database answers, and tells the boosters what is left in the flow queue. Default:
 	// settings, without home none. Placeholders are allowed.
 	Database string `json:"database,omitempty"`
+
+	// The metrics page of Oracle's exporter, where the database is an Oracle and that
+	// program runs beside it. Default: none.
+	OracleExporter *OracleExporter `json:"oracle_exporter,omitempty"`
 
 	// A folder that is kept the same on all servers, such as OMFLOW Server's code. What
 	// is changed in it on one of them is brought to the others, one at a time, with a
@@ -104,6 +116,8 @@ type Agent struct {
 	log    *slog.Logger
 	checks health.Config
 	inUse  *lease
+
+	arrival *arrival // of a new server
 }
 
 // CaddyModule returns the Caddy module information.
@@ -117,6 +131,14 @@ func (Agent) CaddyModule() caddy.ModuleInfo {
 // Provision fills in the defaults.
 func (a *Agent) Provision(ctx caddy.Context) error {
 	a.log = ctx.Slogger()
+	if a.isSlave() {
+		return a.provisionSlave()
+	}
+	return a.fill()
+}
+
+// fill fills in the defaults of an agent whose options are known.
+func (a *Agent) fill() error {
 	if a.Home != "" {
 		home, err := filepath.Abs(a.Home)
 		if err != nil {
@@ -146,6 +168,7 @@ func (a *Agent) Provision(ctx caddy.Context) error {
 		}
 	}
 	a.Database = caddy.NewReplacer().ReplaceKnown(a.Database, "")
+	a.OracleExporter.provision()
 	if a.Replicate != "" {
 		folder, err := replicateFolder(a.Replicate, a.Home)
 		if err != nil {
@@ -164,18 +187,36 @@ func (a *Agent) Provision(ctx caddy.Context) error {
 
 // Validate refuses what cannot work, and says what to write instead.
 func (a *Agent) Validate() error {
+	if a.isSlave() {
+		return a.validateSlave()
+	}
+	if err := a.check(); err != nil {
+		return err
+	}
+	return a.checkHome()
+}
+
+// checkHome refuses a folder that is not there.
+func (a *Agent) checkHome() error {
+	if a.Home == "" {
+		return nil
+	}
+	if info, err := os.Stat(a.Home); err != nil {
+		return fmt.Errorf("agent: home: write the folder of the OMFLOW Server: %w", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("agent: home %s is a file: write the folder of the OMFLOW Server", a.Home)
+	}
+	return nil
+}
+
+// check refuses what cannot work of an agent whose options are known, whatever is on
+// the disk.
+func (a *Agent) check() error {
 	if a.Server == "" {
 		return errors.New("agent: server is missing: write where the boosters reach the server, as in `server 10.0.0.21:8000`")
 	}
 	if err := caddyconf.CheckAddress(a.Server); err != nil {
 		return fmt.Errorf("agent: server %q: %w", a.Server, err)
-	}
-	if a.Home != "" {
-		if info, err := os.Stat(a.Home); err != nil {
-			return fmt.Errorf("agent: home: write the folder of the OMFLOW Server: %w", err)
-		} else if !info.IsDir() {
-			return fmt.Errorf("agent: home %s is a file: write the folder of the OMFLOW Server", a.Home)
-		}
 	}
 	if slices.Contains(a.Run, "") {
 		return errors.New("agent: run holds an empty word: write the command and its arguments")
@@ -189,6 +230,9 @@ func (a *Agent) Validate() error {
 		return fmt.Errorf("agent: %w", err)
 	}
 	if err := checkDatabase(a.Database); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	if err := a.OracleExporter.check(a.Database); err != nil {
 		return fmt.Errorf("agent: %w", err)
 	}
 	if a.Database == databaseSettings && a.Home == "" {
@@ -222,13 +266,19 @@ func (a *Agent) Validate() error {
 	return nil
 }
 
-// Start runs the agent: node carries its reports and stateDir keeps what must
-// survive it, in a folder named after the server. The name is the server's and
-// must be node's own. It returns once the settings are in force; the server may
+// Start runs the agent: node carries its reports, keys are that node's, and stateDir
+// keeps what must survive the agent, in a folder named after the server. The name is
+// the server's and must be node's own. It returns once the settings are in force; the server may
 // still be starting. A server that an earlier Agent with this stateDir and name
-// runs is taken over, which is how it outlives a reload.
-func (a *Agent) Start(node *gossip.Node, stateDir, name string) error {
-	return a.start(stateDir, name, a.settings(member{node}, name))
+// runs is taken over, which is how it outlives a reload. A new server is started when
+// what it needs has come from the cluster.
+func (a *Agent) Start(node *gossip.Node, keys trust.Keys, stateDir, name string) error {
+	if a.isSlave() {
+		return a.startSlave(node, keys, stateDir, name)
+	}
+	s := a.settings(member{node}, name)
+	s.keys = keys
+	return a.start(stateDir, name, s)
 }
 
 // Stop ends this Agent's part. If no other Agent took the server over, it is
@@ -236,6 +286,10 @@ func (a *Agent) Start(node *gossip.Node, stateDir, name string) error {
 // The node must still be alive, so that the boosters are told. Stop after a
 // failed Start does nothing.
 func (a *Agent) Stop() error {
+	if v := a.arrival; v != nil {
+		a.arrival = nil
+		return v.end()
+	}
 	if a.inUse == nil {
 		return nil
 	}
@@ -250,17 +304,20 @@ func (a *Agent) settings(to cluster, name string) *settings {
 		server:    a.Server,
 		command:   a.Run,
 		home:      a.Home,
+		python:    a.Python,
 		leadEnv:   a.LeadEnv,
 		grace:     time.Duration(a.StopGrace),
 		report:    gossip.Report{Server: name, Address: a.Server, Capacity: a.Capacity, Weight: a.Weight},
 		checks:    a.checks,
 		startup:   startup,
+		exporter:  a.OracleExporter,
 		patch:     a.Patch,
 		replicate: a.Replicate,
 		to:        to,
 		log:       a.log,
 	}
 	s.openPatch = openMember
+	s.origin = a.origin(name)
 	if a.Health != nil {
 		s.health = *a.Health
 	}

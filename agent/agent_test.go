@@ -85,7 +85,7 @@ func TestValidate(t *testing.T) {
 		{Agent{Server: "a:80", Home: home}, ""},
 		{Agent{Server: "a:80", Health: &caddyconf.Health{Live: "/"}}, ""},
 		{Agent{Server: "a:80", Health: &caddyconf.Health{Ready: "/", ReadyExpect: "ok"}}, ""},
-		{Agent{Home: home}, "server is missing"},
+		{Agent{Home: home, Health: &caddyconf.Health{Live: "/"}}, "server is missing"},
 		{Agent{Server: "a", Home: home}, "host:port"},
 		{Agent{Server: "a:80"}, "without home, health must say"},
 		{Agent{Server: "a:80", Health: &caddyconf.Health{Fall: 2}}, "without home, health must say"},

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/omflow/booster/internal/caddyconf"
@@ -17,7 +19,7 @@ var (
 //
 //	agent {
 //		home       <folder>
-//		server     <host:port>
+//		server     <host:port>|:<port>
 //		run        <command> <args...>
 //		lead_env   <NAME=value>...
 //		python     <command>
@@ -32,7 +34,9 @@ var (
 //			fall     <n>
 //			rise     <n>
 //		}
-//		database settings|none|<url>
+//		database settings|none|<url> {
+//			oracle_exporter <url> [<database>]
+//		}
 //		patch [<folder>] {
 //			include    <glob>...
 //			exclude    <glob>...
@@ -56,7 +60,7 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "home":
 			return caddyconf.Word(d, &a.Home)
 		case "server":
-			return caddyconf.Address(d, &a.Server)
+			return serverAddress(d, &a.Server)
 		case "run":
 			if a.Run = d.RemainingArgs(); len(a.Run) == 0 {
 				return d.Err("run needs a command: write it with its arguments, as in `run gunicorn --workers 1 --threads 8 --bind 0.0.0.0:8000 omflow.wsgi`")
@@ -73,13 +77,7 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "python":
 			return caddyconf.Word(d, &a.Python)
 		case "database":
-			if err := caddyconf.Word(d, &a.Database); err != nil {
-				return err
-			}
-			if err := checkDatabase(a.Database); err != nil {
-				return d.WrapErr(err)
-			}
-			return nil
+			return a.unmarshalDatabase(d)
 		case "replicate":
 			if a.Replicate = defaultReplicate; d.NextArg() {
 				a.Replicate = d.Val()
@@ -87,7 +85,7 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return caddyconf.NoMore(d, "replicate")
 		case "patch":
 			if a.Patch != nil {
-				return d.Err("there is one patch folder for now: patch is given twice")
+				return d.Err("an agent has one patch folder, and patch is given twice: patch the folder that both lie in, and leave the rest out with include and exclude")
 			}
 			a.Patch = new(Patch)
 			return a.Patch.UnmarshalCaddyfile(d)
@@ -111,6 +109,22 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	if err := checkRun(a.Run, leadEnv); err != nil {
 		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// serverAddress takes the server's address, or its port alone: a new server's.
+func serverAddress(d *caddyfile.Dispenser, to *string) error {
+	option := d.Val()
+	if err := caddyconf.Word(d, to); err != nil {
+		return err
+	}
+	check := *to
+	if strings.HasPrefix(check, ":") {
+		check = "localhost" + check
+	}
+	if err := caddyconf.CheckAddress(check); err != nil {
+		return d.Errf("%s %q: %v", option, *to, err)
 	}
 	return nil
 }

@@ -55,6 +55,8 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 			`{"server":"s1.internal:80","health":{"live":"/"}}`},
 		"a patch folder": {"agent {\npatch\n}", `{"patch":{}}`},
 		"IPv6":           {"agent {\nserver [fd00::21]:8000\n}", `{"server":"[fd00::21]:8000"}`},
+		"new server":     {"agent {\nserver :8001\n}", `{"server":":8001"}`},
+		"no block":       {"agent", `{}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var a Agent
@@ -85,7 +87,8 @@ func TestUnmarshalCaddyfileRefuses(t *testing.T) {
 		"agent {\nhome /a\nhome /b\n}":                 "home is given twice@3",
 		"agent {\nserver\n}":                           "server needs a value",
 		"agent {\nserver 10.0.0.1\n}":                  "write it as host:port",
-		"agent {\nserver :8000\n}":                     "write one machine's own",
+		"agent {\nserver :0\n}":                        "the port must be a number",
+		"agent {\nserver :8000/x\n}":                   "the port must be a number",
 		"agent {\nserver 0.0.0.0:8000\n}":              "write one machine's own",
 		"agent {\nserver [::]:8000\n}":                 "write one machine's own",
 		"agent {\nserver a:0\n}":                       "a number from 1 to 65535",
@@ -118,7 +121,7 @@ func TestUnmarshalCaddyfileRefuses(t *testing.T) {
 		"agent {\ndatabase sqlite:///x\n}":             "database: ",
 		"agent {\ndatabase omflow\n}":                  "database: ",
 		"agent {\npatch /a /b\n}":                      "patch takes no more than that",
-		"agent {\npatch {\n}\npatch /b\n}":             "one patch folder for now: patch is given twice@4",
+		"agent {\npatch {\n}\npatch /b\n}":             "an agent has one patch folder, and patch is given twice@4",
 		"agent {\npatch {\nwatch /b\n}\n}":             `unknown option "watch" in patch: write one of include@3`,
 		"agent {\npatch {\ninclude\n}\n}":              "include needs patterns",
 		"agent {\npatch {\nexclude a[\n}\n}":           `exclude "a["`,

@@ -3,12 +3,17 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/bootstrap"
+	"github.com/omflow/booster/internal/omflow/settings/alike"
+	"github.com/omflow/booster/internal/oracleexporter"
 	"github.com/omflow/booster/internal/pair"
 	"github.com/omflow/booster/internal/patch"
 	releases "github.com/omflow/booster/internal/release/api"
@@ -33,6 +38,7 @@ type cluster interface {
 	Releases() patch.Peers
 	// Replicas are the other agents, for the replicated folder.
 	Replicas() replica.Peers
+	kin
 }
 
 // member is the cluster as its node gives it.
@@ -111,6 +117,57 @@ func (m member) Witness(ctx context.Context, agents []string) (reached, hears in
 // Epoch implements cluster.
 func (m member) Epoch() rollout.Epoch { return rollout.EpochOf(m.Marks()) }
 
+// Tell implements kin.
+func (m member) Tell(f alike.Facts) error {
+	text, err := f.Encode()
+	if err != nil {
+		return err
+	}
+	key := alike.Key(m.Name())
+	if told, ok := m.Mark(key); ok && told == text {
+		return nil // each mark costs a message to all
+	}
+	return m.SetMark(key, text)
+}
+
+// Facts implements kin.
+func (m member) Facts() map[string]alike.Facts {
+	there := make(map[string]bool)
+	for _, o := range m.Members() {
+		there[o.Name] = o.Kind == gossip.KindAgent && o.Reachable()
+	}
+	return alike.Decoded(m.Marks(), func(server string) bool { return there[server] })
+}
+
+// Ahead implements kin: it asks one booster for a page that no node has, as package
+// doctor does. The answer's Date is the booster's clock (RFC 9110 section 6.6.1).
+func (m member) Ahead(ctx context.Context) (time.Duration, error) {
+	boosters := m.boosters()
+	if len(boosters) == 0 {
+		return 0, errNoBooster
+	}
+	req, err := http.NewRequest(http.MethodGet, "/gossip/", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	sent := time.Now()
+	resp, err := m.Do(ctx, boosters[0], req)
+	if err != nil {
+		return 0, fmt.Errorf("ask booster %s for its clock: %w", boosters[0], err)
+	}
+	took := time.Since(sent)
+	resp.Body.Close()
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return 0, fmt.Errorf("read the clock of booster %s: %w", boosters[0], err)
+	}
+	if took > time.Second {
+		return 0, fmt.Errorf("booster %s took %s to tell its clock", boosters[0], took)
+	}
+	// The middle of the second that Date names, and of the time that the answer took.
+	return sent.Add(took / 2).Sub(date.Add(time.Second / 2)), nil
+}
+
 // Replicas implements cluster.
 func (m member) Replicas() replica.Peers {
 	return replicas.Client{Do: m.Do, Agents: nodePeers{m}.Agents}
@@ -127,6 +184,8 @@ func (m member) serve(r *runner) {
 	mux.Handle("/", api.AgentHandler(r))
 	mux.HandleFunc(releases.Prefix, r.serveReleases)
 	mux.HandleFunc(replicas.Prefix, r.serveReplicas)
+	mux.HandleFunc(oracleexporter.Path, r.serveReading)
+	mux.HandleFunc(bootstrap.Prefix, r.serveOrigin)
 	m.SetHandler(mux)
 	m.HandlePackets(pair.PacketKind, func(from netip.AddrPort, b []byte) {
 		r.witness.Receive(b, func(answer []byte) error { return m.SendPacketTo(from, pair.PacketKind, answer) })

@@ -128,14 +128,17 @@ func (s source) target(ctx context.Context) (database.Target, error) {
 	if s.url != "" {
 		return database.ParseURL(s.url)
 	}
-	read, err := pysettings.Read(ctx, pysettings.Config{
-		File: pysettings.FileIn(s.home), Python: []string{s.python}, Env: pysettings.Environ(),
-	})
+	read, err := pysettings.Read(ctx, s.settings())
 	target, dbErr := read.Database()
 	if dbErr != nil {
 		return database.Target{}, cmp.Or(err, dbErr)
 	}
 	return target, nil // whatever else is wrong in it is not about the database
+}
+
+// settings is how settings.py is read.
+func (s source) settings() pysettings.Config {
+	return pysettings.Config{File: pysettings.FileIn(s.home), Python: []string{s.python}, Env: pysettings.Environ()}
 }
 
 func (d *data) tell(ctx context.Context, s database.Status) {
@@ -244,5 +247,5 @@ func (m *monitor) stale() bool {
 
 // gate says why the server can't be started yet, or "".
 func (m *monitor) gate() string {
-	return cmp.Or(m.data.why(), m.patchGate())
+	return cmp.Or(m.data.why(), m.patchGate(), m.absent())
 }

@@ -44,6 +44,51 @@
 // While the files are between two releases the server is not started, and the report
 // says why. The patch folder is kept open over a reload unless its block has changed.
 //
+// # Before and after a lead server
+//
+// What a process that was killed had ended and not deleted from the flow queue's journal
+// is deleted when its end is seen, and before a lead server's start, which would run it
+// again (database.RemoveEnded). Schedules that were due while no lead server ran are
+// fired by the start of the next one (package schedule): the booster tells when the one
+// before surely ran last, and since when surely none has, the database what was fired. Of
+// what can't be known the boosters are told, for people, for a day. A lead server is
+// started, and ended as planned, at a moment at which no schedule is due, if one comes
+// within 6 s and the lease lasts. When the database can't be read, the lead server is
+// started all the same, and people are told that it is not known what was missed.
+//
+// # New servers
+//
+// An agent whose server has no address of its own brings a new server into the cluster
+// (package bootstrap): its arrival asks the other agents until one gives it settings.py
+// and its own options, makes those this machine's, and then begins a runner like any
+// other's. That one fetches the newest release, and does not start the server, nor offer
+// it as the lead, nor publish its folder, before the release is applied. What was taken
+// over is remembered, so that the next agent begins at once. In the middle of a reload
+// one arrival goes on at a time. Until it has come to the options its log says what it
+// waits for, then the boosters are told, too.
+//
+// The other way round each agent that runs an OMFLOW Server with its folder in releases
+// answers new ones.
+//
+// # Oracle's exporter
+//
+// With the option oracle_exporter the metrics page of Oracle's own exporter is read
+// (package oracleexporter). Boosters ask for what is on it over the control API; it
+// decides nothing here. A reload that leaves the option as it is leaves the reader
+// running, with what it knows.
+//
+// # What has to be the same on all servers
+//
+// Without join in the configuration the boosters are those of settings.py ([Agent.Boosters]);
+// that it names none is a configuration that is refused. Beside an OMFLOW Server a second
+// goroutine, likeness, reads settings.py when the server was started and when the file
+// has changed, asks a booster for its clock each 30 s, and tells all nodes what package
+// alike compares: a label of SECRET_KEY, TIME_ZONE, the clock, and what is wrong with
+// settings.py by itself, a Python included in which OMFLOW fires no schedules. What concerns this server is logged once, until it has changed.
+// None of it stops the server: it works, if not as one with the others. A settings.py
+// that names no database that can be shared, or a Python that is too old to read it,
+// keeps the server from being started, as a database that does not answer does.
+//
 // # How it works
 //
 // One goroutine, the monitor, owns everything about a server. It hears of the

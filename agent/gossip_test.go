@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -33,7 +34,7 @@ func TestReportsReachTheBooster(t *testing.T) {
 	member := node(t, gossip.KindAgent, "s1", booster.Addr())
 	b := newBed(t)
 	a := b.agent(nil)
-	if err := a.Start(member, b.dir, "s1"); err != nil {
+	if err := a.Start(member, trust.Loopback(), b.dir, "s1"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Stop() })
@@ -55,4 +56,37 @@ func TestReportsReachTheBooster(t *testing.T) {
 		t.Fatal(err)
 	}
 	state(gossip.ServerStopped)
+}
+
+// TestFactsReachAllNodes: what one agent tells of its settings, others know, as long as
+// it is there; and a booster's clock is asked for.
+func TestFactsReachAllNodes(t *testing.T) {
+	booster := node(t, gossip.KindBooster, "booster-a")
+	s1 := member{node(t, gossip.KindAgent, "s1", booster.Addr())}
+	s2 := member{node(t, gossip.KindAgent, "s2", booster.Addr())}
+	eventually := func(what string, ok func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: not within %s; s1 knows %v, s2 %v", what, patience, s1.Facts(), s2.Facts())
+			}
+		}
+	}
+	want := alike.Facts{TimeZone: "UTC"}
+	for _, m := range []member{s1, s2} {
+		if err := m.Tell(want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually("both know of both", func() bool {
+		return s1.Facts()["s2"] == want && s2.Facts()["s1"] == want && s1.Facts()["s1"] == want
+	})
+	eventually("the booster's clock", func() bool {
+		ahead, err := s1.Ahead(t.Context())
+		return err == nil && ahead.Abs() <= 2*time.Second
+	})
+	if err := s2.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually("who has left does not count", func() bool { _, ok := s1.Facts()["s2"]; return !ok })
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -25,3 +26,16 @@ func newGuard(dir string, log *slog.Logger) (*guard.Lead, error) {
 
 // bootDeadline is a time from now, by the clock that the next agent has, too.
 func bootDeadline(left time.Duration) time.Duration { return boottime.Now() + left }
+
+// openGuard opens the state of the lead's guard, where there is one.
+func (m *monitor) openGuard() {
+	g, err := newGuard(m.dir, m.log)
+	switch {
+	case err == nil:
+		m.part.guard = g
+	case errors.Is(err, errors.ErrUnsupported):
+		m.log.Info("there are no guard processes on this system: if this agent stands still, its server can't be stopped as the lead")
+	default:
+		m.log.Error("the lead server's guard can't be used", "error", err)
+	}
+}

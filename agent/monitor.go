@@ -11,6 +11,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/oracleexporter"
 	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/supervise"
 )
@@ -40,14 +41,18 @@ type monitor struct {
 	stopChecks context.CancelFunc
 	checked    time.Time // start of the process that is asked; zero: not ours
 
-	part   *part // nil for a server that no booster is asked about
-	silent bool  // no booster answers
-	data   *data // nil for a server whose database is not looked at
+	part   *part     // nil for a server that no booster is asked about
+	silent bool      // no booster answers
+	data   *data     // nil for a server whose database is not looked at
+	alike  *likeness // nil for a server that is no OMFLOW Server
 
 	patch    *patching                     // nil for a server without a patch folder
 	releases *atomic.Pointer[http.Handler] // answers for patch
 	replica  *replicating                  // nil for a server of which no folder is replicated
 	copies   *atomic.Pointer[http.Handler] // answers for replica
+
+	exporter *exporter // nil for a server without Oracle's exporter
+	readings *atomic.Pointer[oracleexporter.Reader]
 
 	told gossip.Report
 	to   cluster
@@ -117,7 +122,7 @@ func (m *monitor) apply(s *settings) error {
 			return err
 		}
 	}
-	if err := errors.Join(m.setPatch(former, s), m.setReplicate(former, s)); err != nil {
+	if err := errors.Join(m.setPatch(former, s), m.setReplicate(former, s), m.setExporter(former, s)); err != nil {
 		return err
 	}
 	m.cur, m.log = s, s.log.With("server", m.name)
@@ -133,6 +138,7 @@ func (m *monitor) apply(s *settings) error {
 			m.data = watchDatabase(*s.database, m.log)
 		}
 	}
+	m.setLikeness(former, s)
 	if m.to != s.to {
 		m.to, m.told = s.to, gossip.Report{} // the new node knows nothing yet
 	}
@@ -231,6 +237,9 @@ func (m *monitor) observe(status supervise.Status) {
 		m.remember()
 		m.askNow()
 	}
+	if status.PID != former.PID {
+		m.alike.started()
+	}
 	if m.results == nil || !m.checked.Equal(status.Since) {
 		m.checks = health.Status{}
 		m.check(status.Since)
@@ -314,57 +323,6 @@ func (m *monitor) do(what string, f func() error) {
 	}()
 }
 
-// report tells the boosters if something is new. The node repeats it by itself.
-func (m *monitor) report() {
-	if m.cur == nil {
-		return
-	}
-	r := m.cur.report
-	switch {
-	case !m.runs():
-		r.State, r.Reason = assess(nil, m.checks)
-	case len(m.before) > 0:
-		r.State, r.Reason = gossip.ServerStarting, "it waits until the server before it has let go of the port"
-	default:
-		r.State, r.Reason = assess(&m.process, m.checks)
-		r.PID, r.Restarts = m.process.PID, m.process.Restarts
-		if m.process.State == supervise.Stopped && m.part != nil {
-			r.State, r.Reason = m.whyNot()
-		}
-	}
-	if m.part != nil {
-		r.Managed = m.runs()
-		r.Lead = m.part.as == rollout.Lead
-		r.Control = string(m.part.epoch)
-	}
-	if m.patch != nil {
-		r.Release = m.patch.State().Applied.Number
-	}
-	r.Database = m.data.state()
-	r.Live, r.Ready = m.checks.Live == health.Up, m.checks.Ready == health.Up
-	m.tell(r)
-}
-
-func (m *monitor) tell(r gossip.Report) {
-	if r == m.told {
-		return
-	}
-	if r.State != m.told.State {
-		level, attrs := slog.LevelInfo, []slog.Attr{}
-		if r.State == gossip.ServerDown || r.State == gossip.ServerFailed {
-			level = slog.LevelWarn
-		}
-		if r.Reason != "" {
-			attrs = append(attrs, slog.String("reason", r.Reason))
-		}
-		m.log.LogAttrs(context.Background(), level, "server is "+string(r.State), attrs...)
-	}
-	if err := m.to.SetReport(r); err != nil {
-		m.log.Error("report to the boosters", "error", err)
-	}
-	m.told = r
-}
-
 // close stops the server, having told the boosters so that they send nothing
 // more, and ends everything.
 func (m *monitor) close() error {
@@ -373,8 +331,10 @@ func (m *monitor) close() error {
 	}
 	m.endChecks()
 	defer m.data.close()
+	defer m.alike.close()
 	defer m.endPatch()
 	defer m.endReplicate()
+	defer m.endExporter()
 	if m.part != nil {
 		m.part.timer.Stop()
 	}
@@ -383,6 +343,7 @@ func (m *monitor) close() error {
 	}
 	r := m.cur.report
 	r.State, r.Reason = gossip.ServerStopped, "its agent is being stopped and ends it"
+	r.Managed = m.part != nil
 	r.PID, r.Restarts = m.process.PID, m.process.Restarts
 	m.tell(r)
 	m.unwatch()

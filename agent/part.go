@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/omflow/booster/gossip"
@@ -41,10 +42,18 @@ type part struct {
 	answers   chan func() // to be run by the monitor
 	timer     *time.Timer // of the next question
 	witnessed bool        // witnesses are being asked
+
+	pid      int            // of the process that was last seen to run; 0: it was seen to have ended
+	mourning sync.WaitGroup // looks for what ended processes have left
+	prepared uint64         // the grant that a lead process's start was prepared for
+	ended    time.Time      // when a lead process was seen to end last
+	calendar *calendar      // nil without a database
+	missed   *missed        // schedules that nobody has fired
+	prove    time.Time      // until when schedules were caught up with before the lead's start
 }
 
 func newPart() *part {
-	return &part{tenant: rollout.NewTenant(), answers: make(chan func(), 4), timer: time.NewTimer(0)}
+	return &part{tenant: rollout.NewTenant(), answers: make(chan func(), 4), timer: time.NewTimer(0), missed: &missed{}}
 }
 
 // question is what the booster is told.
@@ -58,7 +67,11 @@ func (m *monitor) question(now time.Time) rollout.Ask {
 		ask.Age = max(0, now.Sub(m.process.Since))
 		ask.Ready = m.process.State == supervise.Running && m.checks.Ready == health.Up
 	}
+	m.fillSchedules(now, &ask)
 	p.tenant.Fill(now, &ask)
+	if m.absent() != "" {
+		ask.Offer = 0 // it can't be the lead server yet
+	}
 	m.fillPatch(&ask)
 	return ask
 }
@@ -133,11 +146,14 @@ func (m *monitor) play(ctx context.Context) {
 	case supervise.Starting, supervise.Stopping:
 		return
 	case supervise.Running:
+		m.mourn(ctx, m.process.PID)
 		m.playOn(ctx, want)
 		return
 	}
 	// There is no process.
+	m.mourn(ctx, 0)
 	if p.as == rollout.Lead {
+		p.ended = m.process.Since
 		m.released()
 		want = p.tenant.Want(now)
 	}
@@ -157,6 +173,9 @@ func (m *monitor) play(ctx context.Context) {
 		return
 	}
 	switch {
+	case want.Part == rollout.Lead && m.process.State == supervise.Stopped && p.prepared != want.Grant:
+		p.prepared = want.Grant
+		m.prepareLead(ctx, want)
 	case want.Part == rollout.Lead && m.process.State == supervise.Stopped:
 		m.startLead(want)
 	case want.Part == rollout.Lead:
@@ -173,8 +192,7 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 	hangs, why := hung(m.process, m.checks, m.cur.checks.Live != nil)
 	switch {
 	case p.as == rollout.Lead && want.Part != rollout.Lead:
-		m.log.Info("server is stopped: it is not the lead server any more")
-		m.do("stop", func() error { return m.sup.StopFast(ctx, rollout.StopTime) })
+		m.stopLead(ctx)
 	case p.as == rollout.Lead && (hangs || m.outdated):
 		// The next life of the lead needs a grant of its own.
 		if m.outdated {
@@ -189,6 +207,7 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 		m.do("stop", func() error { return m.sup.StopFast(ctx, grace) })
 	case p.as == rollout.Lead:
 		m.guardLead(want)
+		m.proveSchedules(ctx)
 	case want.Part == rollout.Lead:
 		m.log.Info("server is stopped, to be started as the lead server")
 		m.do("stop", func() error { return m.sup.StopFast(ctx, idleGrace) })
@@ -332,19 +351,6 @@ func (m *monitor) adopt() {
 	}
 }
 
-// openGuard opens the state of the lead's guard, where there is one.
-func (m *monitor) openGuard() {
-	g, err := newGuard(m.dir, m.log)
-	switch {
-	case err == nil:
-		m.part.guard = g
-	case errors.Is(err, errors.ErrUnsupported):
-		m.log.Info("there are no guard processes on this system: if this agent stands still, its server can't be stopped as the lead")
-	default:
-		m.log.Error("the lead server's guard can't be used", "error", err)
-	}
-}
-
 // remember writes down what a follower's process runs as, for the next agent.
 func (m *monitor) remember() {
 	k := keepsake{PID: m.process.PID, Part: rollout.Follower, Epoch: m.part.epoch}
@@ -370,7 +376,11 @@ func (m *monitor) whyNot() (gossip.ServerState, string) {
 
 // retire gives the lease back when the server was stopped for good.
 func (m *monitor) retire() {
-	if m.part == nil || m.part.as != rollout.Lead {
+	if m.part == nil {
+		return
+	}
+	m.part.mourning.Wait()
+	if m.part.as != rollout.Lead {
 		return
 	}
 	m.part.as, m.process = "", supervise.Status{State: supervise.Stopped}

@@ -196,7 +196,7 @@ func (m *monitor) patchHeard(now time.Time, answer rollout.Answer) {
 	}
 	p.lead.Store(m.part.as == rollout.Lead)
 	orphan := !p.empty.IsZero() && now.Sub(p.empty) > orphanTime
-	p.first.Store(m.part.as == rollout.Lead || m.cur.home == "" || !m.runs() || orphan)
+	p.first.Store(m.absent() == "" && (m.part.as == rollout.Lead || m.cur.home == "" || !m.runs() || orphan))
 	p.Heard(head)
 }
 

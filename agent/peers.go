@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/omflow/booster/gossip"
@@ -128,15 +127,9 @@ func (n nodePeers) Chain(ctx context.Context, after uint64) (longest []*release.
 
 // Announce implements patch.Peers.
 func (n nodePeers) Announce(ctx context.Context, m *release.Manifest) {
-	var wg sync.WaitGroup
-	for _, agent := range n.Agents() {
-		wg.Go(func() {
-			// An agent that can't be told hears of it from the booster, and one that
-			// keeps no folder the same does not answer.
-			_ = n.client().Announce(ctx, agent, m)
-		})
-	}
-	wg.Wait()
+	// An agent that can't be told hears of it from the booster, and one that keeps no
+	// folder the same does not answer.
+	_ = n.client().Announce(ctx, n.Agents(), m)
 }
 
 // Agents implements patch.Peers.

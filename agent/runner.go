@@ -17,8 +17,10 @@ import (
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/caddyconf"
 	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/oracleexporter"
 	"github.com/omflow/booster/internal/pair"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/trust"
 )
 
 // runners holds what outlives a reload: for each state folder and server name a
@@ -32,7 +34,9 @@ type settings struct {
 	server  string
 	command []string // none: the server is not ours to run
 	home    string
-	leadEnv []string // only in the lead server's environment
+	python  string     // reads settings.py in home
+	keys    trust.Keys // of the cluster
+	leadEnv []string   // only in the lead server's environment
 	grace   time.Duration
 	report  gossip.Report // what does not change from report to report
 	checks  health.Config
@@ -40,19 +44,31 @@ type settings struct {
 	startup time.Duration
 	// database is where the server's database is, nil when it is not looked at.
 	database *source
+	// exporter is the page of Oracle's exporter, nil for none.
+	exporter *OracleExporter
 	backoff  time.Duration // between quick exits; tests only, 0 is supervise's default
 	// patch is the folder that is kept the same on all servers, nil when there is none.
 	patch     *Patch
 	openPatch openPatch
 	// replicate is the folder that is copied to the others all the time, "" for none.
 	replicate string
-	to        cluster
-	log       *slog.Logger
+	// slave: the server came from the cluster, and is not started before its files are
+	// a release.
+	slave bool
+	// origin answers agents of new servers; nil when they can't take over from this one.
+	origin http.Handler
+	to     cluster
+	log    *slog.Logger
 }
 
 // sameChecks tells whether what is asked, and whom, is the same.
 func (s *settings) sameChecks(o *settings) bool {
 	return s.server == o.server && s.health == o.health && (s.home == "") == (o.home == "")
+}
+
+// sameLikeness tells whether what the other servers are held against is the same.
+func (s *settings) sameLikeness(o *settings) bool {
+	return s.home == o.home && s.python == o.python && s.keys.Equal(o.keys) && s.to == o.to
 }
 
 // runner is one server's monitor and the settings of those who use it: usually
@@ -71,6 +87,8 @@ type runner struct {
 	releases atomic.Pointer[http.Handler]
 	// copies answers for the replicated folder; nil while there is none.
 	copies atomic.Pointer[http.Handler]
+	// readings are of Oracle's exporter; nil while there is none.
+	readings atomic.Pointer[oracleexporter.Reader]
 
 	mu     sync.Mutex
 	wanted []*settings // the last is in force
@@ -135,7 +153,7 @@ func newRunner(dir, name, server string, before []<-chan struct{}) (*runner, err
 		name: name, server: server, witness: witness,
 		ask: make(chan func(*monitor)), cancel: cancel, done: make(chan struct{}),
 	}
-	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases, copies: &r.copies}
+	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases, copies: &r.copies, readings: &r.readings}
 	go func() {
 		defer close(r.done)
 		r.err = m.run(ctx, r.ask)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/caddyconf"
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/patch"
 	"github.com/omflow/booster/internal/replica"
 	replicas "github.com/omflow/booster/internal/replica/api"
@@ -55,6 +56,12 @@ func (b *board) say(answer func(rollout.Ask) (rollout.Answer, error)) {
 	defer b.mu.Unlock()
 	b.answer = answer
 }
+
+func (b *board) Tell(alike.Facts) error { return nil }
+
+func (b *board) Facts() map[string]alike.Facts { return nil }
+
+func (b *board) Ahead(context.Context) (time.Duration, error) { return 0, errNoBooster }
 
 func (b *board) Replicas() replica.Peers {
 	return replicas.Client{Agents: func() []string { return nil }}
