@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,15 +13,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
-	"github.com/omflow/booster/internal/pair"
-	"github.com/omflow/booster/internal/pair/vip"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -49,7 +48,9 @@ type App struct {
 	Key []string `json:"key,omitempty"`
 
 	// The boosters, host:port, primary first. Names are looked up again at each
-	// attempt.
+	// attempt. Default: an agent beside an OMFLOW Server has those of settings.py,
+	// BOOSTER_IP, BOOSTER_PORT, SECOND_BOOSTER_IP and SECOND_BOOSTER_PORT, as they are
+	// when the configuration is loaded.
 	Join []string `json:"join,omitempty"`
 
 	// Where the node keeps what must survive a restart. Default: Caddy's data
@@ -75,46 +76,24 @@ type App struct {
 	node   atomic.Pointer[gossip.Node]
 	unhook []func()
 
-	mu    sync.Mutex // guards what handlers register while they are provisioned
-	pools map[string]*poolUse
-}
+	ctx   caddy.Context
+	doors doors
 
-// Booster is what only a booster has.
-type Booster struct {
-	// primary or secondary. One booster alone needs none. All options of this block are
-	// read when the process starts.
-	Role string `json:"role,omitempty"`
-
-	// An address that is on this machine while this booster is the active one, with the
-	// length of its network, as in 10.0.0.10/24. It needs Linux, and the capabilities
-	// CAP_NET_ADMIN and CAP_NET_RAW. Default: none.
-	VirtualIP string `json:"virtual_ip,omitempty"`
-
-	// The network interface that the virtual IP is put on. Required with it.
-	Interface string `json:"interface,omitempty"`
-
-	// How long the active booster may not be heard before the other takes over. The
-	// longer one of the two counts. Default: 250ms.
-	FailoverAfter caddy.Duration `json:"failover_after,omitempty"`
-
-	// How long the primary must be well before it takes its place back; negative:
-	// never. Default: 5s.
-	Preempt *caddy.Duration `json:"preempt,omitempty"`
+	mu      sync.Mutex // guards what handlers register while they are provisioned
+	pools   map[string]*poolUse
+	watched map[*caddyhttp.Server]bool // see watchVirtualIP
 }
 
 // defaultListen has gossip.DefaultPort.
 const defaultListen = ":5169"
 
-// Roles of a booster.
-const (
-	rolePrimary   = "primary"
-	roleSecondary = "secondary"
-)
-
 // agent is the module omflow.agent. Package agent registers it; this package does
 // not import that one.
 type agent interface {
-	Start(node *gossip.Node, stateDir, name string) error
+	// Boosters returns the boosters, host:port, that the server's own settings name,
+	// and the file that does. That it names none is an error.
+	Boosters(context.Context) (addresses []string, from string, err error)
+	Start(node *gossip.Node, keys trust.Keys, stateDir, name string) error
 	Stop() error
 }
 
@@ -145,8 +124,13 @@ func (a *App) UnmarshalJSON(text []byte) error {
 
 // Provision fills in the defaults and loads the agent.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.log = ctx.Slogger()
+	a.ctx, a.log = ctx, ctx.Slogger()
 	a.pools = make(map[string]*poolUse)
+	if a.AgentRaw == nil { // an agent has no clients
+		if err := errors.Join(a.hookStop(ctx), a.announceSuccessor(ctx)); err != nil {
+			return fmt.Errorf("omflow: %w", err)
+		}
+	}
 	if !a.configured {
 		return nil
 	}
@@ -163,11 +147,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.StateDir == "" {
 		a.StateDir = filepath.Join(caddy.AppDataDir(), "omflow")
 	}
-	if err := a.readKeys(); err != nil {
-		return err
-	}
 	if a.AgentRaw == nil {
-		if err := registerReleases(ctx.GetMetricsRegistry()); err != nil {
+		if err := a.readKeys(); err != nil {
+			return err
+		}
+		registry := ctx.GetMetricsRegistry()
+		if err := errors.Join(registerReleases(registry), registerOracle(registry), registerPair(registry), registerCluster(registry)); err != nil {
 			return fmt.Errorf("omflow: %w", err)
 		}
 		return nil
@@ -182,7 +167,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.agent = loaded
 	a.AgentRaw = nil
-	return nil
+	if err := a.joinFromSettings(ctx); err != nil {
+		return fmt.Errorf("omflow: %w", err)
+	}
+	return a.readKeys()
 }
 
 func (a *App) readKeys() error {
@@ -249,38 +237,6 @@ func (a *App) Validate() error {
 	return nil
 }
 
-// roleMissing says that a booster which joins another one needs a role. Two without
-// one would both lead the servers.
-func (a *App) roleMissing() error {
-	if a.agent != nil || a.AgentRaw != nil || a.Booster != nil && a.Booster.Role != "" {
-		return nil
-	}
-	for _, other := range a.Join {
-		if other != a.Advertise && other != cmp.Or(a.Listen, defaultListen) {
-			return fmt.Errorf("join names another booster, %s, so each of the two needs its role: add a booster block with `role primary` to one of them, and one with `role secondary` to the other", other)
-		}
-	}
-	return nil
-}
-
-// validate refuses what cannot work, and says what to write instead.
-func (b *Booster) validate() error {
-	switch {
-	case b == nil:
-		return nil
-	case b.Role == "" && (b.VirtualIP != "" || b.FailoverAfter != 0 || b.Preempt != nil):
-		return errors.New("virtual_ip, failover_after and preempt are for a pair: write `role primary` or `role secondary`, too")
-	case b.FailoverAfter != 0 && (time.Duration(b.FailoverAfter) < pair.MinFailover || time.Duration(b.FailoverAfter) > pair.MaxFailover):
-		return fmt.Errorf("failover_after %s: write a duration from %s to %s", time.Duration(b.FailoverAfter), pair.MinFailover, pair.MaxFailover)
-	case b.VirtualIP == "":
-		return nil
-	}
-	if _, err := vip.Parse(b.VirtualIP, b.Interface); err != nil {
-		return fmt.Errorf("virtual_ip: %w", err)
-	}
-	return nil
-}
-
 func (a *App) nodeConfig() gossip.Config {
 	kind := gossip.KindBooster
 	if a.agent != nil {
@@ -302,18 +258,21 @@ func (a *App) Start() error {
 
 func (a *App) start() error {
 	if a.configured {
-		use, err := useNode(nodeConfig{gossip: a.nodeConfig(), pair: a.pairConfig()})
+		use, err := useNode(nodeConfig{gossip: a.nodeConfig(), pair: a.pairConfig(), other: a.otherBooster() != ""})
 		if err != nil {
 			return err
 		}
 		a.use = use
 		a.node.Store(use.shared.node)
+		if p := use.shared.pair; p != nil {
+			p.door.enter(a)
+		}
 	}
 	if err := a.startPools(); err != nil {
 		return err
 	}
 	if a.agent != nil {
-		return a.agent.Start(a.node.Load(), a.StateDir, a.Name)
+		return a.agent.Start(a.node.Load(), a.keys, a.StateDir, a.Name)
 	}
 	return nil
 }
@@ -327,6 +286,9 @@ func (a *App) Stop() error {
 	}
 	errs = append(errs, a.stopPools())
 	if a.use != nil {
+		if p := a.use.shared.pair; p != nil {
+			p.door.leave(a)
+		}
 		a.node.Store(nil)
 		errs = append(errs, a.use.end())
 		a.use = nil

@@ -152,8 +152,8 @@ func (a *App) unmarshalBooster(d *caddyfile.Dispenser) error {
 		return err
 	}
 	a.Booster = new(Booster)
-	b := a.Booster
-	return caddyconf.Options(d, "booster", boosterOptions, nil, nil, func(option string) error {
+	b, block := a.Booster, *d
+	err := caddyconf.Options(d, "booster", boosterOptions, nil, nil, func(option string) error {
 		switch option {
 		case "virtual_ip":
 			args := d.RemainingArgs()
@@ -166,7 +166,13 @@ func (a *App) unmarshalBooster(d *caddyfile.Dispenser) error {
 			}
 			return nil
 		case "failover_after":
-			return caddyconf.Duration(d, &b.FailoverAfter)
+			if err := caddyconf.Duration(d, &b.FailoverAfter); err != nil {
+				return err
+			}
+			if err := b.checkFailoverAfter(); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
 		case "preempt":
 			return unmarshalPreempt(d, b)
 		}
@@ -178,6 +184,13 @@ func (a *App) unmarshalBooster(d *caddyfile.Dispenser) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	if err := b.checkRole(); err != nil {
+		return block.WrapErr(err)
+	}
+	return nil
 }
 
 func unmarshalPreempt(d *caddyfile.Dispenser, b *Booster) error {
@@ -190,7 +203,7 @@ func unmarshalPreempt(d *caddyfile.Dispenser, b *Booster) error {
 		return nil
 	}
 	wait, err := caddy.ParseDuration(word)
-	if err != nil || wait < 0 {
+	if err != nil || wait <= 0 {
 		return d.Errf("preempt %q: write a duration such as 5s, or off", word)
 	}
 	after := caddy.Duration(wait)

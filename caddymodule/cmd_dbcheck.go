@@ -118,6 +118,9 @@ func printCheck(out io.Writer, r database.Report) error {
 		if s.Grant != "" {
 			fmt.Fprintf(&page, "  have an administrator run:\n    %s\n", strings.ReplaceAll(s.Grant, "\n", "\n    "))
 		}
+		if s.GrantAll != "" {
+			fmt.Fprintf(&page, "  or, for all that OMFLOW needs at once:\n    %s\n", s.GrantAll)
+		}
 	}
 	if r.Left != "" {
 		fmt.Fprintf(&page, "\nThe table %s could not be dropped and is still there.\n", r.Left)
@@ -134,6 +137,8 @@ type dbStep struct {
 	Error   string  `json:"error,omitempty"`
 	Missing string  `json:"missing,omitempty"`
 	Grant   string  `json:"grant,omitempty"`
+	// GrantAll gives all rights at once, if Grant does not.
+	GrantAll string `json:"grant_all,omitempty"`
 }
 
 // dbReport is a report as JSON.
@@ -146,7 +151,7 @@ func dbReport(r database.Report) any {
 		Left    string   `json:"left,omitempty"`
 	}{Target: r.Target, Version: r.Version, OK: r.Failed() == nil, Left: r.Left}
 	for _, s := range r.Steps {
-		step := dbStep{Name: string(s.Name), OK: s.Err == nil, MS: float64(s.Took) / float64(time.Millisecond), Missing: s.Missing, Grant: s.Grant}
+		step := dbStep{Name: string(s.Name), OK: s.Err == nil, MS: float64(s.Took) / float64(time.Millisecond), Missing: s.Missing, Grant: s.Grant, GrantAll: s.GrantAll}
 		if s.Err != nil {
 			step.Error = s.Err.Error()
 		}

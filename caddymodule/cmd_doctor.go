@@ -22,7 +22,8 @@ func doctorCommand() *cobra.Command {
 		Long: `
 Reads a node's configuration and looks, without running it, whether the node can work on
 this machine: key, ports, the other nodes, clocks, disks and limits and, for an agent,
-its OMFLOW Server's Python, settings.py, start command and database. It prints a line for
+its OMFLOW Server's Python, settings.py, start command and database; of a new server, what
+its agent has fetched of that. It prints a line for
 each check, ✓, ✗ or – (not checked, and why), and under each ✗ what to do.
 
 Run it on the node's machine as the user that the service runs as, with the environment

@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/omflow/booster/internal/bootstrap"
 	"github.com/omflow/booster/internal/database"
 	"github.com/omflow/booster/internal/doctor"
 	"github.com/omflow/booster/internal/omflow/settings"
@@ -17,12 +21,21 @@ import (
 // one does not import, documents the fields and has the same defaults.
 type agentParts struct {
 	Home     string   `json:"home"`
+	Server   string   `json:"server"`
 	Run      []string `json:"run"`
 	Python   string   `json:"python"`
 	Database string   `json:"database"`
 	Patch    *struct {
 		Folder string `json:"folder"`
 	} `json:"patch"`
+	Health json.RawMessage `json:"health"`
+
+	// coming is what is looked at while the server of its own has not come yet; nil of
+	// one that has, and of one that was always there.
+	coming *doctor.NewServer
+
+	// read reads settings.py, once.
+	read func(context.Context) read
 }
 
 // Where an agent's database is, if not at a URL.
@@ -32,13 +45,16 @@ const (
 )
 
 // readAgent reads an agent's configuration; python, if given, is used instead of the
-// configured one. What cannot be read is left out: the first check has told.
-func readAgent(text json.RawMessage, python string) *agentParts {
+// configured one. stateDir is the server's own state folder, where a new server's options
+// are. secrets learns what settings.py holds of them. What cannot be read is
+// left out: the first check has told.
+func readAgent(text json.RawMessage, stateDir, python string, secrets *doctor.Secrets) *agentParts {
 	a := new(agentParts)
 	_ = json.Unmarshal(text, a)
 	if home, err := filepath.Abs(a.Home); a.Home != "" && err == nil {
 		a.Home = home
 	}
+	a.takeOver(stateDir)
 	a.Python = cmp.Or(python, a.Python, "python3")
 	if a.Database == "" {
 		a.Database = databaseNone
@@ -47,7 +63,56 @@ func readAgent(text json.RawMessage, python string) *agentParts {
 		}
 	}
 	a.Database = caddy.NewReplacer().ReplaceKnown(a.Database, "")
+	a.read = doctor.Shared(func(ctx context.Context) read {
+		s, err := settings.Read(ctx, settings.Config{
+			File: settings.FileIn(a.Home), Python: []string{a.Python},
+			// Windows has a few variables that have no name.
+			Env: settings.Environ(),
+		})
+		secrets.Add(string(s.SecretKey))
+		return read{s, err}
+	})
 	return a
+}
+
+// takeOver fills in the options that a new server's agent has from the cluster. Whose
+// configuration says nothing of a server's address, or but its port, is one: package
+// agent decides so.
+func (a *agentParts) takeOver(stateDir string) {
+	if a.Health != nil || a.Server != "" && !strings.HasPrefix(a.Server, ":") {
+		return
+	}
+	record, err := bootstrap.Load(stateDir)
+	var all agentParts
+	if err == nil && record.Arrived() {
+		err = json.Unmarshal(record.Options, &all)
+	}
+	if err != nil || !record.Arrived() {
+		a.coming = &doctor.NewServer{Home: a.Home, Err: err}
+		return
+	}
+	a.Home = cmp.Or(a.Home, record.Home)
+	a.Python, a.Database = cmp.Or(a.Python, all.Python), cmp.Or(a.Database, all.Database)
+	if len(a.Run) == 0 {
+		a.Run = all.Run
+	}
+	if a.Patch == nil {
+		a.Patch = all.Patch
+	}
+}
+
+// join returns the boosters that an agent joins whose configuration names none, and
+// what names them; or why there are none.
+func (a *agentParts) join(ctx context.Context) (join []string, from string, missing error) {
+	if a.Home == "" || a.coming != nil {
+		return nil, "", errors.New("no booster is named")
+	}
+	from = settings.FileIn(a.Home)
+	r := a.read(ctx)
+	if len(r.settings.Boosters) > 0 {
+		return r.settings.Boosters, from, nil // whatever else is wrong in it has its own check
+	}
+	return nil, "", fmt.Errorf("%s: %w", from, cmp.Or(r.err, r.settings.NoBooster()))
 }
 
 // home is the OMFLOW Server's folder; a booster has none.
@@ -64,22 +129,16 @@ type read struct {
 	err      error
 }
 
-// checks are those of an agent alone.
-func (a *agentParts) checks(join []string, secrets *doctor.Secrets) (checks []doctor.Check) {
-	file := doctor.Shared(func(ctx context.Context) read {
-		s, err := settings.Read(ctx, settings.Config{
-			File: settings.FileIn(a.Home), Python: []string{a.Python},
-			// Windows has a few variables that have no name.
-			Env: settings.Environ(),
-		})
-		secrets.Add(string(s.SecretKey))
-		return read{s, err}
-	})
+// checks are those of an agent alone: server is what is known of its OMFLOW Server from
+// elsewhere than the agent's own part of the configuration.
+func (a *agentParts) checks(server doctor.Server, secrets *doctor.Secrets) (checks []doctor.Check) {
+	if a.coming != nil {
+		return a.coming.Checks()
+	}
 	if a.Home != "" {
-		checks = append(checks, doctor.Server{
-			Home: a.Home, Run: a.Run, Python: a.Python, Join: join,
-			Settings: func(ctx context.Context) (settings.Settings, error) { r := file(ctx); return r.settings, r.err },
-		}.Checks()...)
+		server.Home, server.Run, server.Python = a.Home, a.Run, a.Python
+		server.Settings = func(ctx context.Context) (settings.Settings, error) { r := a.read(ctx); return r.settings, r.err }
+		checks = append(checks, server.Checks()...)
 	}
 	if a.Patch != nil {
 		checks = append(checks, doctor.Watches{Folder: cmp.Or(a.Patch.Folder, a.Home)}.Checks()...)
@@ -93,7 +152,7 @@ func (a *agentParts) checks(join []string, secrets *doctor.Secrets) (checks []do
 			if a.Database != databaseSettings {
 				return database.ParseURL(a.Database)
 			}
-			r := file(ctx)
+			r := a.read(ctx)
 			target, err := r.settings.Database()
 			if err != nil {
 				return target, cmp.Or(r.err, err)

@@ -7,15 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/gossip/ping"
 	"github.com/omflow/booster/internal/doctor"
+	"github.com/omflow/booster/internal/omflow/settings"
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -43,13 +50,17 @@ func (p *patient) cluster(app *App, admin *caddy.AdminConfig, python string) {
 	p.node.Name, p.node.Kind = app.Name, gossip.KindBooster
 	if app.AgentRaw != nil {
 		p.node.Kind = gossip.KindAgent
-		a = readAgent(app.AgentRaw, python)
+		a = readAgent(app.AgentRaw, filepath.Join(app.StateDir, "servers", app.Name), python, p.secrets)
 	}
-	var join []string
+	peers := doctor.Peers{Listen: app.Listen}
 	for _, address := range app.Join {
-		join = append(join, doctor.WithPort(address, gossip.DefaultPort))
+		peers.Join = append(peers.Join, doctor.WithPort(address, gossip.DefaultPort))
 	}
-	addresses := append([]string{app.Listen}, join...)
+	join := peers.Join
+	if a != nil && len(join) == 0 {
+		peers.Join, peers.From, peers.Missing = a.join(context.Background())
+	}
+	addresses := append([]string{app.Listen}, peers.Join...)
 	if app.Advertise != "" {
 		addresses = append(addresses, app.Advertise)
 	}
@@ -57,11 +68,12 @@ func (p *patient) cluster(app *App, admin *caddy.AdminConfig, python string) {
 
 	key := doctor.Key{Written: len(app.Key), Secrets: filled(app.Key), Addresses: addresses}
 	p.secrets.Add(key.Secrets...)
-	visits := newVisits(app, key.Secrets, join)
+	visits := newVisits(app, key.Secrets, peers.Join)
+	peers.Self, peers.Visit, peers.Own, peers.Ping = self, visits.peer, visits.own, visits.ping
 	p.add(
 		key.Checks(),
 		doctor.Ports{Listen: app.Listen, Self: self, Visit: visits.own}.Checks(),
-		doctor.Peers{Join: join, Needed: a != nil, Self: self, Listen: app.Listen, Visit: visits.peer, Own: visits.own}.Checks(),
+		peers.Checks(),
 		doctor.Cluster{Version: version(), View: view(app.Name, admin)}.Checks(),
 		doctor.Machine{StateDir: app.StateDir, Home: a.home(), Booster: a == nil, Alone: trust.AllLoopback(addresses...)}.Checks(),
 	)
@@ -69,7 +81,7 @@ func (p *patient) cluster(app *App, admin *caddy.AdminConfig, python string) {
 		p.add(doctor.VirtualIP{Address: b.VirtualIP, Interface: b.Interface}.Checks())
 	}
 	if a != nil {
-		p.add(a.checks(join, p.secrets))
+		p.add(a.checks(doctor.Server{Join: join, Label: visits.label, Others: visits.others(app.Name, peers.Join)}, p.secrets))
 	}
 }
 
@@ -94,6 +106,9 @@ func filled(keys []string) (secrets []string) {
 type visits struct {
 	own   func(context.Context) doctor.Visit
 	peers map[string]func(context.Context) doctor.Visit
+	ping  func(ctx context.Context, to netip.AddrPort, node string) (time.Duration, error)
+	// label is what nodes tell of a secret key; nil with keys that are not well.
+	label func(settings.Settings) string
 }
 
 // newVisits prepares calls on the node itself and on those it joins. With keys that are
@@ -112,6 +127,10 @@ func newVisits(app *App, secrets, join []string) *visits {
 		return doctor.Shared(func(ctx context.Context) doctor.Visit { return v.Visit(ctx, address) })
 	}
 	all := &visits{own: to(doctor.LocalAddress(app.Listen)), peers: make(map[string]func(context.Context) doctor.Visit)}
+	all.ping = ping.Config{Keys: keys}.Ping
+	if err == nil {
+		all.label = func(s settings.Settings) string { return alike.Label(keys, s) }
+	}
 	for _, address := range join {
 		all.peers[address] = to(address)
 	}
@@ -119,6 +138,21 @@ func newVisits(app *App, secrets, join []string) *visits {
 }
 
 func (v *visits) peer(ctx context.Context, address string) doctor.Visit { return v.peers[address](ctx) }
+
+// others has the boosters tell of the servers but the one of that name.
+func (v *visits) others(name string, boosters []string) func(context.Context) (map[string]alike.Facts, bool) {
+	return func(ctx context.Context) (map[string]alike.Facts, bool) {
+		all, told := make(map[string]alike.Facts), false
+		for _, address := range boosters {
+			if visit := v.peer(ctx, address); visit.Settings != nil {
+				told = true
+				maps.Copy(all, visit.Settings.Servers)
+			}
+		}
+		delete(all, name)
+		return all, told
+	}
+}
 
 // view asks the admin API of the node of that name, if it runs here.
 func view(name string, admin *caddy.AdminConfig) func(context.Context) (doctor.View, error) {
@@ -146,7 +180,11 @@ func askView(name string, admin *caddy.AdminConfig) (doctor.View, error) {
 	}
 	resp, err := caddycmd.AdminAPIRequest(address, http.MethodGet, adminBase+"status", nil, nil)
 	if err != nil {
-		return doctor.View{}, fmt.Errorf("only a running node knows, and none answers at its admin API: %w", err)
+		var cause *url.Error
+		if errors.As(err, &cause) {
+			err = cause.Err // without the request that a person has not made
+		}
+		return doctor.View{}, fmt.Errorf("only a running node knows, and none answers at the admin API: %w", err)
 	}
 	defer resp.Body.Close()
 	var s Status

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/doctor"
+	"github.com/omflow/booster/internal/omflow/settings"
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -114,11 +117,11 @@ func TestDoctorCluster(t *testing.T) {
 			"node": "booster booster-b", "configuration": "ok: it is valid", "cluster key": "ok: it is well",
 			"port " + port + " tcp": "ok: " + free + " is free", "port " + port + " udp": "ok: " + free + " is free",
 			peer + "name": "ok: 127.0.0.1", peer + "tcp": "ok: it is reached", peer + "key": "ok: it is booster booster-a, and has the same key",
-			peer + "udp": "skipped: ", peer + "clock": "ok: it differs by less than ", "names": "ok: this node is booster-b, the others are booster-a",
+			peer + "udp": "ok: it answers within ", peer + "clock": "ok: it differs by less than ", "names": "ok: this node is booster-b, the others are booster-a",
 			"versions": "skipped: only a running node knows", "state_dir": "ok: ", "system clock": "skipped: the whole cluster",
 		}},
 		"another key": {configuration("booster-b", free, trust.Generate(), address), 1, map[string]string{
-			peer + "tcp": "ok: ", peer + "key": "failed: the node there uses another cluster key", peer + "clock": "skipped: ", "names": "skipped: ",
+			peer + "tcp": "ok: ", peer + "key": "failed: the node there uses another cluster key", peer + "udp": "skipped: a node answers only", peer + "clock": "skipped: ", "names": "skipped: ",
 		}},
 		"no key": {configuration("booster-b", free, "{env.OMFLOW_NO_SUCH_KEY}", address), 1, map[string]string{
 			"configuration": "failed: ", "cluster key": "failed: key is written and empty", peer + "tcp": "ok: ", peer + "key": "skipped: this node's own key",
@@ -190,19 +193,11 @@ func TestDoctorAlone(t *testing.T) {
 	}
 }
 
-// TestDoctorAgent: an agent's configuration, as package agent documents it, and a real
-// Python.
-func TestDoctorAgent(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed here")
-	}
+// home makes an OMFLOW Server's folder with a settings.py.
+func home(t *testing.T, settings string) string {
+	t.Helper()
 	home := t.TempDir()
-	for name, text := range map[string]string{
-		"manage.py": "",
-		"omflow/settings.py": "SECRET_KEY = 'k3y-0123456789'\nALLOWED_HOSTS = ['*']\nTIME_ZONE = 'Asia/Taipei'\nBOOSTER_IP = '127.0.0.1'\nBOOSTER_PORT = '1'\n" +
-			"DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'omflow', 'USER': 'om', 'PASSWORD': 'p4ss-word', 'HOST': '127.0.0.1', 'PORT': '2'}}\n",
-	} {
+	for name, text := range map[string]string{"manage.py": "", "omflow/settings.py": settings} {
 		path := filepath.Join(home, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -211,27 +206,47 @@ func TestDoctorAgent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return home
+}
+
+// TestDoctorAgent: an agent's configuration, as package agent documents it, and a real
+// Python.
+func TestDoctorAgent(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed here")
+	}
+	home := home(t, "SECRET_KEY = 'k3y-0123456789'\nALLOWED_HOSTS = ['*']\nTIME_ZONE = 'Asia/Taipei'\nBOOSTER_IP = '127.0.0.1'\nBOOSTER_PORT = '1'\n"+
+		"DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'omflow', 'USER': 'om', 'PASSWORD': 'p4ss-word', 'HOST': '127.0.0.1', 'PORT': '2'}}\n")
 	for name, tt := range map[string]struct {
 		agent  map[string]any
 		python string
 		want   map[string]string
 	}{
-		"settings": {map[string]any{"home": home, "python": python, "run": []string{python, "manage.py", "runserver"}, "patch": map[string]any{}}, "", map[string]string{
-			"home": "ok: ", "settings.py": "ok: it is read", "SECRET_KEY": "skipped: its fingerprint is 76f410d32792209c", "BOOSTER_IP": "ok: settings.py and `join` name the same",
+		"settings": {map[string]any{"home": home, "server": "127.0.0.1:80", "python": python, "run": []string{python, "manage.py", "runserver"}, "patch": map[string]any{}}, "", map[string]string{
+			"home": "ok: ", "settings.py": "ok: it is read", "SECRET_KEY": "skipped: no booster tells of the other servers; the key's label is 0d3f-", "BOOSTER_IP": "ok: settings.py and `join` name the same",
 			"start command": "failed: runserver", "inotify watches": "ok: 2 folders", "database": "failed: postgres://om:***@127.0.0.1:2/omflow: reach", "OMFLOW's tables": "skipped: ",
 			"peer 127.0.0.1:1 tcp": "failed: ",
 		}},
-		"another Python": {map[string]any{"home": home, "python": python}, "python-none", map[string]string{"python": "failed: ", "settings.py": "failed: read settings.py: run Python", "database": "failed: read settings.py"}},
-		"a URL":          {map[string]any{"home": home, "python": python, "database": "postgres://om:p4ss-word@127.0.0.1:3/x"}, "", map[string]string{"database": "failed: postgres://om:***@127.0.0.1:3/x: reach", "inotify watches": ""}},
-		"no database":    {map[string]any{"server": "127.0.0.1:80"}, "", map[string]string{"database": "skipped: the agent looks at none", "home": "", "settings.py": ""}},
+		"another Python": {map[string]any{"home": home, "server": "127.0.0.1:80", "python": python}, "python-none", map[string]string{"python": "failed: ", "settings.py": "failed: read settings.py: run Python", "database": "failed: read settings.py"}},
+		"no join": {map[string]any{"home": home, "server": "127.0.0.1:80", "python": python, "join": nil}, "", map[string]string{
+			"join": "ok: " + filepath.Join(home, "omflow", "settings.py") + " names 127.0.0.1:1", "BOOSTER_IP": "ok: the boosters of settings.py are joined", "peer 127.0.0.1:1 tcp": "failed: ",
+		}},
+		"a URL":       {map[string]any{"home": home, "server": "127.0.0.1:80", "python": python, "database": "postgres://om:p4ss-word@127.0.0.1:3/x"}, "", map[string]string{"database": "failed: postgres://om:***@127.0.0.1:3/x: reach", "inotify watches": ""}},
+		"no database": {map[string]any{"server": "127.0.0.1:80"}, "", map[string]string{"database": "skipped: the agent looks at none", "home": "", "settings.py": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			join := []string{"127.0.0.1:1"}
+			if _, written := tt.agent["join"]; written {
+				join = nil
+				delete(tt.agent, "join")
+			}
 			raw, err := json.Marshal(tt.agent)
 			if err != nil {
 				t.Fatal(err)
 			}
 			p := &patient{secrets: new(doctor.Secrets)}
-			p.cluster(&App{Name: "s1", Listen: "127.0.0.1:0", Join: []string{"127.0.0.1:1"}, StateDir: t.TempDir(), AgentRaw: raw}, nil, tt.python)
+			p.cluster(&App{Name: "s1", Listen: "127.0.0.1:0", Join: join, StateDir: t.TempDir(), AgentRaw: raw}, nil, tt.python)
 			lines := map[string]string{}
 			for o := range doctor.Run(t.Context(), p.checks, p.secrets) {
 				lines[o.Name] = string(o.State) + ": " + o.Detail
@@ -246,5 +261,107 @@ func TestDoctorAgent(t *testing.T) {
 			}
 			expect(t, lines, tt.want)
 		})
+	}
+}
+
+// TestDoctorNewServer: of a server that takes its options from the cluster, those are
+// looked at, once they have come.
+func TestDoctorNewServer(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed here")
+	}
+	home := home(t, "SECRET_KEY = 'k3y-0123456789'\nALLOWED_HOSTS = ['*']\nTIME_ZONE = 'Asia/Taipei'\n"+
+		"DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'omflow', 'USER': 'om', 'HOST': '127.0.0.1', 'PORT': '2'}}\n")
+	options := fmt.Sprintf(`{"home":%q,"server":"127.0.0.1:8000","python":%q,"run":["no-such-gunicorn"],"database":"settings","patch":{"folder":%[1]q}}`, home, python)
+	const record = `{"home":%q,"server":"127.0.0.1:8000","origin":"s1","options":%s}`
+	for name, tt := range map[string]struct {
+		agent, record string
+		want          map[string]string
+	}{
+		"not yet": {`{"home":"` + home + `/new"}`, "", map[string]string{
+			"home": "ok: " + home + "/new will be made in " + home, "new server": "skipped: it has not arrived yet", "python": "", "settings.py": "", "database": "", "start command": "",
+		}},
+		"bare":  {`{"server":":8001"}`, "", map[string]string{"home": "skipped: it is the other servers'", "new server": "skipped: it has not arrived yet"}},
+		"begun": {`{}`, fmt.Sprintf(`{"home":%q,"server":"127.0.0.1:8000","origin":"s1"}`, home), map[string]string{"new server": "skipped: it has not arrived yet", "python": ""}},
+		"torn":  {`{}`, "{", map[string]string{"new server": "failed: read how the server arrived", "python": ""}},
+		"arrived": {`{"server":":8001"}`, fmt.Sprintf(record, home, options), map[string]string{
+			"new server": "", "home": "ok: " + home + " holds an OMFLOW Server", "settings.py": "ok: it is read", "start command": `failed: exec: "no-such-gunicorn"`,
+			"inotify watches": "ok: ", "database": "failed: postgres://om@127.0.0.1:2/omflow: reach", "BOOSTER_IP": "ok: settings.py names no boosters; `join` does",
+		}},
+		"its own come first": {`{"run":["no-such-waitress"],"python":"python-none","database":"none"}`, fmt.Sprintf(record, home, options), map[string]string{
+			"start command": `failed: exec: "no-such-waitress"`, "python": `failed: exec: "python-none"`, "database": "skipped: the agent looks at none",
+		}},
+		"a server of its own": {fmt.Sprintf(`{"home":%q,"server":"127.0.0.1:8000"}`, home), "{", map[string]string{"new server": "", "settings.py": "ok: ", "start command": ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			if tt.record != "" {
+				file := filepath.Join(state, "servers", "s4", "bootstrap.json")
+				if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(tt.record), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := &patient{secrets: new(doctor.Secrets)}
+			p.cluster(&App{Name: "s4", Listen: "127.0.0.1:0", Join: []string{"127.0.0.1:1"}, StateDir: state, AgentRaw: json.RawMessage(tt.agent)}, nil, "")
+			lines := map[string]string{}
+			for o := range doctor.Run(t.Context(), p.checks, p.secrets) {
+				lines[o.Name] = string(o.State) + ": " + o.Detail
+			}
+			for check, want := range tt.want {
+				if _, there := lines[check]; there != (want != "") {
+					t.Errorf("%s: there is a check: %t", check, there)
+				}
+			}
+			expect(t, lines, tt.want)
+		})
+	}
+}
+
+// TestDoctorAlike: a machine that is to become an agent is held against the servers that
+// are there, whose facts the booster tells; and the booster's status has what differs.
+func TestDoctorAlike(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is not installed here")
+	}
+	b := newBed(t)
+	address := freeAddress(t)
+	b.load(b.cluster(address, "join "+address, ""))
+	agents := map[string]alike.Facts{
+		"s2": alike.Of(settings.Settings{SecretKey: []byte("k3y-0123456789"), TimeZone: "Asia/Taipei"}, errors.New("SQLite"), trust.Loopback()),
+		// What this very server told before it was stopped says nothing against it.
+		"s1": {SecretKey: trust.Loopback().Label("its former key", nil), TimeZone: "Asia/Tokyo"},
+		"s3": {SecretKey: trust.Loopback().Label("another", nil), TimeZone: "UTC", Clock: -9},
+	}
+	for name, facts := range agents {
+		text, err := facts.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := peer(t, name, gossip.KindAgent, address).SetMark(alike.Key(name), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw := fmt.Appendf(nil, `{"home":%q,"server":"127.0.0.1:80","python":"python3"}`, home(t, "SECRET_KEY = 'k3y-0123456789'\nTIME_ZONE = 'Asia/Taipei'"))
+	eventually(t, "the booster's word", func() error {
+		p := &patient{secrets: new(doctor.Secrets)}
+		p.cluster(&App{Name: "s1", Listen: "127.0.0.1:0", Join: []string{address}, StateDir: t.TempDir(), AgentRaw: raw}, nil, "")
+		lines := map[string]string{}
+		for o := range doctor.Run(t.Context(), p.checks, p.secrets) {
+			lines[o.Name] = string(o.State) + ": " + o.Detail
+		}
+		return whether(lines["SECRET_KEY"] == "failed: it is not that of s3" && lines["time zone"] == "failed: it is Asia/Taipei, and s3 has UTC")
+	})
+	_, stdout, _ := command(t, "status", "--json", "--address", b.admin)
+	for _, want := range []string{
+		"settings: s2: SQLite", "settings: SECRET_KEY is not the same on s1 (label 0d3f-", "settings: TIME_ZONE is Asia/Tokyo on s1, and Asia/Taipei on s2, and UTC on s3",
+		"settings: s3: its clock is 9s behind the booster's",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the status lacks %q: %s", want, stdout)
+		}
 	}
 }

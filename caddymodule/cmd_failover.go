@@ -14,8 +14,9 @@ func failoverCommand() *cobra.Command {
 		Short: "Has the two boosters change places",
 		Long: `
 The standby becomes the active booster, and the active one the standby. It may be asked
-of either, and returns when it is done. A primary that has handed over so does not take
-its place back by itself before it is restarted.`,
+of either, and returns when it is done: first the active one has its clients' connections
+end, and requests in flight, which takes some seconds and 30 s at most. A primary that has
+handed over so does not take its place back by itself before it is restarted.`,
 		Args: exactly(0, "no arguments"),
 		RunE: run(func(cmd *cobra.Command, _ []string, out io.Writer) error {
 			var p PairStatus

@@ -206,7 +206,7 @@ func TestInitAgent(t *testing.T) {
 	}
 	key := trust.Generate()
 	args := []string{
-		"--kind", "agent", "--name", "s1", "--address", "127.0.0.1:6000", "--home", home, "--python", "python3", "--boosters", "127.0.0.1",
+		"--kind", "agent", "--name", "s1", "--address", "127.0.0.1:6000", "--installed", "yes", "--home", home, "--python", "python3", "--boosters", "127.0.0.1",
 		"--server", "127.0.0.1:8000", "--run", `gunicorn "omflow.wsgi" --threads 8`, "--dir", filepath.Join(dir, "etc"), "--units", "", "--patches", "auto", "--uploads", "copy", "--key", "-",
 	}
 	// Without --yes the one thing that is missing, the key, is asked for.
@@ -239,11 +239,32 @@ func TestInitAgent(t *testing.T) {
 	}
 }
 
+// TestInitNewServer: on a machine without OMFLOW the boosters and the key are enough, and
+// what is written is accepted.
+func TestInitNewServer(t *testing.T) {
+	dir := t.TempDir()
+	etc, home := filepath.Join(dir, "etc"), filepath.Join(dir, "new home")
+	args := []string{"--yes", "--kind", "agent", "--installed", "no", "--address", "127.0.0.1:6000", "--home", home, "--boosters", "127.0.0.1", "--dir", etc, "--units", "", "--key", "-"}
+	code, stdout, stderr := initialize(t, trust.Generate()+"\n", args...)
+	if code != exitOK || !strings.Contains(stdout, "say what the new server\nwaits for.") {
+		t.Fatalf("ends with %d: %s%s", code, stdout, stderr)
+	}
+	if text := tree(t, etc)["agent.Caddyfile"]; !strings.Contains(text, "\t\tagent {\n\t\t\thome `"+home+"`\n\t\t}\n") {
+		t.Errorf("the Caddyfile is\n%s", text)
+	}
+	if _, err := os.Stat(home); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder was made: %v", err)
+	}
+	// As a user would ask whether the node can work here.
+	_, lines := diagnose(t, filepath.Join(etc, "agent.Caddyfile"))
+	expect(t, lines, map[string]string{"configuration": "ok: ", "home": "ok: " + home + " will be made", "new server": "skipped: it has not arrived yet"})
+}
+
 // TestDeployNamesMetricsThatExist: alert rules and dashboard ask for no metric and no
 // state that a booster does not have.
 func TestDeployNamesMetricsThatExist(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	if err := errors.Join(newMetrics("omflow").register(registry, nil), registerReleases(registry)); err != nil {
+	if err := errors.Join(newMetrics("omflow").register(registry, nil), registerReleases(registry), registerPair(registry), registerCluster(registry)); err != nil {
 		t.Fatal(err)
 	}
 	descriptions := make(chan *prometheus.Desc, 100)

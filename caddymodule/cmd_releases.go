@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -57,9 +58,36 @@ one server at a time, and not to the others if the first does not do well with i
 		Short: "Makes a release of what has changed on the servers, at once",
 		Long: `
 Has all agents publish the changes in their patch folders that are in no release yet,
-without waiting until they have settled. Ends with 1 when one of them can't.`,
+without waiting until they have settled. Ends with 1 when one of them can't: a folder
+that has lost most of its files is published after "confirm" only.`,
 		Args: exactly(0, "no arguments"),
 		RunE: run(publishReleases),
+	}
+	confirm := &cobra.Command{
+		Use:   "confirm <server> [patch|replicate]",
+		Short: "Says that files which are gone from a server were removed by intent",
+		Long: `
+A folder that is empty, is another one, or has lost most of its files is left alone, and
+"status" says so. This has the removal published: the files go on all servers. Without
+patch or replicate it is the folder of which files are gone.`,
+		Args: decides,
+		RunE: run(func(cmd *cobra.Command, args []string, out io.Writer) error {
+			return decideOnLost(cmd, args, "confirm", "%s: what is gone from its %s folder is removed from all servers\n", out)
+		}),
+	}
+	restore := &cobra.Command{
+		Use:   "restore <server> [patch|replicate]",
+		Short: "Brings files back that are gone from a server",
+		Long: `
+A folder that is empty, is another one, or has lost most of its files is left alone, and
+"status" says so. This brings the files back that the other servers have: those of a
+patch folder at once, from the release that the server has, after which it should be
+restarted; those of a replicated folder one after the other. Without patch or replicate
+it is the folder of which files are gone.`,
+		Args: decides,
+		RunE: run(func(cmd *cobra.Command, args []string, out io.Writer) error {
+			return decideOnLost(cmd, args, "restore", "%s: what is gone from its %s folder is brought back\n", out)
+		}),
 	}
 	cmd := &cobra.Command{
 		Use:   "releases",
@@ -70,10 +98,10 @@ becomes a release, and is brought to the others one at a time.
 
 Without another word it lists the releases, newest first: what changed (+ added,
 ~ modified, − deleted), when, on which server, and which servers have it.`,
-		Args: exactly(0, "no arguments, or list, show, approve, rollback or publish"),
+		Args: exactly(0, "no arguments, or list, show, approve, rollback, publish, confirm or restore"),
 		RunE: list.RunE,
 	}
-	for _, c := range []*cobra.Command{cmd, list, show, approve, rollback, publish} {
+	for _, c := range []*cobra.Command{cmd, list, show, approve, rollback, publish, confirm, restore} {
 		addressFlag(c)
 		c.Flags().Bool("json", false, "Print JSON, for programs")
 		c.SilenceUsage = true
@@ -233,4 +261,29 @@ func publishReleases(cmd *cobra.Command, _ []string, out io.Writer) error {
 		failed = append(failed, errors.New("no agent with a patch folder is reached"))
 	}
 	return errors.Join(failed...)
+}
+
+// decides takes a server, and perhaps one of its folders.
+func decides(cmd *cobra.Command, args []string) error {
+	if len(args) == 2 && args[1] != patchFolder && args[1] != replicateFolder {
+		return usageError(fmt.Errorf("%q is no folder of a server: write patch or replicate", args[1]), cmd)
+	}
+	if len(args) < 1 || len(args) > 2 {
+		return exactly(1, "a server, as `booster omflow status` shows it, and perhaps patch or replicate")(cmd, args)
+	}
+	return nil
+}
+
+// decideOnLost says what to make of files that are gone.
+func decideOnLost(cmd *cobra.Command, args []string, act, said string, out io.Writer) error {
+	path := "/" + act
+	for _, word := range args {
+		path += "/" + url.PathEscape(word)
+	}
+	var done LostDone
+	if printed, err := askReleases(cmd, http.MethodPost, path, &done, out); printed || err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, said, done.Server, done.Folder)
+	return err
 }

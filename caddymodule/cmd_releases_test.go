@@ -59,6 +59,9 @@ func TestReleasesCommands(t *testing.T) {
 		"POST /omflow/releases/3/approve":  `{"release":3}`,
 		"POST /omflow/releases/1/rollback": `{"release":4}`,
 		"POST /omflow/releases/publish":    `{"servers":[{"name":"s1","release":4},{"name":"s2","release":0}]}`,
+
+		"POST /omflow/releases/confirm/s1":           `{"server":"s1","folder":"patch","act":"confirm"}`,
+		"POST /omflow/releases/restore/s1/replicate": `{"server":"s1","folder":"replicate","act":"restore"}`,
 	})
 	ill := fakeAPI(t, map[string]string{
 		"GET /omflow/releases":          `{"head":0,"target":0,"releases":[]}`,
@@ -88,6 +91,12 @@ func TestReleasesCommands(t *testing.T) {
 		{"releases publish --address " + ill, 1, "s1: release 4\n", "server s2: the folder is empty"},
 		{"releases publish --json --address " + ill, 1, `{"servers":`, "server s2: the folder is empty"},
 		{"releases publish --address " + none, 1, "", "no agent with a patch folder is reached"},
+		{"releases confirm s1 --address " + well, 0, "s1: what is gone from its patch folder is removed from all servers\n", ""},
+		{"releases restore s1 replicate --address " + well, 0, "s1: what is gone from its replicate folder is brought back\n", ""},
+		{"releases restore s1 replicate --json --address " + well, 0, `"act":"restore"`, ""},
+		{"releases confirm s9 --address " + well, 1, "", "Error: "},
+		{"releases confirm --address " + well, 2, "", "confirm takes a server"},
+		{"releases confirm s1 uploads --address " + well, 2, "", `"uploads" is no folder of a server`},
 		{"releases explode", 2, "", "releases takes no arguments, or list"},
 		{"releases list now", 2, "", "list takes no arguments"},
 		{"releases list --adress x", 2, "", "unknown flag: --adress"},

@@ -159,6 +159,9 @@ func (s Status) print(out io.Writer) error {
 	if s.Releases != nil {
 		s.Releases.print(&page)
 	}
+	for _, o := range s.Oracle {
+		o.print(&page)
+	}
 	if len(s.Members) > 0 {
 		page.WriteString("\n")
 		fmt.Fprintln(t, "MEMBER\tKIND\tADDRESS\tSTATE\tVERSION\tPROBLEM")

@@ -35,7 +35,7 @@ They end with 0 when all is well, with 1 when the thing asked for is not so, and
 with 2 for wrong usage. What they print on standard output is the answer, everything
 else goes to standard error.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(keygenCommand(), statusCommand(), demoCommand(), standInCommand(), leadCommand(), failoverCommand(), releasesCommand(), profileCommand(), dbCheckCommand(), doctorCommand(), initCommand(), guardCommand())
+			cmd.AddCommand(keygenCommand(), statusCommand(), demoCommand(), standInCommand(), leadCommand(), failoverCommand(), releasesCommand(), profileCommand(), dbCheckCommand(), oracleExporterCommand(), doctorCommand(), initCommand(), serviceCommand(), guardCommand())
 			for _, act := range serverActs {
 				cmd.AddCommand(serverCommand(act))
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/doctor"
 	"github.com/omflow/booster/internal/fleet"
 	releaseapi "github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/rollout"
@@ -36,6 +37,9 @@ type conductor struct {
 	starting bool
 	expire   *time.Timer
 	changes  sync.Mutex // of the control epoch, by this booster
+
+	copying chan struct{} // has a value while tokens are copied
+	told    []string      // who knows all tokens that were copied so far; of who copies
 }
 
 // newConductor begins to work, with a folder in stateDir. active returns the booster's
@@ -44,7 +48,7 @@ type conductor struct {
 func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active func() (uint64, bool), alone func() bool) (*conductor, error) {
 	// Another booster may have work held for the start of a lead server: it is held
 	// here, too, until somebody gives orders, see rollout.Orders.
-	c := &conductor{node: node, log: log, orders: rollout.Orders{Hold: true}, starting: true}
+	c := &conductor{node: node, log: log, orders: rollout.Orders{Hold: true}, starting: true, copying: make(chan struct{}, 1)}
 	c.expire = time.AfterFunc(rollout.OrderTime, c.expired)
 	c.mu.Lock()
 	c.apply()
@@ -69,6 +73,8 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	mux.Handle("/", api.BoosterHandler(c, gossip.Sender))
 	mux.Handle(releaseapi.Prefix, c.releases.handler())
 	mux.HandleFunc("POST "+tokensPath, c.serveTokens)
+	mux.HandleFunc("POST "+loadsPath, c.serveLoads)
+	mux.HandleFunc("GET "+doctor.SettingsPath, serveSettings(node))
 	node.SetHandler(mux)
 	c.unsubscribe = node.Subscribe(func(m gossip.Member) {
 		if m.Kind == gossip.KindAgent && m.State == gossip.Left {
@@ -83,6 +89,7 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	c.running.Go(func() { coordinator.Run(ctx) })
 	c.running.Go(func() { c.releases.Run(ctx) })
 	c.running.Go(func() { c.copyTokens(ctx) })
+	c.running.Go(func() { c.tellLoads(ctx) })
 	return c, nil
 }
 

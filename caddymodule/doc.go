@@ -22,6 +22,21 @@
 // A reload can't change a node's name, listen or advertise address or state folder,
 // nor make an agent of a booster: it is refused, and the process must be restarted.
 //
+// # How a configuration ends
+//
+// net/http drops what it reads once its server shuts down, and closes idle connections
+// whether or not a request is on its way. So clients must be gone before Caddy stops its
+// HTTP app: stopHook is called, by Caddy's event "stopping", when the next configuration
+// serves and nothing of this one was stopped. It moves the listening addresses (package
+// handover), which the next one had prepared in its Provision; has each answer say that
+// the connection ends; and waits, within bounds, until each connection has had such an
+// answer, or is going to with a request that is in flight. How many that are is counted by
+// connection, since one of HTTP/2 carries many requests. At the end of the process the
+// other booster of a pair takes over before that.
+//
+// What can't be done, because the system has no means for it or a client says nothing, is
+// logged, and the reload or stop goes on.
+//
 // # Which servers a handler has
 //
 // All omflow_booster handlers with OMFLOW's profile share one pool: the servers that

@@ -90,7 +90,7 @@ func (f *feed) agents() error {
 		agents = append(agents, fleet.Agent{
 			Name: r.Server, Address: r.Address, Capacity: min(r.Capacity, balance.MaxCapacity), Weight: min(r.Weight, balance.MaxWeight),
 			Health: healthOf(r.State), Reason: r.Reason, Lost: !m.Reachable(),
-			Lead: r.Lead, Managed: r.Managed, Release: r.Release, Database: r.Database,
+			Managed: r.Managed, Release: r.Release, Database: r.Database,
 		})
 		if r.Lead && m.Reachable() {
 			lead = r.Server

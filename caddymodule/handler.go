@@ -149,6 +149,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.pool.metrics.register(ctx.GetMetricsRegistry(), h.pool.fleet); err != nil {
 		return fmt.Errorf("omflow_booster: metrics: %w", err)
 	}
+	h.app.doors.watch(ctx)
+	h.app.watchVirtualIP(ctx)
 	return h.provisionFront(ctx)
 }
 

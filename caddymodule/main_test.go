@@ -184,23 +184,14 @@ func (b *caddyBed) load(caddyfile string) {
 	}
 }
 
-// dropped tells what happens now and then to a connection that the listener of a
-// configuration took just as Caddy replaced it.
+// dropped tells what happens now and then to a connection to Caddy's admin API that its
+// listener took just as Caddy replaced it.
 func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// get asks the site, with kept cookies, again if the connection was dropped.
+// get asks the site, with kept cookies.
 func (b *caddyBed) get(path string, change ...func(*http.Request)) (body string, header http.Header, err error) {
-	for range 5 {
-		if body, header, err = b.ask(path, change...); !dropped(err) {
-			break
-		}
-	}
-	return body, header, err
-}
-
-func (b *caddyBed) ask(path string, change ...func(*http.Request)) (body string, header http.Header, err error) {
 	req, err := http.NewRequest(http.MethodGet, "http://"+b.site+path, nil)
 	if err != nil {
 		return "", nil, err
@@ -225,7 +216,7 @@ func (b *caddyBed) ask(path string, change ...func(*http.Request)) (body string,
 func (b *caddyBed) background(path string) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := b.ask(path)
+		_, _, err := b.get(path)
 		done <- err
 	}()
 	return done

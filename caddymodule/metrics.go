@@ -77,7 +77,7 @@ func (m *metrics) observe(t *front.Trace) {
 type fleetCollector struct {
 	fleet *fleet.Fleet
 
-	state, inFlight, capacity, share, sessions, latency, queued *prometheus.Desc
+	state, inFlight, elsewhere, capacity, share, sessions, latency, queued *prometheus.Desc
 }
 
 var serverStates = []string{"starting", "up", "behind", "down", "draining", "maintenance", "failed"}
@@ -87,21 +87,22 @@ func newFleetCollector(pool string, f *fleet.Fleet) *fleetCollector {
 		return prometheus.NewDesc("omflow_booster_"+name, help, labels, prometheus.Labels{"pool": pool})
 	}
 	return &fleetCollector{
-		fleet:    f,
-		state:    desc("server_state", "1 for the state that a server is in.", "server", "state"),
-		inFlight: desc("server_in_flight", "Requests that a server works on.", "server"),
-		capacity: desc("server_capacity", "Requests at once that a server is given.", "server"),
-		share:    desc("server_flow_share", "Flow requests at once that a server is given beside sessions.", "server"),
-		sessions: desc("server_sessions", "Open sessions on a server.", "server"),
-		latency:  desc("server_latency_seconds", "Moving average of a server's service time.", "server"),
-		queued:   desc("queue_length", "Requests that wait for a place on a server.", "lane"),
+		fleet:     f,
+		elsewhere: desc("server_in_flight_elsewhere", "Requests that a server works on for the other booster.", "server"),
+		state:     desc("server_state", "1 for the state that a server is in.", "server", "state"),
+		inFlight:  desc("server_in_flight", "Requests that a server works on.", "server"),
+		capacity:  desc("server_capacity", "Requests at once that a server is given.", "server"),
+		share:     desc("server_flow_share", "Flow requests at once that a server is given beside sessions.", "server"),
+		sessions:  desc("server_sessions", "Open sessions on a server.", "server"),
+		latency:   desc("server_latency_seconds", "Moving average of a server's service time.", "server"),
+		queued:    desc("queue_length", "Requests that wait for a place on a server.", "lane"),
 	}
 }
 
 // Describe sends all descriptions: Caddy's registry refuses gauges that were not
 // described, and knows by them that a pool is there already.
 func (c *fleetCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.state, c.inFlight, c.capacity, c.share, c.sessions, c.latency, c.queued} {
+	for _, d := range []*prometheus.Desc{c.state, c.inFlight, c.elsewhere, c.capacity, c.share, c.sessions, c.latency, c.queued} {
 		ch <- d
 	}
 }
@@ -120,6 +121,7 @@ func (c *fleetCollector) Collect(ch chan<- prometheus.Metric) {
 			gauge(c.state, v, s.Name, name)
 		}
 		gauge(c.inFlight, float64(s.InFlight), s.Name)
+		gauge(c.elsewhere, float64(s.Elsewhere), s.Name)
 		gauge(c.capacity, float64(s.Capacity), s.Name)
 		gauge(c.share, s.FlowShare, s.Name)
 		gauge(c.sessions, float64(s.Sessions), s.Name)

@@ -47,18 +47,19 @@ func TestMetricsSatisfyCaddysRegistry(t *testing.T) {
 			got[family.GetName()] = len(family.GetMetric())
 		}
 		for name, n := range map[string]int{
-			"omflow_booster_requests_total":         1,
-			"omflow_booster_refused_total":          1,
-			"omflow_booster_retries_total":          1,
-			"omflow_booster_queue_seconds":          1,
-			"omflow_booster_server_seconds":         1,
-			"omflow_booster_server_state":           len(serverStates),
-			"omflow_booster_server_in_flight":       1,
-			"omflow_booster_server_capacity":        1,
-			"omflow_booster_server_flow_share":      1,
-			"omflow_booster_server_sessions":        1,
-			"omflow_booster_server_latency_seconds": 1,
-			"omflow_booster_queue_length":           balance.Lanes,
+			"omflow_booster_requests_total":             1,
+			"omflow_booster_refused_total":              1,
+			"omflow_booster_retries_total":              1,
+			"omflow_booster_queue_seconds":              1,
+			"omflow_booster_server_seconds":             1,
+			"omflow_booster_server_state":               len(serverStates),
+			"omflow_booster_server_in_flight":           1,
+			"omflow_booster_server_in_flight_elsewhere": 1,
+			"omflow_booster_server_capacity":            1,
+			"omflow_booster_server_flow_share":          1,
+			"omflow_booster_server_sessions":            1,
+			"omflow_booster_server_latency_seconds":     1,
+			"omflow_booster_queue_length":               balance.Lanes,
 		} {
 			if got[name] != n {
 				t.Errorf("%s has %d series, not %d", name, got[name], n)

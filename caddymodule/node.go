@@ -26,6 +26,8 @@ type sharedNode struct {
 	node *gossip.Node
 	// conductor is a booster's, nil on an agent.
 	conductor *conductor
+	// oracle asks agents what they read of Oracle's exporter; nil on an agent.
+	oracle *oracleReadings
 	// pair is that of a booster that is not alone, else nil.
 	pair *pairing
 	inForce[nodeConfig]
@@ -35,6 +37,7 @@ type sharedNode struct {
 type nodeConfig struct {
 	gossip gossip.Config
 	pair   pairConfig // of a booster
+	other  bool       // join names another booster
 }
 
 // Destruct leaves the cluster. Caddy's pool calls it when no configuration has the
@@ -62,6 +65,9 @@ func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
 		if next.pair != cfg.pair {
 			return errPairRestart
 		}
+		if shared.pair != nil {
+			shared.pair.expect(next.other)
+		}
 		return node.Reconfigure(next.gossip)
 	}
 	if err := node.Start(); err != nil {
@@ -70,10 +76,12 @@ func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
 	if cfg.gossip.Kind != gossip.KindBooster {
 		return shared, nil
 	}
+	shared.oracle = &oracleReadings{node: node}
 	if cfg.pair.role != "" {
 		if shared.pair, err = newPairing(node, cfg.pair, cfg.gossip.StateDir, cfg.gossip.Logger); err != nil {
 			return nil, errors.Join(err, node.Close())
 		}
+		shared.pair.expect(cfg.other)
 	}
 	shared.conductor, err = newConductor(node, cfg.gossip.Logger, cfg.gossip.StateDir, shared.activeTerm, shared.alone)
 	if err != nil {

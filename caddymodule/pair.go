@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/omflow/booster/gossip"
@@ -17,12 +18,9 @@ import (
 	"github.com/omflow/booster/internal/pair/vip"
 )
 
-const (
-	// handOverTime bounds the handing over to the other booster at the end.
-	handOverTime = 5 * time.Second
-	// failoverTime bounds a planned failover.
-	failoverTime = 15 * time.Second
-)
+// takeTime is how long the other booster may take, beside the failover time, to take the
+// place that it is offered.
+const takeTime = 5 * time.Second
 
 // pairConfig is what a booster of a pair is configured as. All of it is read when the
 // process starts.
@@ -42,8 +40,12 @@ type pairing struct {
 	*pair.Pair
 	address     *vip.Address // nil without a virtual IP
 	guard       *guard.Address
+	door        *door // of the virtual IP
 	node        *gossip.Node
+	other       atomic.Bool // join names another booster
+	counts      *pairCounts
 	unsubscribe func()
+	within      time.Duration // bounds a planned failover: the longest drain, and the taking over
 }
 
 // pairConfig returns what the app wants of the pair.
@@ -59,17 +61,19 @@ func (a *App) pairConfig() pairConfig {
 	return cfg
 }
 
-// newPairing takes part in the pair, over the node.
+// newPairing takes part in the pair, over the node. The pair is told who is there by
+// expect.
 func newPairing(node *gossip.Node, cfg pairConfig, stateDir string, log *slog.Logger) (*pairing, error) {
 	dir, err := filepath.Abs(filepath.Join(stateDir, "pair"))
 	if err != nil {
 		return nil, fmt.Errorf("find the pair's folder: %w", err)
 	}
-	p := &pairing{node: node}
+	p := &pairing{node: node, counts: newPairCounts(), within: pair.DefaultDrain + cfg.failover + takeTime}
 	c := pair.Config{
 		Name: node.Name(), Role: pair.Role(cfg.role), Failover: cfg.failover, Preempt: cfg.preempt, StateDir: dir, Logger: log,
 		Send: func(to string, b []byte) error { return node.SendPacket(to, pair.PacketKind, b) },
 		Changed: func(s pair.Status) {
+			p.counts.changed(s)
 			log.Info("the pair has changed", "state", s.State, "term", s.Term, "peer", s.Peer, "peer_heard", s.PeerHeard, "peer_active", s.PeerActive)
 		},
 	}
@@ -82,9 +86,11 @@ func newPairing(node *gossip.Node, cfg pairConfig, stateDir string, log *slog.Lo
 		return nil, errors.Join(err, p.closeAddress())
 	}
 	p.Start()
-	node.HandlePackets(pair.PacketKind, func(_ netip.AddrPort, b []byte) { p.Receive(b) })
+	node.HandlePackets(pair.PacketKind, func(_ netip.AddrPort, b []byte) {
+		p.counts.received.Add(1)
+		p.Receive(b)
+	})
 	p.unsubscribe = node.Subscribe(func(gossip.Member) { p.look() })
-	p.look()
 	return p, nil
 }
 
@@ -106,6 +112,10 @@ func (p *pairing) openAddress(cfg pairConfig, c *pair.Config, log *slog.Logger) 
 		return errors.Join(fmt.Errorf("virtual_ip: %w", err), p.closeAddress())
 	}
 	c.Address, c.Guard = p.address, p.guard
+	if p.door, err = newDoor(where.Prefix.Addr(), p.address, log); err != nil {
+		return errors.Join(err, p.closeAddress())
+	}
+	c.Drain, c.Resume = p.door.drain.Run, p.door.drain.End
 	return nil
 }
 
@@ -118,6 +128,12 @@ func (p *pairing) closeAddress() error {
 		errs = append(errs, p.address.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// expect says whether join names another booster.
+func (p *pairing) expect(other bool) {
+	p.other.Store(other)
+	p.look()
 }
 
 // look tells the pair who is there.
@@ -134,18 +150,38 @@ func (p *pairing) look() {
 		}
 	}
 	slices.Sort(agents)
+	if peer == "" && !p.other.Load() {
+		agents = nil // there is nobody that could take the place, so nobody has to witness
+	}
 	p.SetPeer(peer)
 	p.SetAgents(agents)
 }
 
-// close hands over to the other booster and gives the virtual IP up.
+// close hands over to the other booster, if that was not done before, and gives the
+// virtual IP up.
 func (p *pairing) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
+	ctx, cancel := context.WithTimeout(context.Background(), p.within)
 	defer cancel()
 	p.unsubscribe()
 	err := p.Close(ctx)
 	p.node.HandlePackets(pair.PacketKind, nil)
 	return errors.Join(err, p.closeAddress())
+}
+
+// handOver hands over to the other booster, if this process is the active booster of a
+// pair and the other one is heard. It is called when the process is to end and all still
+// works.
+func (a *App) handOver(ctx context.Context) error {
+	node := runningNode()
+	if node == nil || node.pair == nil {
+		return nil
+	}
+	if s := node.pair.Status(); s.State != pair.Active || !s.PeerHeard {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, node.pair.within)
+	defer cancel()
+	return node.pair.Failover(ctx)
 }
 
 // serveFailover has the boosters change places.
@@ -158,7 +194,7 @@ func (a *App) serveFailover(w http.ResponseWriter, r *http.Request) error {
 	if node == nil || node.pair == nil {
 		return apiError(http.StatusConflict, "this booster has no other: write `role` in the booster block of both")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), failoverTime)
+	ctx, cancel := context.WithTimeout(r.Context(), node.pair.within)
 	defer cancel()
 	if err := node.pair.Failover(ctx); err != nil {
 		return apiError(http.StatusConflict, "failover: %w", err)

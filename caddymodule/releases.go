@@ -42,6 +42,7 @@ type releases struct {
 
 	mu        sync.Mutex
 	standings []standing
+	copies    []copying
 	asked     time.Time
 }
 
@@ -123,34 +124,47 @@ func (r *releases) publishAll(ctx context.Context) []published {
 	return slices.DeleteFunc(all, func(p published) bool { return errors.Is(p.err, history.ErrUnknown) })
 }
 
-// standing asks all agents that are reached how their files stand, if that is not known
-// from a moment ago. One that does not answer in time is left out.
+// standing tells how the files of all servers stand.
 func (r *releases) standing() []standing {
+	standings, _ := r.look()
+	return standings
+}
+
+// look asks all agents that are reached how their folders are, if that is not known
+// from a moment ago. One that does not answer in time, or has none, is left out.
+func (r *releases) look() ([]standing, []copying) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.asked) < standingAge {
-		return r.standings
+		return r.standings, r.copies
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), standingTime)
 	defer cancel()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	var all []standing
+	var standings []standing
+	var copies []copying
 	for _, name := range others(r.node, gossip.KindAgent) {
 		wg.Go(func() {
-			s, err := r.client().Standing(ctx, name)
-			if err != nil {
-				return
+			if s, err := r.client().Standing(ctx, name); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				standings = append(standings, standing{name, s})
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, standing{name, s})
+		})
+		wg.Go(func() {
+			if s, err := r.replicaClient().Status(ctx, name); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				copies = append(copies, copying{name, s})
+			}
 		})
 	}
 	wg.Wait()
-	slices.SortFunc(all, func(a, b standing) int { return strings.Compare(a.server, b.server) })
-	r.standings, r.asked = all, time.Now()
-	return all
+	slices.SortFunc(standings, func(a, b standing) int { return strings.Compare(a.server, b.server) })
+	slices.SortFunc(copies, func(a, b copying) int { return strings.Compare(a.server, b.server) })
+	r.standings, r.copies, r.asked = standings, copies, time.Now()
+	return standings, copies
 }
 
 const (

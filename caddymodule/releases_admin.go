@@ -85,9 +85,12 @@ func (a *App) serveReleases(w http.ResponseWriter, r *http.Request, path []strin
 		a.log.Info("an operator has pending changes published")
 		return answer(w, rel.publish(r.Context()))
 	}
+	if (path[0] == string(api.Confirm) || path[0] == string(api.Restore)) && len(path) > 1 {
+		return a.serveLost(w, r, rel, path)
+	}
 	number, err := strconv.ParseUint(path[0], 10, 64)
 	if err != nil || number == 0 || len(path) > 2 {
-		return apiError(http.StatusNotFound, "there is no %s: write a release's number, or publish", r.URL.Path)
+		return apiError(http.StatusNotFound, "there is no %s: write a release's number, publish, or confirm or restore and a server", r.URL.Path)
 	}
 	if len(path) == 1 {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -122,6 +122,9 @@ func (s *ReleasesStatus) add(of standing) (problems []string) {
 	if of.Trouble != "" {
 		problems = append(problems, fmt.Sprintf("server %s: %s", of.server, plain(of.Trouble)))
 	}
+	if of.Suspicious != "" {
+		problems = append(problems, lostProblem(of.server, patchFolder, plain(of.Suspicious)))
+	}
 	if of.Watch != "" {
 		problems = append(problems, fmt.Sprintf("server %s finds changed files late: %s", of.server, plain(of.Watch)))
 	}

@@ -32,6 +32,14 @@ type patchAgent struct {
 	standing api.Standing
 	pending  *release.Manifest
 	fails    error
+	lost     api.Lost
+}
+
+func (a *patchAgent) Lost(_ context.Context, l api.Lost) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lost = l
+	return a.fails
 }
 
 func newPatchAgent(t *testing.T, name, booster string) *patchAgent {
@@ -59,7 +67,7 @@ func (a *patchAgent) Publish(ctx context.Context) (uint64, error) {
 	return m.Number, a.propose(ctx, m, api.Proposal{})
 }
 
-func (a *patchAgent) OpenBlob(h release.Hash) (*os.File, error) {
+func (a *patchAgent) OpenBlob(h release.Hash) (fs.File, error) {
 	return os.Open(filepath.Join(a.dir, h.String()))
 }
 

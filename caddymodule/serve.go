@@ -22,7 +22,15 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	var trace front.Trace
 	h.pool.enter()
+	guest := guestOf(r)
+	if guest != nil {
+		client.Conn = guest
+		guest.enter()
+	}
 	defer func() {
+		if guest != nil {
+			guest.leave(trace.Kept)
+		}
 		h.pool.leave()
 		h.pool.metrics.observe(&trace)
 		if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {

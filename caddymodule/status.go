@@ -23,6 +23,12 @@ type Status struct {
 	Lead *LeadStatus `json:"lead,omitempty"`
 	// Releases tells of releases. Boosters of a cluster have it.
 	Releases *ReleasesStatus `json:"releases,omitempty"`
+	// Replicas are the folders that are copied all the time. Boosters of a cluster have
+	// it.
+	Replicas []ReplicaStatus `json:"replicas,omitempty"`
+	// Oracle is what agents with the option oracle_exporter read. Boosters of a cluster
+	// have it.
+	Oracle []OracleStatus `json:"oracle,omitempty"`
 	// Problems are what an operator must put right.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -57,6 +63,8 @@ type ServerStatus struct {
 	Lead     bool   `json:"lead"`
 	Backup   bool   `json:"backup,omitempty"`
 	InFlight int    `json:"in_flight"`
+	// InFlightElsewhere is how many requests it works on for the other booster.
+	InFlightElsewhere int `json:"in_flight_elsewhere,omitempty"`
 	// Capacity is 0 for a server without a limit.
 	Capacity int    `json:"capacity"`
 	Weight   int    `json:"weight"`
@@ -113,6 +121,7 @@ func (a *App) status() Status {
 	for _, p := range node.Problems() {
 		s.Problems = append(s.Problems, p.Subject+": "+p.Text)
 	}
+	s.Problems = append(s.Problems, settingsProblems(node)...)
 	if a.agent == nil {
 		s.Pair = a.pairStatus(members)
 		if shared := runningNode(); shared != nil && shared.pair != nil {
@@ -124,6 +133,10 @@ func (a *App) status() Status {
 		var problems []string
 		s.Releases, problems = a.releasesStatus()
 		s.Problems = append(s.Problems, problems...)
+		s.Replicas, problems = replicasStatus()
+		s.Problems = append(s.Problems, problems...)
+		s.Oracle, problems = oracleStatus()
+		s.Problems = append(s.Problems, problems...)
 	}
 	return s
 }
@@ -134,7 +147,8 @@ func serverStatus(pool string, s fleet.Status) ServerStatus {
 		Backup: s.Backup, InFlight: s.InFlight, Capacity: s.Capacity, Weight: s.Weight, Sessions: s.Sessions,
 		Release: s.Release, Database: s.Database, FlowShare: s.FlowShare, LatencyMS: s.LatencySeconds * 1000,
 		Connections: s.Connections, IdleConnections: s.IdleConnections, Behind: s.BehindReason,
-		RepairsOff: repairsOff(s.Agent, s.Managed, s.Database, pool != omflowPool),
+		InFlightElsewhere: s.Elsewhere,
+		RepairsOff:        repairsOff(s.Agent, s.Managed, s.Database, pool != omflowPool),
 	}
 	if s.Capacity >= balance.Unlimited {
 		st.Capacity, st.FlowShare = 0, 0

@@ -27,6 +27,9 @@ type LeadStatus struct {
 	Control string `json:"control,omitempty"`
 	// Behind are the servers that have not seen that.
 	Behind []string `json:"behind,omitempty"`
+	// Missed names schedules that nobody has fired when a lead server ended, or of which
+	// that is not known, since a day: see to them by hand.
+	Missed []string `json:"missed_schedules,omitempty"`
 }
 
 // States of the lead server.
@@ -48,7 +51,7 @@ func (a *App) leadStatus() *LeadStatus {
 	l := &LeadStatus{
 		Server: s.Lead, State: leadNone, Doing: s.Doing, Waiting: s.Waiting,
 		FlowQueue: s.Rows, FlowQueueAge: s.Oldest.Seconds(), FlowQueueError: s.Blind,
-		Control: string(s.Epoch), Behind: s.Behind,
+		Control: string(s.Epoch), Behind: s.Behind, Missed: s.Missed,
 	}
 	switch {
 	case s.Running:
@@ -100,6 +103,9 @@ func (l *LeadStatus) print(page *strings.Builder) {
 	}
 	if len(l.Behind) > 0 {
 		fmt.Fprintf(page, "To be refreshed after a control change: %s\n", strings.Join(l.Behind, ", "))
+	}
+	for _, missed := range l.Missed {
+		fmt.Fprintf(page, "Missed: %s\n", missed)
 	}
 }
 

@@ -44,33 +44,46 @@ func omflowTokens() *token.Broker {
 func (c *conductor) copyTokens(ctx context.Context) {
 	tick := time.NewTicker(copyEvery)
 	defer tick.Stop()
-	var told []string // who knows all that was copied so far
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		tokens, others := omflowTokens(), c.others(gossip.KindBooster)
-		if tokens == nil || len(others) == 0 {
-			told = nil
-			continue
-		}
-		if !slices.Equal(told, others) {
-			tokens.CopyAll()
-		}
-		told = others
-		for more := true; more; {
-			var copies []token.Copy
-			if copies, more = tokens.Copies(time.Now()); len(copies) == 0 {
-				break
-			}
-			if err := c.sendTokens(ctx, others, copies); err != nil {
-				c.log.Debug("REST tokens could not be copied; it is tried again", "error", err)
-				told, more = nil, false
-			}
+		if err := c.copyNow(ctx); err != nil {
+			c.log.Debug("REST tokens could not be copied; it is tried again", "error", err)
 		}
 	}
+}
+
+// copyNow tells the other boosters of the tokens that they don't know.
+func (c *conductor) copyNow(ctx context.Context) error {
+	select {
+	case c.copying <- struct{}{}:
+		defer func() { <-c.copying }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for tokens that are being copied: %w", ctx.Err())
+	}
+	tokens, others := omflowTokens(), c.others(gossip.KindBooster)
+	if tokens == nil || len(others) == 0 {
+		c.told = nil
+		return nil
+	}
+	if !slices.Equal(c.told, others) {
+		tokens.CopyAll()
+	}
+	c.told = others
+	for more := true; more; {
+		var copies []token.Copy
+		if copies, more = tokens.Copies(time.Now()); len(copies) == 0 {
+			break
+		}
+		if err := c.sendTokens(ctx, others, copies); err != nil {
+			c.told = nil
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *conductor) sendTokens(ctx context.Context, boosters []string, copies []token.Copy) error {

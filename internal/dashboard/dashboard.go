@@ -47,10 +47,10 @@ func (c Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if c.Status == nil {
-		errs = append(errs, errors.New("Status is missing"))
+		errs = append(errs, errors.New("there is no function that gathers the status"))
 	}
 	if c.MaxAge < 0 {
-		errs = append(errs, fmt.Errorf("MaxAge %s: must not be negative", c.MaxAge))
+		errs = append(errs, fmt.Errorf("age %s: must not be negative", c.MaxAge))
 	}
 	return errors.Join(errs...)
 }
