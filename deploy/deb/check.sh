@@ -49,6 +49,8 @@ for module in omflow omflow.agent http.handlers.omflow_booster; do
 	expect "it has the module $module" sh -c "chroot '$root' booster list-modules | grep -qx '$module'"
 done
 expect "the units are sound" systemd-analyze verify --root="$root" omflow-booster.service omflow-agent.service
+expect "the exporter's unit is an example" test -f "$root/usr/share/doc/omflow-booster/examples/oracledb-exporter.service"
+expect "the exporter's unit is not installed" missing "$root/usr/lib/systemd/system/oracledb-exporter.service"
 expect "nothing is enabled" sh -c "! find '$root/etc/systemd/system' -name 'omflow-*' | grep ."
 
 expect "init sets up a booster" inside booster omflow init --yes --kind booster --name a --address 10.0.0.11 --units /etc/systemd/system
@@ -56,6 +58,10 @@ expect "its key belongs to the unit's user" test "$(inside stat -c '%U %a' /etc/
 expect "the installed unit serves" missing "$root/etc/systemd/system/omflow-booster.service"
 expect "its Caddyfile is accepted by the unit's user" inside setpriv --reuid omflow-booster --regid omflow-booster --clear-groups \
 	env HOME=/tmp booster validate --config /etc/omflow-booster/booster.Caddyfile
+
+expect "init sets up an agent of a new server" inside sh -c 'booster omflow keygen | booster omflow init --yes --kind agent --installed no --name s2 --address 10.0.0.22 --boosters 10.0.0.11 --home /opt/omflow --key - --units /etc/systemd/system'
+expect "the new server's unit is sound" systemd-analyze verify --root="$root" omflow-agent.service
+rm "$root/etc/systemd/system/omflow-agent.service"
 
 echo "# mine" >>"$root/etc/omflow-booster/Caddyfile.example"
 expect "installs again, over a changed example" inside dpkg -i --force-confold /tmp/booster.deb

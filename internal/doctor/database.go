@@ -68,6 +68,9 @@ func (d Database) rights(ctx context.Context) Result {
 	if step.Grant != "" {
 		advice = append(advice, "have an administrator run: "+step.Grant)
 	}
+	if step.GrantAll != "" {
+		advice = append(advice, "or, for all that OMFLOW needs at once: "+step.GrantAll)
+	}
 	if report.Left != "" {
 		advice = append(advice, "and drop the table "+report.Left)
 	}

@@ -27,6 +27,8 @@ func at(text string) func(context.Context) (database.Target, error) {
 func TestDatabase(t *testing.T) {
 	const url = "postgres://om:s3cr3t-w0rd@db/omflow"
 	denied := database.Step{Name: database.StepCreate, Err: errors.New("permission denied for schema public (s3cr3t-w0rd)"), Missing: "a right", Grant: "GRANT CREATE"}
+	deniedOne := denied
+	deniedOne.GrantAll = "GRANT CREATE, SELECT"
 	for name, tt := range map[string]struct {
 		url            string
 		base           base
@@ -41,6 +43,10 @@ func TestDatabase(t *testing.T) {
 		"lacks": {
 			url, base{report: database.Report{Target: "x", Steps: []database.Step{{Name: database.StepReach}, denied}, Left: "omflow_check_1"}, err: errors.New("away")},
 			ill("x: create table: permission denied", "a right; have an administrator run: GRANT CREATE; and drop the table omflow_check_1"), unknown("away"),
+		},
+		"lacks more": {
+			url, base{report: database.Report{Steps: []database.Step{deniedOne}}},
+			ill("a right; have an administrator run: GRANT CREATE; or, for all that OMFLOW needs at once: GRANT CREATE, SELECT"), good(),
 		},
 		"no grant helps": {
 			url, base{report: database.Report{Steps: []database.Step{{Name: database.StepReach, Err: errors.New("refused"), Missing: "nothing answers"}}}},

@@ -4,7 +4,8 @@
 //
 // A [Check] is one question with one [Result]: ok, failed, or skipped with the reason.
 // The checks of one subject are made by a type each: [Key], [Ports], [Peers],
-// [Cluster], [Machine], [VirtualIP], [Server], [Database]. What a node is decides which
+// [Cluster], [Machine], [VirtualIP], [Server], [Database]; [NewServer] of a server that
+// has yet to come. What a node is decides which
 // of them are asked; that is up to the caller, as is where the answers go. Whatever a
 // check needs of the world, sockets, look-ups, clocks, files, is a field of its type, so
 // that each verdict can be seen without it.
@@ -14,9 +15,9 @@
 // Nothing stays changed. A port is opened and closed again; the state folder gets an
 // empty file that is removed at once; the database gets the scratch table of package
 // database, which is dropped. A peer is visited by a handshake with the cluster key and
-// one request for a page that it does not have: a node answers that and logs nothing,
-// unless the key is not its own. It is not asked over UDP, where nodes answer members
-// only. OMFLOW Server is never started: its start command says where it listens, and a
+// one request, for what boosters know of the servers' settings: a node answers that and
+// logs nothing, unless the key is not its own. One that has the same key is asked over
+// UDP too, as members probe each other. OMFLOW Server is never started: its start command says where it listens, and a
 // second one would replay the flow queue or fire schedules.
 //
 // # How they run

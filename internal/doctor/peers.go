@@ -12,19 +12,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/trust"
 )
 
-// maxClock is by how much clocks may differ: at more, tickets' times and a schedule's
-// turn differ from server to server, to the eye of a user.
-const maxClock = 5 * time.Second
+// udpTimeout bounds the asking over UDP: a third packet has an answer then, also from
+// another continent.
+const udpTimeout = 2 * time.Second
 
 // Peers checks the nodes that this one joins.
 type Peers struct {
 	// Join are their addresses, host:port.
 	Join []string
-	// Needed says that the node cannot do without any, as an agent.
-	Needed bool
+	// From is what names them, where the configuration does not: settings.py.
+	From string
+	// Missing says why there are none, where the node cannot do without any, as an
+	// agent.
+	Missing error
 	// Self is who this node is, and Listen where it listens.
 	Self   trust.Peer
 	Listen string
@@ -32,20 +36,27 @@ type Peers struct {
 	Visit func(ctx context.Context, address string) Visit
 	// Own calls on the node itself, which may not run. Required.
 	Own func(context.Context) Visit
+	// Ping asks the node of a name over UDP, until ctx ends; an error is what became of it.
+	// Required.
+	Ping func(ctx context.Context, to netip.AddrPort, node string) (time.Duration, error)
 	// Local are this machine's addresses. Default: those of its interfaces.
 	Local func() ([]netip.Addr, error)
 }
 
-// Checks returns five checks for each peer, and one on names.
+// Checks returns five checks for each peer, one on names and, where it is worth a word,
+// one on what names the peers.
 func (p Peers) Checks() []Check {
-	if len(p.Join) == 0 {
-		if p.Needed {
-			return []Check{Known("join", failed("no booster is named").
-				advise("write the boosters' addresses, primary first, as in `join 10.0.0.11:5169 10.0.0.12:5169`"))}
-		}
+	var checks []Check
+	switch {
+	case len(p.Join) > 0 && p.From != "":
+		checks = append(checks, Known("join", ok("%s names %s", p.From, strings.Join(p.Join, " "))))
+	case len(p.Join) > 0:
+	case p.Missing != nil:
+		return []Check{Known("join", failed("%v", p.Missing).
+			advise("put it there, or write the boosters' addresses, primary first, as in `join 10.0.0.11:5169 10.0.0.12:5169`"))}
+	default:
 		return []Check{Known("join", skipped("no other booster is named"))}
 	}
-	var checks []Check
 	for _, address := range p.Join {
 		add := func(what string, judge func(ctx context.Context, v Visit) Result) {
 			checks = append(checks, Check{Name: "peer " + address + " " + what, Run: func(ctx context.Context) Result {
@@ -59,7 +70,7 @@ func (p Peers) Checks() []Check {
 		add("name", func(_ context.Context, v Visit) Result { return judgeName(v) })
 		add("tcp", func(_ context.Context, v Visit) Result { return judgeTCP(v, address) })
 		add("key", func(_ context.Context, v Visit) Result { return judgeKey(v) })
-		add("udp", func(_ context.Context, v Visit) Result { return judgeUDP(v) })
+		add("udp", func(ctx context.Context, v Visit) Result { return p.udp(ctx, v, address) })
 		add("clock", func(_ context.Context, v Visit) Result { return judgeClock(v) })
 	}
 	return append(checks, Check{Name: "names", Run: p.names})
@@ -163,13 +174,24 @@ func judgeKey(v Visit) Result {
 	return failed("%v", err).advise("is the port in `join` the one that the node there has in `listen`?")
 }
 
-// judgeUDP can't ask: a node answers no packet of one that is no member, for who sends
-// packets may not be where they seem to come from.
-func judgeUDP(v Visit) Result {
-	if v.Lookup != nil || v.Connect != nil {
+// udp asks a node over UDP. It is asked over TCP for its key first: a node answers no
+// packet that is not sealed with it, so that without the same key no answer says nothing
+// of the way.
+func (p Peers) udp(ctx context.Context, v Visit, address string) Result {
+	switch {
+	case v.Lookup != nil || v.Connect != nil:
 		return skipped("it is not reached")
+	case v.Handshake != nil || v.Ask != nil:
+		return skipped("a node answers only who has its key")
 	}
-	return skipped("a node answers no stranger's packets: let UDP through as you do TCP, since the boosters' heartbeat comes that way")
+	ctx, cancel := context.WithTimeout(ctx, udpTimeout)
+	defer cancel()
+	took, err := p.Ping(ctx, v.Addr, v.Peer.Name)
+	if err != nil {
+		return failed("%v", err).
+			advise("TCP goes through and the key is the same, so packets are lost: let %s, UDP, through the firewalls on both machines, and the answers back", address)
+	}
+	return ok("it answers within %s", max(took, time.Millisecond).Round(time.Millisecond))
 }
 
 func judgeClock(v Visit) Result {
@@ -180,7 +202,7 @@ func judgeClock(v Visit) Result {
 		return skipped("it does not answer")
 	}
 	off := v.Behind.Abs().Round(time.Second)
-	if off <= maxClock {
+	if off <= alike.MaxClock {
 		return ok("it differs by less than %s", max(off, time.Second)+time.Second)
 	}
 	which := "behind"

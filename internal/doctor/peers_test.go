@@ -92,8 +92,46 @@ func TestSelf(t *testing.T) {
 	}
 }
 
+// TestUDP: what is lost is told from what can't be known.
+func TestUDP(t *testing.T) {
+	well := reached("booster-a", "1", 0)
+	well.Addr = netip.MustParseAddrPort("10.0.0.1:5169")
+	lost := errors.New("no answer over UDP")
+	for name, tt := range map[string]struct {
+		visit Visit
+		ping  error
+		want  verdict
+	}{
+		"well":        {well, nil, good("it answers within 2ms")},
+		"lost":        {well, lost, ill("no answer over UDP", "TCP goes through and the key is the same", "a:5169, UDP")},
+		"not there":   {Visit{Connect: lost}, nil, unknown("not reached")},
+		"another key": {Visit{Handshake: trust.ErrWrongKey}, nil, unknown("only who has its key")},
+		"refused":     {Visit{Ask: lost}, nil, unknown("only who has its key")},
+	} {
+		asked := false
+		checks := Peers{
+			Join: []string{"a:5169"}, Listen: ":1",
+			Visit: func(context.Context, string) Visit { return tt.visit },
+			Own:   func(context.Context) Visit { return Visit{Connect: lost} },
+			Local: func() ([]netip.Addr, error) { return nil, nil },
+			Ping: func(ctx context.Context, to netip.AddrPort, node string) (time.Duration, error) {
+				asked = true
+				if _, bounded := ctx.Deadline(); !bounded || to != well.Addr || node != "booster-a" {
+					t.Errorf("%s: %s at %s is asked, for how long: %t", name, node, to, bounded)
+				}
+				return 2 * time.Millisecond, tt.ping
+			},
+		}.Checks()
+		tt.want.hold(t, name, result(t, checks, "peer a:5169 udp"))
+		if asked != (tt.want.state != Skipped) {
+			t.Errorf("%s: asked over UDP: %t", name, asked)
+		}
+	}
+}
+
 func TestJoin(t *testing.T) {
-	ill("no booster is named", "`join 10").hold(t, "agent", result(t, Peers{Needed: true}.Checks(), "join"))
+	ill("settings.py: BOOSTER_IP is empty", "`join 10").hold(t, "agent", result(t, Peers{Missing: errors.New("settings.py: BOOSTER_IP is empty")}.Checks(), "join"))
+	good("/opt/settings.py names a:1 b:1").hold(t, "settings", result(t, Peers{Join: []string{"a:1", "b:1"}, From: "/opt/settings.py"}.Checks(), "join"))
 	unknown("no other booster").hold(t, "booster", result(t, Peers{}.Checks(), "join"))
 	for address, want := range map[string]string{"a": "a:5169", "a:1": "a:1", "::1": "[::1]:5169", "[::1]": "[::1]:5169", "[::1]:2": "[::1]:2"} {
 		if got := WithPort(address, 5169); got != want {

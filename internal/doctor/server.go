@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/omflow/settings"
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 )
 
 // settingsTimeout is how long a check may take that needs settings.py: as long as
@@ -29,10 +30,17 @@ type Server struct {
 	Run  []string
 	// Python is the command that reads settings.py.
 	Python string
-	// Join are the boosters that the agent joins, host:port.
+	// Join are the boosters that the configuration names, host:port; empty where those
+	// of settings.py are joined.
 	Join []string
 	// Settings reads settings.py; it should do so once. Required.
 	Settings func(context.Context) (settings.Settings, error)
+	// Label is what nodes tell of the secret key, see alike.Label. Without it the key is
+	// not held against the other servers'.
+	Label func(settings.Settings) string
+	// Others are the facts of the other servers' settings, by server; ok is false when
+	// no booster could tell. Required.
+	Others func(context.Context) (facts map[string]alike.Facts, ok bool)
 	// Lookup finds the addresses of a name. Default: the machine's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
@@ -47,7 +55,7 @@ func (s Server) Checks() []Check {
 		name  string
 		judge func(context.Context, settings.Settings, error) Result
 	}{
-		{"python", s.python}, {"settings.py", judgeSettings}, {"SECRET_KEY", judgeSecretKey}, {"time zone", judgeTimeZone}, {"BOOSTER_IP", s.boosters},
+		{"python", s.python}, {"schedules", s.schedules}, {"settings.py", judgeSettings}, {"SECRET_KEY", s.secretKey}, {"time zone", s.timeZone}, {"BOOSTER_IP", s.boosters},
 	} {
 		checks = append(checks, Check{Name: c.name, Timeout: settingsTimeout, Run: func(ctx context.Context) Result {
 			read, err := s.Settings(ctx)
@@ -145,6 +153,18 @@ func (s Server) python(_ context.Context, read settings.Settings, _ error) Resul
 	return ok("Python %s, Django %s", read.Python, read.Django)
 }
 
+// schedules checks that OMFLOW's schedules fire with this Python.
+func (s Server) schedules(_ context.Context, read settings.Settings, err error) Result {
+	if read.Python == "" {
+		return skipped("settings.py could not be read")
+	}
+	if err := read.Schedules(s.Home); err != nil {
+		return failed("%v", err).
+			advise("make OMFLOW's virtual environment anew with Python 3.9, on all servers; or put the name back, as the line above says: in settings.py on each server, or in a sitecustomize.py of that Python")
+	}
+	return ok("nothing in Python %s is known to keep them from firing", read.Python)
+}
+
 func judgeSettings(_ context.Context, read settings.Settings, err error) Result {
 	if err == nil {
 		err = read.Validate()
@@ -155,15 +175,43 @@ func judgeSettings(_ context.Context, read settings.Settings, err error) Result 
 	return ok("it is read, and fits beside other servers")
 }
 
-func judgeSecretKey(_ context.Context, read settings.Settings, _ error) Result {
-	print := read.Fingerprint()
-	if print == "" {
+// secretKey holds the key against the other servers'.
+func (s Server) secretKey(ctx context.Context, read settings.Settings, _ error) Result {
+	if len(read.SecretKey) == 0 {
 		return skipped("settings.py gives none")
 	}
-	return skipped("its fingerprint is %s: this check on the other servers must say the same", print)
+	if s.Label == nil {
+		return skipped("without a cluster key it can't be held against the other servers'")
+	}
+	label := s.Label(read)
+	others, asked := s.Others(ctx)
+	var same, differ, unknown []string
+	for _, server := range sorted(others) {
+		switch equal, known := alike.Same(label, others[server].SecretKey); {
+		case !known:
+			unknown = append(unknown, server)
+		case equal:
+			same = append(same, server)
+		default:
+			differ = append(differ, server)
+		}
+	}
+	switch {
+	case !asked:
+		return skipped("no booster tells of the other servers; the key's label is %s, and must be the same there", label)
+	case len(differ) > 0:
+		return failed("it is not that of %s", strings.Join(differ, ", ")).
+			advise("write the same SECRET_KEY in settings.py on all servers, and restart them: with another one users are signed out when another server answers")
+	case len(same) > 0:
+		return ok("it is the same on %s", strings.Join(same, ", "))
+	case len(unknown) > 0:
+		return skipped("%s: it has no key, or the cluster key is being changed", strings.Join(unknown, ", "))
+	}
+	return ok("there is no other server yet")
 }
 
-func judgeTimeZone(_ context.Context, read settings.Settings, _ error) Result {
+// timeZone checks that there is such a zone, and that the other servers have it too.
+func (s Server) timeZone(ctx context.Context, read settings.Settings, _ error) Result {
 	if read.TimeZone == "" {
 		return skipped("settings.py could not be read")
 	}
@@ -174,7 +222,22 @@ func judgeTimeZone(_ context.Context, read settings.Settings, _ error) Result {
 		}
 		return failed("%s is no time zone that this machine knows", read.TimeZone).advise("write the same one on all servers, as in TIME_ZONE = 'Asia/Taipei'")
 	}
-	return ok("%s, where it is %s: this check on the other servers must say the same", read.TimeZone, time.Now().In(zone).Format("15:04"))
+	now := time.Now().In(zone).Format("15:04")
+	others, asked := s.Others(ctx)
+	var differ []string
+	for _, server := range sorted(others) {
+		if theirs := others[server].TimeZone; theirs != "" && theirs != read.TimeZone {
+			differ = append(differ, server+" has "+theirs)
+		}
+	}
+	switch {
+	case len(differ) > 0:
+		return failed("it is %s, and %s", read.TimeZone, strings.Join(differ, ", ")).
+			advise("write the same TIME_ZONE in settings.py on all servers, and restart them: schedules fire by it, and tickets show it")
+	case !asked:
+		return ok("%s, where it is %s: this check on the other servers must say the same", read.TimeZone, now)
+	}
+	return ok("%s, where it is %s", read.TimeZone, now)
 }
 
 // boosters checks that settings.py and the configuration name the same boosters.
@@ -182,11 +245,12 @@ func (s Server) boosters(ctx context.Context, read settings.Settings, err error)
 	switch {
 	case err != nil && len(read.Boosters) == 0:
 		return skipped("settings.py could not be read")
+	case len(s.Join) == 0 && len(read.Boosters) == 0:
+		return failed("settings.py names no boosters, and neither does `join`").advise("%v", read.NoBooster())
 	case len(read.Boosters) == 0:
 		return ok("settings.py names no boosters; `join` does")
 	case len(s.Join) == 0:
-		return failed("settings.py names %s, and there is no `join`", strings.Join(read.Boosters, " ")).
-			advise("write `join %s`", strings.Join(read.Boosters, " "))
+		return ok("the boosters of settings.py are joined")
 	}
 	if len(read.Boosters) == len(s.Join) {
 		same := true

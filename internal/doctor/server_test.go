@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/omflow/booster/internal/omflow/settings"
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 )
 
 // home makes a folder that looks like an OMFLOW Server's.
@@ -91,8 +92,8 @@ func TestSettings(t *testing.T) {
 		"well": {
 			settings: settings.Settings{Python: "3.11.2", Django: "3.2", SecretKey: []byte("k3y-0123456789"), TimeZone: "UTC", AllowedHosts: []string{"*"}},
 			want: map[string]verdict{
-				"python": good("Python 3.11.2, Django 3.2"), "SECRET_KEY": unknown("76f410d32792209c"),
-				"time zone": good("UTC, where it is"), "BOOSTER_IP": good("names no boosters"), "settings.py": ill("ENGINE is empty", "settings.py"),
+				"python": good("Python 3.11.2, Django 3.2"), "SECRET_KEY": unknown("no booster tells", "1-k3y-"),
+				"time zone": good("UTC, where it is", "must say the same"), "BOOSTER_IP": ill("neither does `join`", "BOOSTER_IP = '10"), "settings.py": ill("ENGINE is empty", "settings.py"),
 			},
 		},
 		"unreadable": {
@@ -118,12 +119,15 @@ func TestSettings(t *testing.T) {
 		"another port":  {settings: settings.Settings{Boosters: []string{"10.0.0.1:5170"}}, join: []string{"10.0.0.1:5169"}, want: map[string]verdict{"BOOSTER_IP": ill("5170")}},
 		"unknown names": {settings: settings.Settings{Boosters: []string{"x:5169"}}, join: []string{"y:5169"}, want: map[string]verdict{"BOOSTER_IP": ill("names x:5169")}},
 		"no port":       {settings: settings.Settings{Boosters: []string{"x"}}, join: []string{"y"}, want: map[string]verdict{"BOOSTER_IP": ill("names x")}},
-		"no join":       {settings: settings.Settings{Boosters: []string{"10.0.0.1:5169"}}, want: map[string]verdict{"BOOSTER_IP": ill("there is no `join`", "write `join 10.0.0.1:5169`")}},
+		"no join":       {settings: settings.Settings{Boosters: []string{"10.0.0.1:5169"}}, want: map[string]verdict{"BOOSTER_IP": good("of settings.py are joined")}},
+		"only join":     {settings: settings.Settings{}, join: []string{"10.0.0.1:5169"}, want: map[string]verdict{"BOOSTER_IP": good("`join` does")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Server{
 				Home: t.TempDir(), Python: python, Join: tt.join,
 				Settings: func(context.Context) (settings.Settings, error) { return tt.settings, tt.err },
+				Label:    func(s settings.Settings) string { return "1-" + string(s.SecretKey[:4]) },
+				Others:   func(context.Context) (map[string]alike.Facts, bool) { return nil, false },
 				Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 					if host != "primary" {
 						return nil, errors.New("no such host")
@@ -138,5 +142,56 @@ func TestSettings(t *testing.T) {
 				want.hold(t, check, result(t, s.Checks(), check))
 			}
 		})
+	}
+}
+
+// TestFiresSchedules: a Python that keeps OMFLOW's schedules from firing is told of.
+func TestFiresSchedules(t *testing.T) {
+	dir := home(t)
+	if err := os.MkdirAll(filepath.Join(dir, "omflow"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "omflow", "schedule_base.py"), []byte("isinstance(tag, collections.Hashable)"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		home string
+		read settings.Settings
+		want verdict
+	}{
+		"too new":        {dir, settings.Settings{Python: "3.11.2"}, ill("no schedule fires: Python 3.11.2", "Python 3.9")},
+		"old enough":     {dir, settings.Settings{Python: "3.9.2", Hashable: true}, good("nothing in Python 3.9.2")},
+		"another OMFLOW": {t.TempDir(), settings.Settings{Python: "3.13.0"}, good("nothing in Python 3.13.0")},
+		"unreadable":     {dir, settings.Settings{}, unknown("could not be read")},
+	} {
+		s := Server{Home: tt.home, Python: "python3", Settings: func(context.Context) (settings.Settings, error) { return tt.read, nil }}
+		tt.want.hold(t, name, result(t, s.Checks(), "schedules"))
+	}
+}
+
+// TestOthers: what the other servers have, as the boosters tell.
+func TestOthers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		others    map[string]alike.Facts
+		key, zone verdict
+	}{
+		"nobody yet": {nil, good("no other server yet"), good("UTC, where it is")},
+		"alike":      {map[string]alike.Facts{"s2": {SecretKey: "1-k3y", TimeZone: "UTC"}, "s3": {SecretKey: "1-k3y"}}, good("the same on s2, s3"), good("UTC")},
+		"different": {map[string]alike.Facts{"s2": {SecretKey: "1-k3y", TimeZone: "UTC"}, "s3": {SecretKey: "1-other", TimeZone: "Asia/Taipei"}},
+			ill("not that of s3", "same SECRET_KEY"), ill("it is UTC, and s3 has Asia/Taipei", "same TIME_ZONE")},
+		"another cluster key": {map[string]alike.Facts{"s2": {SecretKey: "2-k3y"}}, unknown("s2: it has no key, or the cluster key"), good("UTC")},
+	} {
+		s := Server{
+			Home: t.TempDir(), Python: "python3",
+			Settings: func(context.Context) (settings.Settings, error) {
+				return settings.Settings{SecretKey: []byte("k3y"), TimeZone: "UTC"}, nil
+			},
+			Label:  func(s settings.Settings) string { return "1-" + string(s.SecretKey) },
+			Others: func(context.Context) (map[string]alike.Facts, bool) { return tt.others, true },
+		}
+		tt.key.hold(t, name, result(t, s.Checks(), "SECRET_KEY"))
+		tt.zone.hold(t, name, result(t, s.Checks(), "time zone"))
+		s.Label = nil
+		unknown("without a cluster key").hold(t, name, result(t, s.Checks(), "SECRET_KEY"))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,11 +14,23 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/trust"
 )
 
-// maxAnswer bounds what is read of a node's answer, in bytes.
-const maxAnswer = 16 << 10
+// maxAnswer bounds what is read of a node's answer, in bytes: the facts of a thousand
+// servers.
+const maxAnswer = 512 << 10
+
+// SettingsPath is where boosters tell on their control API what the agents have told of
+// their servers' settings: a Settings, as JSON. Agents have nothing there.
+const SettingsPath = "/settings/v1/servers"
+
+// Settings are facts of OMFLOW Servers' settings.
+type Settings struct {
+	// Servers are the facts of each server whose agent is there, by its name.
+	Servers map[string]alike.Facts `json:"servers"`
+}
 
 // Visitor calls on nodes, with the cluster key, to learn who they are. All methods may
 // be called concurrently.
@@ -47,6 +60,11 @@ type Visit struct {
 	Behind time.Duration
 	// Took is how long an answer took.
 	Took time.Duration
+	// Addr is where the node was reached.
+	Addr netip.AddrPort
+	// Settings are what a booster tells of the OMFLOW Servers' settings, nil of any other
+	// node.
+	Settings *Settings
 }
 
 // errNoIdentity: the visitor has no cluster key to show.
@@ -77,12 +95,13 @@ func (v *Visitor) Visit(ctx context.Context, address string) Visit {
 	if out.Lookup != nil {
 		return out
 	}
-	conn, err := v.dial(ctx, out.Addresses)
+	conn, addr, err := v.dial(ctx, out.Addresses)
 	if err != nil {
 		out.Connect = err
 		return out
 	}
 	defer conn.Close()
+	out.Addr = addr
 	// What is read and written below has no context.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -99,7 +118,7 @@ func (v *Visitor) Visit(ctx context.Context, address string) Visit {
 		return out
 	}
 	out.Run = state.PeerCertificates[0].RawSubjectPublicKeyInfo
-	out.Behind, out.Took, out.Ask = ask(ctx, secure)
+	out.Ask = out.ask(ctx, secure)
 	return out
 }
 
@@ -133,7 +152,7 @@ func (v *Visitor) resolve(ctx context.Context, host, port string) ([]netip.AddrP
 }
 
 // dial tries one address after the other, each for its part of the time.
-func (v *Visitor) dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn, error) {
+func (v *Visitor) dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn, netip.AddrPort, error) {
 	dial := v.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -147,35 +166,48 @@ func (v *Visitor) dial(ctx context.Context, addresses []netip.AddrPort) (net.Con
 		conn, err := dial(part, "tcp", a.String())
 		cancel()
 		if err == nil {
-			return conn, nil
+			return conn, a, nil
 		}
 		errs = append(errs, err)
 	}
-	return nil, errors.Join(errs...)
+	return nil, netip.AddrPort{}, errors.Join(errs...)
 }
 
-// ask requests a page of a node's control API that no node has: each answers that, and
-// none logs it. The answer's Date is the node's clock, by the second (RFC 9110 section
-// 6.6.1).
-func ask(ctx context.Context, conn net.Conn) (behind, took time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://node/gossip/", nil)
+// ask requests a page that boosters have and agents, which answer that they don't; none
+// logs it. The answer's Date is the node's clock, by the second (RFC 9110 section 6.6.1).
+func (v *Visit) ask(ctx context.Context, conn net.Conn) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://node"+SettingsPath, nil)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	sent := time.Now()
 	if err := req.Write(conn); err != nil {
-		return 0, 0, fmt.Errorf("ask the node: %w", err)
+		return fmt.Errorf("ask the node: %w", err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxAnswer)), req)
 	if err != nil {
-		return 0, 0, fmt.Errorf("read the node's answer: %w", err)
+		return fmt.Errorf("read the node's answer: %w", err)
 	}
 	defer resp.Body.Close()
-	took = time.Since(sent)
+	v.Took = time.Since(sent)
 	date, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
-		return 0, took, fmt.Errorf("read the node's clock: %w", err)
+		return fmt.Errorf("read the node's clock: %w", err)
 	}
 	// The middle of the second that Date names, and of the time that the answer took.
-	return sent.Add(took / 2).Sub(date.Add(time.Second / 2)), took, nil
+	v.Behind = sent.Add(v.Took / 2).Sub(date.Add(time.Second / 2))
+	if resp.StatusCode != http.StatusOK {
+		return nil
+	}
+	var s Settings
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		return fmt.Errorf("read what the node tells of the servers' settings: %w", err)
+	}
+	for server, facts := range s.Servers {
+		if !trust.ValidName(server) || facts.Validate() != nil {
+			delete(s.Servers, server)
+		}
+	}
+	v.Settings = &s
+	return nil
 }

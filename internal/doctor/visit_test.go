@@ -1,18 +1,22 @@
 package doctor
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -177,7 +181,7 @@ func TestWay(t *testing.T) {
 		},
 	}
 	for address, want := range map[string]map[string]verdict{
-		"pair:5169":     {"name": good("192.0.2.1, 192.0.2.2"), "tcp": good("reached"), "key": unknown("own key is not well"), "udp": unknown("no stranger"), "clock": unknown("does not answer")},
+		"pair:5169":     {"name": good("192.0.2.1, 192.0.2.2"), "tcp": good("reached"), "key": unknown("own key is not well"), "udp": unknown("only who has its key"), "clock": unknown("does not answer")},
 		"pair:5170":     {"name": good("192.0.2.1"), "tcp": ill("no route", "firewalls"), "key": unknown("not reached"), "udp": unknown("not reached"), "clock": unknown()},
 		"[::1]:5169":    {"name": good("::1"), "tcp": ill("no route"), "key": unknown()},
 		"typo:5169":     {"name": ill("look up typo", "DNS"), "tcp": unknown("name is not known"), "key": unknown("not reached"), "udp": unknown(), "clock": unknown()},
@@ -196,15 +200,48 @@ func TestWay(t *testing.T) {
 	}
 }
 
+// TestFacts: what a booster tells of the servers' settings, without what no server says.
+func TestFacts(t *testing.T) {
+	keys := parse(t, trust.Generate())
+	id := identity(t, trust.Peer{Name: "booster-a", Kind: "booster"}, keys, nil)
+	visitor := &Visitor{Identity: identity(t, trust.Peer{Name: "s2", Kind: "doctor"}, keys, nil)}
+	body := `{"servers":{"s1":{"key":"1-a","zone":"UTC"},"no name":{"zone":"UTC"},"s3":{"zone":"\u001b"}}}`
+	v := visitor.Visit(t.Context(), listen(t, func(raw net.Conn) {
+		conn := tls.Server(raw, id.ServerTLS("http/1.1"))
+		req, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil || req.URL.Path != SettingsPath {
+			return
+		}
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: %d\r\n\r\n%s", time.Now().UTC().Format(http.TimeFormat), len(body), body)
+	}))
+	want := &Settings{Servers: map[string]alike.Facts{"s1": {SecretKey: "1-a", TimeZone: "UTC"}}}
+	if v.Failed() != nil || !reflect.DeepEqual(v.Settings, want) {
+		t.Errorf("%+v, %v, want %+v", v.Settings, v.Failed(), want)
+	}
+}
+
 // FuzzAsk: whatever a node answers, it is a time or an error.
 func FuzzAsk(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 404 Not Found\r\nDate: Thu, 26 Nov 2026 16:15:26 GMT\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 16:15:26 GMT\r\nContent-Length: 42\r\n\r\n{\"servers\":{\"s1\":{\"zone\":\"UTC\",\"clock\":9}}}"))
 	f.Add([]byte("HTTP/1.1 200 OK\r\nDate: soon\r\nTransfer-Encoding: chunked\r\n\r\n"))
 	f.Add([]byte(strings.Repeat("a", 2*maxAnswer)))
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		_, took, err := ask(t.Context(), &script{Reader: bytes.NewReader(answer)})
-		if err == nil && (took < 0 || !bytes.Contains(answer, []byte("HTTP/"))) {
+		v := new(Visit)
+		err := v.ask(t.Context(), &script{Reader: bytes.NewReader(answer)})
+		if err != nil {
+			return
+		}
+		if v.Took < 0 || !bytes.Contains(answer, []byte("HTTP/")) {
 			t.Errorf("%q was taken for an answer", answer)
+		}
+		if v.Settings == nil {
+			return
+		}
+		for server, facts := range v.Settings.Servers {
+			if !trust.ValidName(server) || facts.Validate() != nil {
+				t.Errorf("%q got through: %+v", server, facts)
+			}
 		}
 	})
 }

@@ -50,6 +50,11 @@ func (p Plan) renderCaddyfile() ([]byte, error) {
 	if p.Paths.Admin != "" {
 		l.option("admin", p.Paths.Admin)
 	}
+	if p.Paths.Service {
+		l.open("log")
+		l.option("output", "file", p.LogFile())
+		l.close()
+	}
 	l.open("omflow")
 	l.option("name", p.Name)
 	if _, port, _ := net.SplitHostPort(p.Address); port != ClusterPort {
@@ -71,8 +76,12 @@ func (p Plan) renderCaddyfile() ([]byte, error) {
 	if p.Kind == Agent {
 		l.open("agent")
 		l.option("home", p.Home)
-		l.option("server", p.Server)
-		l.option("run", p.Run...)
+		if p.Server != "" {
+			l.option("server", p.Server)
+		}
+		if len(p.Run) > 0 {
+			l.option("run", p.Run...)
+		}
 		if p.Python != "" {
 			l.option("python", p.Python)
 		}

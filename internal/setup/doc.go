@@ -24,7 +24,16 @@
 // of the OMFLOW Server, which inherits the agent's, holds it. The units come from
 // the folder templates; rendered with the paths of the Debian package they
 // are what that package installs (deploy/systemd), so that on such a machine the
-// booster's unit is found to be there already and is not written again.
+// booster's unit is found to be there already and is not written again. On Windows there
+// is no unit; the node becomes a service by a command of its own, and its Caddyfile sends
+// the log to a file.
+//
+// # A new OMFLOW Server
+//
+// On a machine where none is installed an agent's Caddyfile names the boosters and home
+// alone: code, settings.py and the agent's options come from the other servers, and what
+// is not written here can't differ from theirs by mistake. The folder is not made here;
+// [Plan.Next] says how, for the unit's user.
 //
 // # What fails
 //

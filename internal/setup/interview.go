@@ -24,6 +24,7 @@ type Asker interface {
 // with the same asker.
 func Interview(ctx context.Context, paths Paths, m Machine, given map[string]string, asker Asker) (Plan, error) {
 	p := Plan{Paths: paths}
+	m.named = strings.TrimSpace(given["home"])
 	left := maps.Clone(given)
 	for _, q := range Questions() {
 		if q.asked != nil && !q.asked(p) {
@@ -37,9 +38,17 @@ func Interview(ctx context.Context, paths Paths, m Machine, given map[string]str
 		return Plan{}, err
 	}
 	if len(left) > 0 {
-		return Plan{}, fmt.Errorf("--%s does not matter for this %s: leave it out", slices.Sorted(maps.Keys(left))[0], p.Kind)
+		return Plan{}, fmt.Errorf("--%s does not matter for this %s: leave it out", slices.Sorted(maps.Keys(left))[0], p.what())
 	}
 	return p, p.Validate()
+}
+
+// what says what the node is to be, for people.
+func (p Plan) what() string {
+	if p.New {
+		return "agent of a new OMFLOW Server (--installed " + installedNo + ")"
+	}
+	return string(p.Kind)
 }
 
 // put puts one question.

@@ -88,6 +88,47 @@ func TestAgentFromTheMachine(t *testing.T) {
 	}
 }
 
+// TestNewServer: a Slave is asked for the boosters and the key, and for nothing else that
+// has no answer.
+func TestNewServer(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no units")
+	}
+	paths := Paths{Dir: t.TempDir(), Units: t.TempDir(), Program: "/usr/bin/booster"}
+	m := bare()
+	m.Homes = []string{t.TempDir()}
+	typed := "agent\n\n\n\n\n10.0.0.11 10.0.0.12:6000\n\n\n-\n" + testKey + "\n"
+	var said strings.Builder
+	got, err := Interview(t.Context(), paths, m, nil, Lines{In: bufio.NewReader(strings.NewReader(typed)), Out: &said})
+	if err != nil {
+		t.Fatal(err, said.String())
+	}
+	want := Plan{
+		Kind: Agent, Name: "host", Address: "10.0.0.9:5169", Boosters: []string{"10.0.0.11:5169", "10.0.0.12:6000"}, New: true, Home: "/opt/omflow", User: got.User,
+		Key: testKey, Paths: paths,
+	}
+	if got.User == "" || got.User == "root" || !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	// At a terminal the first choice is taken by one key: not to make another key.
+	if enter, fresh := strings.Index(said.String(), "-: enter the one"), strings.Index(said.String(), "new: make a new one"); enter < 0 || enter > fresh {
+		t.Errorf("asked for the key as\n%s", said.String())
+	}
+	// Unattended too, with a folder and a port of its own.
+	home := filepath.Join(t.TempDir(), "new")
+	given := map[string]string{"kind": "agent", "installed": "no", "home": home, "port": ":8001", "boosters": "10.0.0.11", "key": "new"}
+	got, err = Interview(t.Context(), paths, m, given, Suggested{})
+	if err != nil || got.Home != home || got.Server != ":8001" || got.User != newUser {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, port := range []string{"0", "65536", "http", "10.0.0.9:80", "5169"} {
+		given["port"] = port
+		if _, err = Interview(t.Context(), paths, m, given, Suggested{}); err == nil || !strings.Contains(err.Error(), "--port: ") {
+			t.Errorf("port %s: %v", port, err)
+		}
+	}
+}
+
 func TestUnitNeedsAUser(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no units")
@@ -131,8 +172,13 @@ func TestInterviewRefuses(t *testing.T) {
 		`--key: ` + home:                                          {"kind": "booster", "key": filepath.Join(home, "omflow", "settings.py")},
 		`--key: nothing came on standard input`:                   {"kind": "booster", "key": "-"},
 		`--key is missing: the cluster key`:                       {},
-		`--home: no OMFLOW Server is in`:                          {"home": t.TempDir()},
-		`--home is missing: the OMFLOW Server's folder`:           {"home": "-"},
+		`--home: no OMFLOW Server is in`:                          {"installed": "yes", "home": t.TempDir()},
+		`--home is missing: the OMFLOW Server's folder`:           {"installed": "yes", "home": "-"},
+		`--installed is missing: is OMFLOW Server installed here`: {"home": filepath.Join(home, "none")},
+		`--installed: "maybe": write yes or no`:                   {"installed": "maybe"},
+		`for this agent of a new OMFLOW Server (--installed no)`:  {"installed": "no", "key": "new"},
+		`--port does not matter for this agent`:                   {"port": "80", "key": "new"},
+		`settings.py is a file: name a folder`:                    {"installed": "no", "home": filepath.Join(home, "omflow", "settings.py")},
 		`--boosters is missing`:                                   {"boosters": "-"},
 		`--boosters: write the primary booster's address`:         {"boosters": "a, b c"},
 		`--boosters: a:5169 is written twice`:                     {"boosters": "a a:5169"},

@@ -43,6 +43,9 @@ func (p *Plan) putKey(ctx context.Context, m Machine, left map[string]string, as
 	if kept == "" {
 		q.Choices = slices.DeleteFunc(q.Choices, func(c Choice) bool { return c.Value == keyKeep })
 	}
+	if kept == "" && (p.Kind == Agent || p.Role == Secondary) {
+		slices.Reverse(q.Choices) // a terminal begins with the first: to enter the others' key
+	}
 	source, isGiven := left[q.Name]
 	if !isGiven {
 		suggestion := ""

@@ -25,6 +25,9 @@ type Machine struct {
 	Homes []string
 	// Path finds a program as the shell does, and returns its absolute path.
 	Path func(name string) (string, error)
+
+	// named is the folder that was given beforehand; then none other is looked at.
+	named string
 }
 
 // ThisMachine looks at the machine that it runs on. What it can't find stays
@@ -96,12 +99,24 @@ func choose(found []netip.Addr) string {
 
 // home is the first of the machine's folders that an OMFLOW Server is in.
 func (m Machine) home() string {
-	for _, dir := range m.Homes {
+	homes := m.Homes
+	if m.named != "" {
+		homes = []string{m.named}
+	}
+	for _, dir := range homes {
 		if checkHome(dir) == nil {
 			return dir
 		}
 	}
 	return ""
+}
+
+// newHome is where a new OMFLOW Server is suggested to come to.
+func (m Machine) newHome() string {
+	if m.System == "windows" {
+		return `C:\omflow`
+	}
+	return "/opt/omflow"
 }
 
 // program looks for a program in the virtual environments in and beside home,

@@ -54,11 +54,16 @@ type Plan struct {
 	Site string
 	// InternalTLS has Caddy make the site's certificate itself.
 	InternalTLS bool
-	// Home is the OMFLOW Server's folder. It and what follows: agents only.
+	// Home is the OMFLOW Server's folder; a new one's need not be there. It and what follows: agents only.
 	Home string
-	// Server is where boosters send requests, host:port.
+	// New says that no OMFLOW Server is there: the agent fetches it, and its options,
+	// from the cluster.
+	New bool
+	// Server is where boosters send requests, host:port; of a new server :port, or
+	// empty for the port that the others have.
 	Server string
-	// Run is the command that starts the OMFLOW Server.
+	// Run is the command that starts the OMFLOW Server. It and what follows, up to
+	// CopyUploads, are empty for a new server.
 	Run []string
 	// Python is the Python that runs it.
 	Python string
@@ -91,10 +96,16 @@ type Paths struct {
 	Program string
 	// Admin is the address of the node's admin API; empty for Caddy's default.
 	Admin string
+	// Service says that the node is to be a service of Windows, which keeps no log of
+	// what a service prints: it goes to a file.
+	Service bool
 }
 
 // Caddyfile is the path of the node's Caddyfile.
 func (p Plan) Caddyfile() string { return filepath.Join(p.Paths.Dir, string(p.Kind)+".Caddyfile") }
+
+// LogFile is the path of the log of a node that is a service of Windows.
+func (p Plan) LogFile() string { return filepath.Join(p.Paths.Dir, string(p.Kind)+".log") }
 
 // KeyFile is the path of the cluster key. Each kind of node has its own, since
 // another user reads it.
@@ -130,8 +141,10 @@ func (p Plan) Validate() error {
 		return errors.New("the node has no name or no address")
 	case !filepath.IsAbs(p.Paths.Dir) || !filepath.IsAbs(p.Paths.Program):
 		return errors.New("the folder of the configuration and the program must be absolute paths")
-	case p.Kind == Agent && (p.Home == "" || p.Server == "" || len(p.Run) == 0 || len(p.Boosters) == 0):
-		return errors.New("an agent needs the OMFLOW Server's folder, its address, its command and the boosters")
+	case p.Kind == Agent && (p.Home == "" || len(p.Boosters) == 0):
+		return errors.New("an agent needs the OMFLOW Server's folder and the boosters")
+	case p.Kind == Agent && !p.New && (p.Server == "" || len(p.Run) == 0):
+		return errors.New("an agent needs the address and the command of an OMFLOW Server that is there")
 	case p.Kind == Agent && slices.Contains(p.Boosters, p.Address):
 		return fmt.Errorf("%s is both this agent's address and a booster's: give one of them another port", p.Address)
 	case p.Kind == Agent && p.Paths.Units != "" && p.User == "":

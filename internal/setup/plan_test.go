@@ -25,6 +25,16 @@ var plans = map[string]Plan{
 		Run: []string{"/opt/omflow/venv/bin/gunicorn", "omflow.wsgi", "--workers", "1", "--threads", "8", "--bind", "10.0.0.21:8000"}, Python: "/opt/omflow/venv/bin/python3",
 		Patches: PatchesAuto, CopyUploads: true, User: "omflow", Key: testKey, Paths: packaged,
 	},
+	"agent-windows": {
+		Kind: Agent, Name: "s3", Address: "10.0.0.23:5169", Boosters: []string{"10.0.0.11:5169"}, Home: "/srv/omflow", Server: "10.0.0.23:8000",
+		Run: []string{"waitress-serve", "omflow.wsgi:application"}, Patches: PatchesNone, Key: testKey, Paths: Paths{Dir: "/srv/my node", Program: "/srv/booster.exe", Service: true},
+	},
+	"agent-new": {
+		Kind: Agent, Name: "s4", Address: "10.0.0.24:5169", Boosters: []string{"10.0.0.11:5169", "10.0.0.12:5169"}, Home: "/opt/omflow", New: true, User: "omflow", Key: testKey, Paths: packaged,
+	},
+	"agent-new-low-port": {
+		Kind: Agent, Name: "s5", Address: "10.0.0.25:5169", Boosters: []string{"10.0.0.11:5169"}, Home: "/srv/it's here", New: true, Server: ":80", User: "om", Paths: packaged,
+	},
 	"agent-odd-words": {
 		Kind: Agent, Name: "s2", Address: "10.0.0.22:5169", Boosters: []string{"10.0.0.11:5169"}, Home: `/opt/100% "流程" $HOME`, Server: "10.0.0.22:80",
 		Run: []string{`C:\Program Files\waitress\`, "`", "", "#", "<<END", "{x}", `a"b`}, Patches: PatchesManual, User: "omflow", Paths: packaged,
@@ -78,6 +88,14 @@ func TestNextTellsWhoTheKeyIsFor(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, next)
 		}
 	}
+	p = plans["agent-new-low-port"]
+	next = p.Next([]File{{Path: p.KeyFile(), Owner: p.ServiceUser()}})
+	for _, want := range []string{"useradd --system --user-group --home-dir /var/lib/omflow-agent ", "chown om /etc/omflow-booster/agent.key", `mkdir -p '/srv/it'\''s here' && chown om: '/srv/it'\''s here'`} {
+		if !strings.Contains(next, want) {
+			t.Errorf("%q is not in\n%s", want, next)
+		}
+	}
+	p = plans["booster-primary"]
 	p.NewKey = false
 	if strings.Contains(p.Next(nil), testKey) {
 		t.Error("a key that was taken is shown")
@@ -92,7 +110,10 @@ func TestValidateRefuses(t *testing.T) {
 		"absolute":        func() Plan { p := booster; p.Paths.Dir = "etc"; return p },
 		"has no site":     func() Plan { p := booster; p.Site = ""; return p },
 		"there can be":    func() Plan { p := booster; p.Boosters = []string{"a", "b", "c"}; return p },
-		"an agent needs":  func() Plan { p := agent; p.Run = nil; return p },
+		"that is there":   func() Plan { p := agent; p.Run = nil; return p },
+		"and the command": func() Plan { p := agent; p.Server = ""; return p },
+		"and the boost":   func() Plan { p := plans["agent-new"]; p.Boosters = nil; return p },
+		"Server's folder": func() Plan { p := plans["agent-new"]; p.Home = ""; return p },
 		"another port":    func() Plan { p := agent; p.Boosters = []string{p.Address}; return p },
 		"needs a user":    func() Plan { p := agent; p.User = ""; return p },
 		"control char":    func() Plan { p := agent; p.Home = "/a\nb"; return p },

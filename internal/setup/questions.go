@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/omflow/booster/internal/omflow/settings"
@@ -38,11 +39,23 @@ type Question struct {
 	set func(*Plan, string) error
 }
 
+// Answers to the question whether there is an OMFLOW Server.
+const (
+	installedYes = "yes"
+	installedNo  = "no"
+)
+
+// newUser is who a new OMFLOW Server is suggested to run as: the one whom the packaged
+// unit names.
+const newUser = "omflow"
+
 // Choice is one of a few answers.
 type Choice struct{ Value, Meaning string }
 
 func isBooster(p Plan) bool { return p.Kind == Booster }
 func isAgent(p Plan) bool   { return p.Kind == Agent }
+func isNew(p Plan) bool     { return p.Kind == Agent && p.New }
+func isThere(p Plan) bool   { return p.Kind == Agent && !p.New }
 func hasUnit(p Plan) bool   { return p.Kind == Agent && p.Paths.Units != "" }
 func isOneOfTwo(p Plan) bool {
 	return p.Kind == Booster && len(p.Boosters) > 0
@@ -109,27 +122,35 @@ func Questions() []Question {
 			set:     func(p *Plan, s string) error { p.InternalTLS = s == "internal"; return nil },
 		},
 		{
-			Name: "home", Title: "The OMFLOW Server's folder", Help: "the one with manage.py; omflow/settings.py is in it", asked: isAgent,
-			suggest: func(_ context.Context, m Machine, _ Plan) string { return m.home() },
-			set: func(p *Plan, s string) (err error) {
-				if p.Home, err = filepath.Abs(strings.TrimSpace(s)); err != nil {
-					return err
-				}
-				return checkHome(p.Home)
+			Name: "installed", Title: "Is OMFLOW Server installed here?", asked: isAgent, Choices: []Choice{
+				{installedYes, "in the folder that is asked for next; the agent starts it from now on"},
+				{installedNo, "this is to be a Slave: its agent fetches code, settings and attachments from the others"},
 			},
+			suggest: suggestInstalled,
+			set:     func(p *Plan, s string) error { p.New = s == installedNo; return nil },
 		},
 		{
-			Name: "python", Title: "The Python that runs the OMFLOW Server", Help: "3.7.7 or newer, with Django", asked: isAgent,
+			Name: "home", Title: "The OMFLOW Server's folder", Help: "the one with manage.py; a new server's is empty or not there yet", asked: isAgent,
+			suggest: func(_ context.Context, m Machine, p Plan) string {
+				if p.New {
+					return m.newHome()
+				}
+				return m.home()
+			},
+			set: setHome,
+		},
+		{
+			Name: "python", Title: "The Python that runs the OMFLOW Server", Help: "3.7.7 or newer, with Django", asked: isThere,
 			suggest: func(_ context.Context, m Machine, p Plan) string { return m.python(p.Home) },
 			set:     func(p *Plan, s string) error { p.Python = strings.TrimSpace(s); return checkText(p.Python) },
 		},
 		{
-			Name: "boosters", Title: "The Boosters' addresses, the primary first", Help: "10.0.0.11:5169 10.0.0.12:5169", asked: isAgent,
+			Name: "boosters", Title: "The Boosters' addresses, the primary first; BOOSTER_IP in settings.py suggests them", Help: "10.0.0.11:5169 10.0.0.12:5169", asked: isAgent,
 			suggest: suggestBoosters,
 			set:     func(p *Plan, s string) (err error) { p.Boosters, err = hostPorts(s); return err },
 		},
 		{
-			Name: "server", Title: "Where the OMFLOW Server listens", Help: "the Boosters send requests there: an address of this machine, and a port of its own", asked: isAgent,
+			Name: "server", Title: "Where the OMFLOW Server listens", Help: "the Boosters send requests there: an address of this machine, and a port of its own", asked: isThere,
 			suggest: func(_ context.Context, _ Machine, p Plan) string {
 				host, _, _ := net.SplitHostPort(p.Address)
 				return net.JoinHostPort(host, ServerPort)
@@ -137,7 +158,11 @@ func Questions() []Question {
 			set: setServer,
 		},
 		{
-			Name: "run", Title: "The command that starts the OMFLOW Server", Help: "in the foreground, one process with threads; not manage.py runserver", asked: isAgent,
+			Name: "port", Title: "The port where the new OMFLOW Server listens", Help: "leave it empty for the one that the other servers have; one below 1024 has to be written", Optional: true, asked: isNew,
+			set: setPort,
+		},
+		{
+			Name: "run", Title: "The command that starts the OMFLOW Server", Help: "in the foreground, one process with threads; not manage.py runserver", asked: isThere,
 			suggest: func(_ context.Context, m Machine, p Plan) string {
 				line, _ := JoinWords(m.command(p.Home, p.Server)) // "" if a path cannot be written
 				return line
@@ -145,7 +170,7 @@ func Questions() []Question {
 			set: setRun,
 		},
 		{
-			Name: "patches", Title: "Changes in the OMFLOW Server's folder", asked: isAgent, Choices: []Choice{
+			Name: "patches", Title: "Changes in the OMFLOW Server's folder", asked: isThere, Choices: []Choice{
 				{PatchesAuto, "reach all other servers by themselves; the same answer on all"},
 				{PatchesManual, "reach them when a person has approved them"},
 				{PatchesNone, "stay on this server"},
@@ -154,7 +179,7 @@ func Questions() []Question {
 			set:     func(p *Plan, s string) error { p.Patches = s; return nil },
 		},
 		{
-			Name: "uploads", Title: "Attachments", asked: isAgent, Choices: []Choice{
+			Name: "uploads", Title: "Attachments", asked: isThere, Choices: []Choice{
 				{"copy", "are copied to the other servers"},
 				{"shared", "are on storage that all servers share, or this is the only server"},
 			},
@@ -163,7 +188,7 @@ func Questions() []Question {
 		},
 		{
 			Name: "user", Title: "The user who runs agent and OMFLOW Server", Help: "owner of the OMFLOW Server's folder", asked: hasUnit,
-			suggest: func(_ context.Context, _ Machine, p Plan) string { return ownerOf(p.Home) },
+			suggest: suggestUser,
 			set:     func(p *Plan, s string) error { p.User = strings.TrimSpace(s); return checkText(p.User) },
 		},
 	}
@@ -200,6 +225,59 @@ func setServer(p *Plan, s string) (err error) {
 	return err
 }
 
+// setPort settles a new server's address, of which the host is where its agent is
+// reached.
+func setPort(p *Plan, s string) error {
+	p.Server = ""
+	port := strings.TrimPrefix(strings.TrimSpace(s), ":")
+	if port == "" {
+		return nil
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("%q: the port must be a number from 1 to 65535", s)
+	}
+	if _, own, _ := net.SplitHostPort(p.Address); own == port {
+		return fmt.Errorf("%s is the agent's own port: the OMFLOW Server needs another one", port)
+	}
+	p.Server = ":" + port
+	return nil
+}
+
+func setHome(p *Plan, s string) (err error) {
+	if p.Home, err = filepath.Abs(strings.TrimSpace(s)); err != nil {
+		return err
+	}
+	if !p.New {
+		return checkHome(p.Home)
+	}
+	if info, err := os.Stat(p.Home); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file: name a folder that is empty or not there", p.Home)
+	}
+	return checkText(p.Home)
+}
+
+// suggestInstalled suggests nothing when a folder was named that no OMFLOW Server is in:
+// it may be a slip, or the new server's folder.
+func suggestInstalled(_ context.Context, m Machine, _ Plan) string {
+	switch {
+	case m.home() != "":
+		return installedYes
+	case m.named != "":
+		return ""
+	}
+	return installedNo
+}
+
+// suggestUser suggests the owner of the server's folder. What a new one comes to, root
+// need not run.
+func suggestUser(_ context.Context, _ Machine, p Plan) string {
+	owner := ownerOf(p.Home)
+	if p.New && (owner == "" || owner == "root") {
+		return newUser
+	}
+	return owner
+}
+
 func setRun(p *Plan, s string) (err error) {
 	if p.Run, err = SplitWords(s); err != nil {
 		return err
@@ -215,6 +293,9 @@ func setRun(p *Plan, s string) (err error) {
 }
 
 func suggestBoosters(ctx context.Context, _ Machine, p Plan) string {
+	if p.New {
+		return ""
+	}
 	// Without an answer the boosters are asked for; doctor says what is wrong with
 	// settings.py.
 	s, err := settings.Read(ctx, settings.Config{File: settings.FileIn(p.Home), Python: []string{p.Python}})

@@ -34,6 +34,9 @@
 // [Settings.Validate]. Both say what to write, and name all that is wrong at
 // once.
 //
+// Python may also be too new: [Settings.Schedules] says when the OMFLOW that
+// lies beside settings.py would fire no schedules with it.
+//
 // The names and their meaning are those of OMFLOW 1.1.0.0 and of its manual's
 // chapter on the Booster.
 package settings
