@@ -27,10 +27,10 @@ pkgs=$$($(PURE) $(GO) list -f '{{$$caddy := false}}$(call find,.Deps)$(call find
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test vet unit race netns e2e lint fuzz bench deb deb-check clean
+.PHONY: help demo build test vet unit race databases netns scale e2e lint fuzz bench bench-patch deb deb-check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## a booster, three agents and three stand-in servers on this machine
 	@./$(BINARY) omflow demo $(DEMO)
@@ -54,11 +54,17 @@ endif
 e2e: ## real processes: booster, agents, servers
 	$(PURE) $(GO) test -count=1 -timeout 15m ./tests/e2e
 
+databases: ## the database checks on real PostgreSQL 15 and MariaDB, neither of which may be missing
+	$(PURE) OMFLOW_TEST_DATABASES=required $(GO) test -count=1 -timeout $(TIMEOUT) ./internal/database
+
 netns: ## failover of the pair in network namespaces, timed; needs root and ip
 	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) -v ./tests/netns
 
 race: ## all packages but e2e under the race detector, Caddy and the longest tests included
 	@$(call packages,true) && set -x && $(GO) test -race -timeout $(TIMEOUT) $$pkgs
+
+scale: ## gossip among 25 to 200 agents in one process, measured: docs/scale.md
+	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) -v -run '^TestScale$$' ./gossip
 
 lint: ## gofmt, vet for Linux and Windows, staticcheck
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:" >&2; echo "$$files" >&2; exit 1; fi
@@ -78,11 +84,18 @@ fuzz: ## each fuzz target for 20 s; FUZZTIME=5m for longer
 bench: ## measured beside other proxies, as far as they are installed
 	$(PURE) $(GO) run ./tests/bench
 
+bench-patch: ## from a save to all servers, beside lsyncd and Syncthing where installed
+	$(PURE) $(GO) run ./tests/bench -only patch
+
 # One time for all files of the package, that of the sources.
 DEB_EPOCH   = $(shell git log -1 --format=%ct)
 DEB_VERSION ?= 0~git$(shell date -u -d @$(DEB_EPOCH) +%Y%m%d).$(shell git rev-parse --short=12 HEAD)
+# Who answers for the package: whoever hands it on sets it, here or in the variables
+# that Debian's own tools read.
+DEB_MAINTAINER ?= $(if $(DEBEMAIL),$(or $(DEBFULLNAME),$(DEBEMAIL)) <$(DEBEMAIL)>,local build <root@localhost>)
 DEB         = dist/omflow-booster_$(DEB_VERSION).deb
 
+deb: export DEB_MAINTAINER := $(DEB_MAINTAINER)
 deb: ## the Debian package, in dist/; needs dpkg-deb
 	$(PURE) $(GO) build -trimpath -ldflags=-s -o dist/booster ./cmd/booster
 	SOURCE_DATE_EPOCH=$(DEB_EPOCH) deploy/deb/build.sh $(CURDIR)/dist/booster $(DEB_VERSION) $(DEB)

@@ -24,8 +24,8 @@ func TestExample(t *testing.T) {
 	t.Setenv("OMFLOW_KEY", trust.Generate())
 	home := t.TempDir()
 	at := sectionLine.FindAllSubmatchIndex(text, -1)
-	if len(at) != 3 {
-		t.Fatalf("there are %d files in it, not 3", len(at))
+	if len(at) != 4 {
+		t.Fatalf("there are %d files in it, not 4", len(at))
 	}
 	for i, m := range at {
 		end := len(text)

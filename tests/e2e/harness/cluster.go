@@ -32,8 +32,6 @@ type Config struct {
 	Keys []string
 	// Front are lines in the omflow_booster block.
 	Front string
-	// AccessLog has boosters log each request that it has read.
-	AccessLog bool
 	// Global are lines in a booster's global block, and Sites follow its site.
 	Global, Sites string
 	// Health are lines in the agents' health block. Default a check each second.
@@ -105,7 +103,7 @@ func Start(t testing.TB, cfg Config) *Cluster {
 		if cfg.Boosters > 1 {
 			n.Role = [...]string{"primary", "secondary"}[i]
 		}
-		n.Front, n.Global, n.Sites, n.AccessLog = cfg.Front, cfg.Global, cfg.Sites, cfg.AccessLog
+		n.Front, n.Global, n.Sites = cfg.Front, cfg.Global, cfg.Sites
 		c.Boosters = append(c.Boosters, n)
 	}
 	c.Booster = c.Boosters[0]
@@ -167,6 +165,16 @@ func (c *Cluster) AddAgent(t testing.TB, name string, s Server) *Node {
 	if err := os.MkdirAll(n.Home(), 0o755); err != nil {
 		t.Fatalf("make the home of %s: %v", name, err)
 	}
+	c.Agents = append(c.Agents, n)
+	return n
+}
+
+// AddNew returns an agent that is not started yet, for a server of which nothing is
+// there but its place in the cluster.
+func (c *Cluster) AddNew(t testing.TB, name string) *Node {
+	t.Helper()
+	n := c.newNode(t, name)
+	n.Server, n.New = FreeAddress(t), true
 	c.Agents = append(c.Agents, n)
 	return n
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -25,8 +26,6 @@ type Session struct {
 	Number int
 	// On is the server that answered last. It is for whoever has the session.
 	On string
-
-	browser *browser
 }
 
 // SignIn signs in n browsers through the booster, each as a user of its own.
@@ -60,10 +59,11 @@ func (c *Cluster) signIn(user string, number int) (*Session, error) {
 	if err := c.Queries.SaveUser(database.NewUser(user, password, 2)); err != nil {
 		return nil, fmt.Errorf("make a user: %w", err)
 	}
-	s := &Session{Number: number, browser: newBrowser()}
+	s := &Session{Number: number}
 	var err error
 	s.Client, err = client.New(client.Config{
-		URL: c.Booster.URL, User: user, Password: password, Timeout: answerTime, Transport: s.browser,
+		URL: c.Booster.URL, User: user, Password: password, Timeout: answerTime,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
 	})
 	if err != nil {
 		return nil, err
@@ -99,9 +99,6 @@ type LoadConfig struct {
 	CreateEvery int
 	// Titles is how the titles of the tickets begin; a number follows.
 	Titles string
-	// Reloads says that the booster is reloaded meanwhile: a request whose connection
-	// is closed by that, without a byte of an answer, is sent again. See Session.Cut.
-	Reloads bool
 }
 
 // Load is browsers at work.
@@ -122,9 +119,6 @@ type Load struct {
 // use them meanwhile.
 func StartLoad(t testing.TB, sessions []*Session, cfg LoadConfig) *Load {
 	l := &Load{cfg: cfg, sessions: sessions, stop: make(chan struct{}), ended: make(chan struct{}), begun: time.Now()}
-	for _, s := range sessions {
-		s.browser.resend.Store(cfg.Reloads)
-	}
 	go l.run()
 	t.Cleanup(l.end)
 	return l

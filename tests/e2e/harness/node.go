@@ -25,8 +25,6 @@ type Node struct {
 	// Caddyfile as in Config.
 	URL                  string
 	Front, Global, Sites string
-	// AccessLog has a booster log each request that it has read.
-	AccessLog bool
 
 	// Role is a booster's in a pair.
 	Role string
@@ -36,6 +34,8 @@ type Node struct {
 	Server string
 	Spec   Server
 	Health string
+	// New is a server that takes all else from the cluster. Its folder is not made.
+	New bool
 
 	cluster *Cluster
 }
@@ -85,11 +85,7 @@ func (n *Node) text() string {
 	var global, sites strings.Builder
 	if n.Server == "" {
 		global.WriteString(n.Global)
-		log := ""
-		if n.AccessLog {
-			log = "log"
-		}
-		fmt.Fprintf(&sites, "%s {\n\t%s\n\tomflow_booster {\n%s\n\t}\n}\n%s\n", n.URL, log, n.Front, n.Sites)
+		fmt.Fprintf(&sites, "%s {\n\tomflow_booster {\n%s\n\t}\n}\n%s\n", n.URL, n.Front, n.Sites)
 	}
 	join, part := "", ""
 	if n.Role != "" {
@@ -130,6 +126,10 @@ func (n *Node) text() string {
 }
 
 func (n *Node) agent() string {
+	if n.New {
+		_, port, _ := strings.Cut(n.Server, ":")
+		return fmt.Sprintf("agent {\n\t\t\thome %q\n\t\t\tserver :%s\n\t\t}", n.Home(), port)
+	}
 	var numbers string
 	if n.Spec.Capacity != 0 {
 		numbers += fmt.Sprintf("\ncapacity %d", n.Spec.Capacity)
