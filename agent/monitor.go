@@ -26,8 +26,9 @@ type monitor struct {
 	dir    string            // state folder of the supervisor
 	before []<-chan struct{} // closed when others have let go of the server's port
 
-	cur *settings // in force; nil before the first
-	log *slog.Logger
+	cur     *settings // in force; nil before the first
+	halfway bool      // later ones were refused after a part of them was put in force
+	log     *slog.Logger
 
 	sup      *supervise.Supervisor // nil until a command is to be run
 	changes  <-chan supervise.Status
@@ -122,7 +123,12 @@ func (m *monitor) apply(s *settings) error {
 			return err
 		}
 	}
-	if err := errors.Join(m.setPatch(former, s), m.setReplicate(former, s), m.setExporter(former, s)); err != nil {
+	open := former
+	if m.halfway {
+		open = nil // what is open is of settings that were refused
+	}
+	err := errors.Join(m.setPatch(open, s), m.setReplicate(open, s), m.setExporter(open, s))
+	if m.halfway = err != nil; err != nil {
 		return err
 	}
 	m.cur, m.log = s, s.log.With("server", m.name)
@@ -282,7 +288,7 @@ func (m *monitor) endChecks() {
 
 // act does what the process needs, one thing at a time.
 func (m *monitor) act(ctx context.Context) {
-	if m.acting != nil || len(m.before) > 0 {
+	if m.cur == nil || m.acting != nil || len(m.before) > 0 {
 		return
 	}
 	if !m.runs() {
@@ -340,6 +346,10 @@ func (m *monitor) close() error {
 	}
 	if m.sup == nil {
 		return nil // the server goes on without us, and the boosters check it too
+	}
+	if m.cur == nil { // its first settings could not be put in force, so that nothing runs
+		m.unwatch()
+		return m.sup.Close(context.Background())
 	}
 	r := m.cur.report
 	r.State, r.Reason = gossip.ServerStopped, "its agent is being stopped and ends it"

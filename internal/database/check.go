@@ -212,7 +212,9 @@ func (c *check) add(name StepName, took time.Duration, err error) bool {
 	if err != nil {
 		s.Missing, s.Grant = missing(c.db.target, name, s.Kind, err), c.db.dialect.grant(c.db.target, name, s.Kind)
 		if all := c.db.dialect.all; all != nil && s.Kind == NoRight && name != StepSignIn {
-			s.GrantAll = all(c.db.target)
+			if s.GrantAll = all(c.db.target); s.GrantAll == s.Grant {
+				s.GrantAll = ""
+			}
 		}
 	}
 	c.report.Steps = append(c.report.Steps, s)

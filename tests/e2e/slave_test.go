@@ -205,14 +205,14 @@ func TestNewServerKilled(t *testing.T) {
 	first := c.Agents[0]
 	s2 := c.AddNew(t, "s2")
 	kills := 0
-	for wait := 200 * time.Millisecond; kills < 12; wait += 300 * time.Millisecond {
+	for wait := 150 * time.Millisecond; kills < 20; wait += 100 * time.Millisecond {
 		s2.Start(t)
 		if kills == 4 {
 			first.Kill() // in the middle of what it sends
 			first.Start(t)
 		}
 		up := false
-		for end := time.Now().Add(wait + rand.N(200*time.Millisecond)); time.Now().Before(end) && !up; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(wait + rand.N(100*time.Millisecond)); time.Now().Before(end) && !up; time.Sleep(5 * time.Millisecond) {
 			up = serves(s2)
 		}
 		if up {
