@@ -1,15 +1,12 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 
+	"github.com/omflow/booster/internal/control"
 	"github.com/omflow/booster/internal/rollout"
 )
 
@@ -23,18 +20,14 @@ const (
 	leadPath    = prefix + "lead"
 )
 
-const (
-	// maxMessage bounds what is read of a message, in bytes: orders for 4096 servers
-	// with short reasons, or MaxRows rows of a journal.
-	maxMessage = 4 << 20
-	// maxRefusal bounds what is repeated of a refusal.
-	maxRefusal = 300
-)
+// maxMessage bounds what is read of a message, in bytes: orders for 4096 servers with
+// short reasons, or MaxRows rows of a journal.
+const maxMessage = 4 << 20
 
 // Client calls other nodes.
 type Client struct {
 	// Do sends a request to the named member's control API; gossip.Node.Do does.
-	Do func(ctx context.Context, member string, r *http.Request) (*http.Response, error)
+	Do control.Do
 }
 
 // Ask asks a booster. The error wraps rollout.ErrNotActive when it is not the active
@@ -117,42 +110,9 @@ func (c Client) SetLead(ctx context.Context, booster, server string, gone bool) 
 
 // call posts a message, or gets when there is none, and reads the answer.
 func (c Client) call(ctx context.Context, member, path string, message, answer any) error {
-	method, body := http.MethodGet, io.Reader(http.NoBody)
-	if message != nil {
-		b, err := json.Marshal(message)
-		if err != nil {
-			return err
-		}
-		method, body = http.MethodPost, bytes.NewReader(b)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, path, body)
-	if err != nil {
-		return err
-	}
-	resp, err := c.Do(ctx, member, r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusConflict:
+	err := c.Do.Call(ctx, member, path, message, answer, maxMessage)
+	if control.Refused(err, http.StatusConflict) {
 		return rollout.ErrNotActive
-	default:
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-		return fmt.Errorf("HTTP %d: %s", resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), "?")))
 	}
-	return decode(resp.Body, answer)
-}
-
-// decode reads one bounded JSON value.
-func decode(r io.Reader, v any) error {
-	b, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
-	if err != nil {
-		return err
-	}
-	if len(b) > maxMessage {
-		return fmt.Errorf("a message of more than %d bytes", maxMessage)
-	}
-	return json.Unmarshal(b, v)
+	return err
 }

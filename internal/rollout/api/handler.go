@@ -2,10 +2,10 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
+	"github.com/omflow/booster/internal/control"
 	"github.com/omflow/booster/internal/rollout"
 )
 
@@ -90,7 +90,7 @@ type validated interface{ Validate() error }
 
 // take reads and checks a message. It reports false when it has refused it.
 func take[T validated](w http.ResponseWriter, r *http.Request, v *T) bool {
-	if err := decode(r.Body, v); err != nil {
+	if err := control.Decode(r.Body, maxMessage, v); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
 	}
@@ -110,6 +110,5 @@ func answer(w http.ResponseWriter, v any, err error) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // who asked has gone
+	control.Answer(w, v)
 }
