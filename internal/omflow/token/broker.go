@@ -42,6 +42,13 @@ type Login struct {
 	copied  time.Time
 }
 
+// known is a token that stands for a login. used is when a client used it last, or
+// when it came.
+type known struct {
+	login *Login
+	used  time.Time
+}
+
 // issued is a server's own token of a login.
 type issued struct {
 	token string
@@ -66,7 +73,7 @@ func (*Login) GoString() string { return "login" }
 // is ready.
 type Broker struct {
 	mu      sync.Mutex
-	tokens  map[string]*Login // by any of its tokens
+	tokens  map[string]*known
 	logins  map[string]*Login // by Authorization
 	swept   time.Time
 	adopted int
@@ -129,7 +136,7 @@ func (b *Broker) Adopt(now time.Time, server uint64, token string) {
 
 func (b *Broker) add(l *Login) *Login {
 	if b.tokens == nil {
-		b.tokens, b.logins = make(map[string]*Login), make(map[string]*Login)
+		b.tokens, b.logins = make(map[string]*known), make(map[string]*Login)
 	}
 	if len(b.logins)+b.adopted >= maxLogins {
 		b.makeRoom()
@@ -160,9 +167,9 @@ func (b *Broker) sweepLater() {
 // makeRoom forgets the login that was not used for longest.
 func (b *Broker) makeRoom() {
 	var oldest *Login
-	for _, l := range b.tokens {
-		if oldest == nil || l.used.Before(oldest.used) {
-			oldest = l
+	for _, k := range b.tokens {
+		if oldest == nil || k.login.used.Before(oldest.used) {
+			oldest = k.login
 		}
 	}
 	if oldest != nil {
@@ -177,14 +184,14 @@ func (b *Broker) issue(now time.Time, l *Login, server uint64, token string) {
 	}
 	l.servers[server] = issued{token: token, used: now}
 	l.changed = true
-	if other := b.tokens[token]; other != nil && other != l {
-		b.forget(other) // adopted before its login was seen
+	if other := b.tokens[token]; other != nil && other.login != l {
+		b.forget(other.login) // adopted before its login was seen
 	}
-	b.tokens[token] = l
+	b.tokens[token] = &known{l, now}
 }
 
-// drop takes a server's token from a login. The token still stands for the login if
-// a client uses it: only the server has forgotten it.
+// drop takes a server's token from a login. The token still stands for the login as
+// long as a client uses it: only the server has forgotten it.
 func (b *Broker) drop(l *Login, server uint64, token string) {
 	if l.servers[server].token == token {
 		delete(l.servers, server)
@@ -194,7 +201,7 @@ func (b *Broker) drop(l *Login, server uint64, token string) {
 func (b *Broker) forget(l *Login) {
 	l.gone = true
 	for token, of := range b.tokens {
-		if of == l {
+		if of.login == l {
 			delete(b.tokens, token)
 		}
 	}
@@ -206,14 +213,22 @@ func (b *Broker) forget(l *Login) {
 }
 
 // sweep forgets the logins that have rested for longer than any server keeps their
-// tokens. The caller holds b.mu.
+// tokens, and of the others the tokens that no server has and no client has used for so
+// long. The caller holds b.mu.
 func (b *Broker) sweep(now time.Time) {
 	if now.Sub(b.swept) < sweepEvery {
 		return
 	}
 	b.swept = now
-	for token, l := range b.tokens {
-		if now.Sub(l.used) > lifetime {
+	for token, k := range b.tokens {
+		l := k.login
+		switch {
+		case now.Sub(k.used) <= lifetime:
+		case now.Sub(l.used) <= lifetime:
+			if !l.isIssued(token) {
+				delete(b.tokens, token)
+			}
+		default:
 			l.gone = true
 			delete(b.tokens, token)
 			if l.authorization != "" && b.logins[l.authorization] == l {
@@ -223,12 +238,22 @@ func (b *Broker) sweep(now time.Time) {
 	}
 	b.adopted = 0
 	counted := make(map[*Login]bool)
-	for _, l := range b.tokens {
-		if l.authorization == "" && !counted[l] {
-			counted[l] = true
+	for _, k := range b.tokens {
+		if k.login.authorization == "" && !counted[k.login] {
+			counted[k.login] = true
 			b.adopted++
 		}
 	}
+}
+
+// isIssued reports whether some server has the token.
+func (l *Login) isIssued(token string) bool {
+	for _, i := range l.servers {
+		if i.token == token {
+			return true
+		}
+	}
+	return false
 }
 
 // Lookup returns the login of a token that a client uses, and counts as a use of it.
@@ -236,12 +261,12 @@ func (b *Broker) Lookup(now time.Time, token []byte) (*Login, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sweep(now)
-	l := b.tokens[string(token)]
-	if l == nil || now.Sub(l.used) > lifetime {
+	k := b.tokens[string(token)]
+	if k == nil || now.Sub(k.login.used) > lifetime {
 		return nil, false
 	}
-	l.used = now
-	return l, true
+	k.used, k.login.used = now, now
+	return k.login, true
 }
 
 // For returns a server's own token of a login, if one is known that the server still

@@ -183,6 +183,28 @@ func TestFetchGoesOnWithoutTheFirst(t *testing.T) {
 	})
 }
 
+// Tokens that were fetched and replaced do not gather while their login is used.
+func TestReplacedTokensAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b Broker
+		b.Learn(time.Now(), 1, basic, tokenA)
+		for n := range 100 {
+			time.Sleep(4 * time.Minute)
+			l := lookup(t, &b, time.Now(), tokenA)
+			fetched := fmt.Sprintf("00000000-0000-0000-0000-%012d", n)
+			b.Refused(l, 2, fmt.Sprintf("00000000-0000-0000-0000-%012d", n-1))
+			if got, err := b.Fetch(t.Context(), l, 2, func(context.Context, string) (string, error) { return fetched, nil }); err != nil || got != fetched {
+				t.Fatalf("Fetch = %q, %v", got, err)
+			}
+		}
+		if n := b.Len(); n > 4 {
+			t.Errorf("%d tokens are kept", n)
+		}
+		lookup(t, &b, time.Now(), tokenA) // the client's own is
+		time.Sleep(lifetime + 2*sweepEvery)
+	})
+}
+
 func TestFetchFails(t *testing.T) {
 	down := errors.New("connection refused")
 	for name, test := range map[string]struct {

@@ -103,6 +103,9 @@ func (b *Broker) takeCopy(now time.Time, c Copy) {
 	b.sweep(now)
 	used := now.Add(-c.Age)
 	l := b.logins[c.Authorization]
+	if l == nil && len(c.Servers) == 0 {
+		return // without a token nothing would find it, nor forget it
+	}
 	if l == nil {
 		l = b.add(&Login{authorization: c.Authorization, used: used})
 		b.logins[c.Authorization] = l

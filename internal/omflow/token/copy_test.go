@@ -74,6 +74,26 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// TestCopyWithoutTokens: a login whose last token a server has forgotten is copied
+// without one, and kept by nobody who could not forget it again.
+func TestCopyWithoutTokens(t *testing.T) {
+	var a, b Broker
+	now := time.Now()
+	a.Learn(now, 1, "Basic YTpi", uuid(1))
+	l, _ := a.Lookup(now, []byte(uuid(1)))
+	a.Refused(l, 1, uuid(1))
+	copies, _ := a.Copies(now)
+	if len(copies) != 1 || len(copies[0].Servers) != 0 {
+		t.Fatalf("%d copies", len(copies))
+	}
+	b.TakeCopies(now, copies)
+	later := now.Add(2 * lifetime)
+	b.Learn(later, 2, "Basic Yzpk", uuid(2)) // sweeps
+	if len(b.logins) != 1 || b.logins["Basic Yzpk"] == nil {
+		t.Errorf("%d logins are kept", len(b.logins))
+	}
+}
+
 // FuzzTakeCopies: whatever another broker sends, what is taken is valid and bounded.
 func FuzzTakeCopies(f *testing.F) {
 	good, _ := json.Marshal([]Copy{{Authorization: "Basic YTpi", Servers: []CopyToken{{1, uuid(1), time.Second}}}})
@@ -86,10 +106,15 @@ func FuzzTakeCopies(f *testing.F) {
 		}
 		var b Broker
 		b.TakeCopies(time.Now(), copies)
-		for token, l := range b.tokens {
+		for token, k := range b.tokens {
+			l := k.login
 			if !Valid(token) || l.authorization == "" || len(l.authorization) > maxLogin {
 				t.Errorf("taken: %q", token)
 			}
+			delete(b.logins, l.authorization)
+		}
+		if len(b.logins) > 0 {
+			t.Errorf("%d logins have no token and are never forgotten", len(b.logins))
 		}
 	})
 }
