@@ -8,8 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/omflow/booster/internal/control"
 )
 
 // Paths of the control API.
@@ -24,8 +25,6 @@ const (
 	originTime = 40 * time.Second
 	// sendTime bounds the sending of the answer, at 100 kB/s.
 	sendTime = 40 * time.Second
-	// maxRefusal bounds what is repeated of a refusal.
-	maxRefusal = 500
 )
 
 // Peer tells who sent a request.
@@ -63,8 +62,7 @@ func Handler(origin func(context.Context) (Origin, error), peer Peer, log *slog.
 		_ = rc.SetWriteDeadline(time.Now().Add(sendTime)) // what can't be limited is no connection
 		defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
 		log.Info("a new server is given settings.py and this agent's options", "server", name)
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(o) // who asked has gone
+		control.Answer(w, o)
 	})
 	return mux
 }
@@ -72,7 +70,7 @@ func Handler(origin func(context.Context) (Origin, error), peer Peer, log *slog.
 // Client asks other agents.
 type Client struct {
 	// Do sends a request to the named member's control API; gossip.Node.Do does.
-	Do func(ctx context.Context, member string, r *http.Request) (*http.Response, error)
+	Do control.Do
 	// Agents names the other agents that are alive. It must not wait.
 	Agents func() []string
 }
@@ -113,19 +111,11 @@ func (c Client) Origin(ctx context.Context, agent string) (Origin, error) {
 }
 
 func (c Client) origin(ctx context.Context, agent string) (o Origin, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, originPath, http.NoBody)
-	if err != nil {
-		return o, err
-	}
-	resp, err := c.Do(ctx, agent, r)
+	resp, err := c.Do.Send(ctx, agent, http.MethodGet, originPath, http.NoBody)
 	if err != nil {
 		return o, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		b, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-		return o, fmt.Errorf("HTTP %d: %s", resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(b), "?")))
-	}
 	if o, err = decodeOrigin(resp.Body); err != nil {
 		return o, err
 	}

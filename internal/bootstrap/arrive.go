@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"time"
 )
 
 // Plan is what a new server is to be, made from an Origin.
@@ -74,7 +75,7 @@ func Arrive(ctx context.Context, c Config) (Record, error) {
 		return Record{}, err
 	}
 	home := plan.Place.Home
-	if home == o.Home && isHere(o.Server) {
+	if home == o.Home && isHere(ctx, o.Server) {
 		return Record{}, fmt.Errorf("server %s is on this machine and runs in %s: name another folder with `home`", o.Name, home)
 	}
 	same := false
@@ -83,7 +84,7 @@ func Arrive(ctx context.Context, c Config) (Record, error) {
 			return Record{}, err
 		}
 	}
-	if err := errors.Join(checkPython(ctx, plan.Python, o), checkCommand(plan.Run)); err != nil {
+	if err := errors.Join(checkPython(ctx, plan.Python, o), checkCommand(home, plan.Run)); err != nil {
 		return Record{}, err
 	}
 	r := Record{Home: home, Server: plan.Place.Server, Origin: o.Name}
@@ -125,20 +126,28 @@ func (c Config) hint(o Origin, here Place) {
 	}
 }
 
-// isHere reports whether an address is one of this machine's.
-func isHere(address string) bool {
+// lookupTime bounds the question which addresses a name stands for.
+const lookupTime = 3 * time.Second
+
+// isHere reports whether an address is one of this machine's. A name that is not known
+// here is not.
+func isHere(ctx context.Context, address string) bool {
 	host, _, _ := net.SplitHostPort(address)
 	if isLoopback(host) {
 		return true
 	}
-	ip := net.ParseIP(host)
-	own, err := net.InterfaceAddrs()
-	if ip == nil || err != nil {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host) // an address is its own
+	own, oerr := net.InterfaceAddrs()
+	if err != nil || oerr != nil {
 		return false
 	}
-	return slices.ContainsFunc(own, func(a net.Addr) bool {
-		network, ok := a.(*net.IPNet)
-		return ok && network.IP.Equal(ip)
+	return slices.ContainsFunc(ips, func(ip net.IP) bool {
+		return ip.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
+			network, ok := a.(*net.IPNet)
+			return ok && network.IP.Equal(ip)
+		})
 	})
 }
 

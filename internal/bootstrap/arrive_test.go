@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,6 +104,31 @@ func TestArrive(t *testing.T) {
 	}
 }
 
+// TestCheckCommand: what a command names must be there, unless it comes with the release.
+func TestCheckCommand(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "omflow")
+	for _, tt := range []struct {
+		run []string
+		ok  bool
+	}{
+		{[]string{"sh", "/bin/sh"}, true},
+		{[]string{"sh", filepath.Join(home, "manage.py"), "runserver"}, true},
+		{[]string{filepath.Join(home, "bin", "start.sh")}, true},
+		{[]string{"sh", "--flag", "/no/such"}, true}, // an option's value may be anything
+		{[]string{"sh", "/no/such"}, false},
+		{[]string{"sh", filepath.Join(home, "venv", "bin", "gunicorn")}, false},
+		{[]string{filepath.Join(home, "venv", "bin", "python")}, false},
+		{[]string{home + "-old/start.sh"}, false},
+		{[]string{home}, false},
+		{[]string{"no-such-program-here"}, false},
+		{nil, false},
+	} {
+		if err := checkCommand(home, tt.run); (err == nil) != tt.ok {
+			t.Errorf("%q: %v", tt.run, err)
+		}
+	}
+}
+
 // TestArriveRefuses: what is missing is named, and nothing is written.
 func TestArriveRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -132,6 +158,25 @@ func TestArriveRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 		b.nothing(t)
+	}
+}
+
+// TestIsHere: a machine knows its own names and addresses.
+func TestIsHere(t *testing.T) {
+	here := []string{"127.0.0.1:8000", "[::1]:8000", "localhost:8000"}
+	name, err := os.Hostname()
+	if _, lerr := net.LookupHost(name); err == nil && lerr == nil {
+		here = append(here, net.JoinHostPort(name, "8000"))
+	}
+	for _, address := range here {
+		if !isHere(t.Context(), address) {
+			t.Errorf("%s is not here", address)
+		}
+	}
+	for _, address := range []string{"192.0.2.1:8000", "no-such-name.invalid:8000", ""} {
+		if isHere(t.Context(), address) {
+			t.Errorf("%q is here", address)
+		}
 	}
 }
 

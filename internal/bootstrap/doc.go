@@ -27,9 +27,9 @@
 //     an OMFLOW Server with the cluster's SECRET_KEY and database is this cluster's:
 //     its settings.py stays. Anything else is refused, and nothing is written to it;
 //     so is the folder of the other server, if that one is on this machine.
-//  4. Python, its version and its packages, and the command that runs the server are
-//     looked for; what is missing is named, with what is installed where the Origin
-//     comes from.
+//  4. Python, its version and its packages, and the command that runs the server, but
+//     for files of it that come with the release, are looked for; what is missing is
+//     named, with what is installed where the Origin comes from.
 //  5. A note is made that the folder is this cluster's ([Record]), then the folder,
 //     and settings.py in it, in one rename, with the paths and the Python of this
 //     machine in the place of the other's.

@@ -95,7 +95,7 @@ func (m Move) Command(words []string) []string {
 			value = m.To.Server
 		case value == fromHost:
 			value = toHost
-		case value == fromPort && (option != "" || strings.Contains(words[i-1], "port")):
+		case value == fromPort && strings.Contains(cmp.Or(option, words[i-1]), "port"):
 			value = toPort
 		case strings.HasSuffix(value, ":"+fromPort) && isEverywhere(strings.TrimSuffix(value, ":"+fromPort)):
 			value = strings.TrimSuffix(value, fromPort) + toPort

@@ -19,6 +19,7 @@ func TestCommand(t *testing.T) {
 		{"gunicorn --bind 10.0.0.99:8000", "gunicorn --bind 10.0.0.99:8000"}, // somebody else's
 		{"waitress-serve --threads 8 --host 10.0.0.21 --port 8000 omflow.wsgi:application", "waitress-serve --threads 8 --host 10.0.0.24 --port 8001 omflow.wsgi:application"},
 		{"waitress-serve --port=8000 --host=10.0.0.21", "waitress-serve --port=8001 --host=10.0.0.24"},
+		{"x --max-requests=8000 --http-port=8000", "x --max-requests=8000 --http-port=8001"},
 		{"x --max-requests 8000 --timeout=30", "x --max-requests 8000 --timeout=30"},
 		{"x --name s1 s1 --name=s1", "x --name s4 s1 --name=s4"},
 		{"/opt/omflow-old/bin/x /data/opt/omflow /opt/omflow.bak", "/opt/omflow-old/bin/x /data/opt/omflow /opt/omflow.bak"},

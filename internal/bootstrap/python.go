@@ -113,23 +113,34 @@ func requirements(modules []Module) []string {
 }
 
 // checkCommand says what of a command is not here: the program, and files of home's
-// virtual environment or elsewhere that it names before its first option.
-func checkCommand(run []string) error {
+// virtual environment or elsewhere that it names before its first option. What else is in
+// home, such as manage.py, comes with the release.
+func checkCommand(home string, run []string) error {
 	if len(run) == 0 {
 		return errors.New("there is no command to run")
 	}
-	if _, err := exec.LookPath(run[0]); err != nil {
+	if _, err := exec.LookPath(run[0]); err != nil && !comes(home, run[0]) {
 		return fmt.Errorf("the command that runs the server on the others is not here: %w: install it, or write another one with `run`", err)
 	}
 	for _, word := range run[1:] {
 		if !filepath.IsAbs(word) {
 			return nil
 		}
-		if _, err := os.Stat(word); err != nil {
+		if _, err := os.Stat(word); err != nil && !comes(home, word) {
 			return fmt.Errorf("run %s: %w: install it, or write another command with `run`", run[0], err)
 		}
 	}
 	return nil
+}
+
+// comes reports whether a file is one of home's that are in releases.
+func comes(home, path string) bool {
+	rel, err := filepath.Rel(home, path)
+	if err != nil || !filepath.IsAbs(path) || !filepath.IsLocal(rel) || rel == "." {
+		return false
+	}
+	first, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+	return !slices.Contains(beside, first)
 }
 
 // runScript runs modules.py. It reads no settings.py and imports nothing of OMFLOW.

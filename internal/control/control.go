@@ -23,6 +23,8 @@ type Refusal struct {
 	// Status is the HTTP status, Text what the other node said, possibly nothing.
 	Status int
 	Text   string
+	// Later is true when the other node said when to ask again (Retry-After).
+	Later bool
 }
 
 // Error says both.
@@ -40,7 +42,7 @@ func Refused(err error, status int) bool {
 }
 
 // Send sends a request and returns the answer, whose body the caller closes, if its
-// status is 200 or 204. Otherwise the error is a *Refusal, or the connection's.
+// status is one of success, 200 to 299. Otherwise the error is a *Refusal, or the connection's.
 func (do Do) Send(ctx context.Context, member, method, path string, body io.Reader) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, path, body)
 	if err != nil {
@@ -50,12 +52,15 @@ func (do Do) Send(ctx context.Context, member, method, path string, body io.Read
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNoContent {
+	if resp.StatusCode/100 == 2 {
 		return resp, nil
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what came of it is enough
-	return nil, &Refusal{resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), "?"))}
+	return nil, &Refusal{
+		Status: resp.StatusCode, Text: strings.TrimSpace(strings.ToValidUTF8(string(text), "?")),
+		Later: resp.Header.Get("Retry-After") != "",
+	}
 }
 
 // Call posts a message, or gets when it is nil, and decodes the answer, of at most most

@@ -42,6 +42,9 @@ func TestCall(t *testing.T) {
 			http.Error(w, " not\xff today ", http.StatusConflict)
 		case "long":
 			http.Error(w, strings.Repeat("x", 10*maxRefusal), http.StatusTeapot)
+		case "later":
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
 		case "empty":
 			w.WriteHeader(http.StatusForbidden)
 		case "garbage":
@@ -81,6 +84,10 @@ func TestCall(t *testing.T) {
 		case tt.status != 0 && (!Refused(err, tt.status) || Refused(err, tt.status+1)):
 			t.Errorf("%s: not refused with %d: %v", tt.name, tt.status, err)
 		}
+	}
+	var busy *Refusal
+	if err := do.Call(t.Context(), "s1", "/x", note{"later"}, nil, 0); !errors.As(err, &busy) || !busy.Later {
+		t.Errorf("asked to come later: %v", err)
 	}
 	if err := do.Call(t.Context(), "s1", "/x", note{"nothing"}, nil, 0); err != nil {
 		t.Errorf("no answer wanted: %v", err)

@@ -5,7 +5,7 @@
 // belongs to the packages that say it. They share how it is said:
 //
 //   - a message is one JSON value, in a POST; without one the request is a GET;
-//   - 200 with one JSON value is the answer, 204 one without a value;
+//   - 200 with one JSON value is the answer, another status of success one without;
 //   - every other status is a refusal, whose body says why in a line of text: [Refusal].
 //
 // A message or an answer of more bytes than its reader allows is refused before it is

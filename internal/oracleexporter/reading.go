@@ -9,6 +9,8 @@ import (
 	"math"
 	"net/http"
 	"time"
+
+	"github.com/omflow/booster/internal/control"
 )
 
 // Path is where an agent answers with its Reading.
@@ -69,23 +71,15 @@ var ErrNone = errors.New("the agent reads no exporter")
 
 // Ask asks an agent for its Reading. do sends a request to a node's control API;
 // gossip.Node.Do does. The error is ErrNone if there is nothing to ask for.
-func Ask(ctx context.Context, do func(ctx context.Context, member string, r *http.Request) (*http.Response, error), agent string) (Reading, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, Path, nil)
-	if err != nil {
-		return Reading{}, fmt.Errorf("ask agent %s: %w", agent, err)
+func Ask(ctx context.Context, do control.Do, agent string) (Reading, error) {
+	resp, err := do.Send(ctx, agent, http.MethodGet, Path, http.NoBody)
+	if control.Refused(err, http.StatusNotFound) {
+		return Reading{}, ErrNone
 	}
-	resp, err := do(ctx, agent, req)
 	if err != nil {
 		return Reading{}, fmt.Errorf("ask agent %s: %w", agent, err)
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		return Reading{}, ErrNone
-	default:
-		return Reading{}, fmt.Errorf("ask agent %s: HTTP %d", agent, resp.StatusCode)
-	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxReading+1))
 	if err != nil {
 		return Reading{}, fmt.Errorf("ask agent %s: %w", agent, err)

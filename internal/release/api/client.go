@@ -10,9 +10,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
+	"github.com/omflow/booster/internal/control"
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/history"
 	"github.com/omflow/booster/internal/rollout"
@@ -36,14 +36,11 @@ const (
 // Prefix begins the paths that the handlers answer.
 const Prefix = prefix
 
-// maxRefusal bounds what is repeated of a refusal.
-const maxRefusal = 1024
-
 // Client calls other nodes. Calls end with their context; those that stream end also
 // when the stream stands still for StallTime.
 type Client struct {
 	// Do sends a request to the named member's control API; gossip.Node.Do does.
-	Do func(ctx context.Context, member string, r *http.Request) (*http.Response, error)
+	Do control.Do
 }
 
 // Propose asks a booster to number a release, and returns the number, which is the
@@ -269,47 +266,39 @@ func (c Client) call(ctx context.Context, member, method, path string, body io.R
 	if answer == nil {
 		return nil
 	}
-	return decode(resp.Body, maxMessage, answer)
+	return control.Decode(resp.Body, maxMessage, answer)
 }
 
-// do sends a request and makes an error of a refusal.
+// do sends a request and gives refusals their names.
 func (c Client) do(ctx context.Context, member, method, path string, body io.Reader) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, path, body)
+	resp, err := c.Do.Send(ctx, member, method, path, body)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err)
 	}
-	resp, err := c.Do(ctx, member, r)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusAccepted {
-		return resp, nil
-	}
-	defer resp.Body.Close()
-	return nil, refusal(resp)
+	return resp, nil
 }
 
-// refusal makes an error of an answer that is none.
-func refusal(resp *http.Response) error {
-	b, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	text := strings.TrimSpace(strings.ToValidUTF8(string(b), "?"))
-	switch resp.StatusCode {
-	case http.StatusConflict:
+// refusal gives an error its name, if it is a refusal that has one.
+func refusal(err error) error {
+	var r *control.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	switch {
+	case r.Status == http.StatusConflict:
 		return rollout.ErrNotActive
-	case http.StatusPreconditionFailed:
+	case r.Status == http.StatusPreconditionFailed:
 		var stale history.StaleError
-		if err := json.Unmarshal(b, &stale.Head); err != nil {
+		if err := json.Unmarshal([]byte(r.Text), &stale.Head); err != nil {
 			return fmt.Errorf("read which release is the head: %w", err)
 		}
 		return &stale
-	case http.StatusUnprocessableEntity:
-		return fmt.Errorf("%w: %s", ErrRefused, text)
-	case http.StatusNotFound:
-		return fmt.Errorf("%w: %s", history.ErrUnknown, text)
-	case http.StatusServiceUnavailable:
-		if resp.Header.Get("Retry-After") != "" {
-			return ErrBusy
-		}
+	case r.Status == http.StatusUnprocessableEntity:
+		return fmt.Errorf("%w: %s", ErrRefused, r.Text)
+	case r.Status == http.StatusNotFound:
+		return fmt.Errorf("%w: %s", history.ErrUnknown, r.Text)
+	case r.Status == http.StatusServiceUnavailable && r.Later:
+		return ErrBusy
 	}
-	return fmt.Errorf("HTTP %d: %s", resp.StatusCode, text)
+	return err
 }

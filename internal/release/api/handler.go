@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omflow/booster/internal/control"
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/history"
 	"github.com/omflow/booster/internal/rollout"
@@ -277,7 +278,7 @@ func read[T any](h *handler, w http.ResponseWriter, r *http.Request, body func()
 // take reads and checks a short message. It reports false when it has refused it.
 func take[T validated](w http.ResponseWriter, r *http.Request, most int64, v *T) bool {
 	defer limitTime(w)()
-	if err := decode(r.Body, most, v); err != nil {
+	if err := control.Decode(r.Body, most, v); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
 	}
@@ -312,7 +313,6 @@ func answer(w http.ResponseWriter, v any, err error) {
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	default:
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(v) // who asked has gone
+		control.Answer(w, v)
 	}
 }

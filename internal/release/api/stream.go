@@ -137,18 +137,6 @@ func readUpdate(r io.Reader) (u Update, err error) {
 	return u, nil
 }
 
-// decode reads one bounded JSON value.
-func decode(r io.Reader, most int64, v any) error {
-	b, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err != nil {
-		return err
-	}
-	if int64(len(b)) > most {
-		return fmt.Errorf("a message of more than %d bytes", most)
-	}
-	return json.Unmarshal(b, v)
-}
-
 // unexpected is err for a stream that ended where it must not.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/omflow/booster/internal/control"
 	"github.com/omflow/booster/internal/replica"
 )
 
@@ -82,7 +83,7 @@ func Handler(r Replica, peer Peer) http.Handler {
 
 // take reads a message. It reports false when it has refused it.
 func take(w http.ResponseWriter, r *http.Request, v any) bool {
-	if err := decode(r.Body, v); err != nil {
+	if err := control.Decode(r.Body, maxMessage, v); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
 	}
@@ -94,8 +95,7 @@ func reply(w http.ResponseWriter, v any, err error) {
 		refuse(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // who asked has gone
+	control.Answer(w, v)
 }
 
 func refuse(w http.ResponseWriter, err error) {

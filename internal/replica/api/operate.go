@@ -2,12 +2,12 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/omflow/booster/internal/control"
 	"github.com/omflow/booster/internal/replica"
 )
 
@@ -68,7 +68,7 @@ func cut(s string) string {
 
 // Status asks an agent how its replica is. The error matches ErrNone when it has none.
 func (c Client) Status(ctx context.Context, agent string) (s replica.Status, err error) {
-	if err = c.ask(ctx, agent, http.MethodGet, statusPath, nil, &s); err == nil {
+	if err = c.ask(ctx, agent, statusPath, nil, &s); err == nil {
 		err = check(s)
 	}
 	if err != nil {
@@ -91,11 +91,7 @@ func check(s replica.Status) error {
 // Status.Suspicious tells: they come back, or are deleted on all nodes. The error
 // matches ErrNone when the agent has no replica.
 func (c Client) Lost(ctx context.Context, agent string, restore bool) error {
-	b, err := json.Marshal(lost{restore})
-	if err == nil {
-		err = c.ask(ctx, agent, http.MethodPost, lostPath, b, &struct{}{})
-	}
-	if err != nil {
+	if err := c.ask(ctx, agent, lostPath, lost{restore}, nil); err != nil {
 		return fmt.Errorf("tell agent %s: %w", agent, none(err))
 	}
 	return nil
@@ -103,7 +99,7 @@ func (c Client) Lost(ctx context.Context, agent string, restore bool) error {
 
 // none gives the answer of an agent without a replica its name.
 func none(err error) error {
-	if errors.Is(err, errNotFound) {
+	if control.Refused(err, http.StatusNotFound) {
 		return ErrNone
 	}
 	return err
