@@ -118,16 +118,14 @@ func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
 // apply puts settings in force.
 func (m *monitor) apply(s *settings) error {
 	former := m.cur
-	if len(s.command) > 0 {
-		if err := m.configure(s); err != nil {
-			return err
-		}
-	}
 	open := former
 	if m.halfway {
 		open = nil // what is open is of settings that were refused
 	}
 	err := errors.Join(m.setPatch(open, s), m.setReplicate(open, s), m.setExporter(open, s))
+	if err == nil && len(s.command) > 0 {
+		err = m.configure(s) // last: it may have the server restarted
+	}
 	if m.halfway = err != nil; err != nil {
 		return err
 	}
@@ -288,7 +286,7 @@ func (m *monitor) endChecks() {
 
 // act does what the process needs, one thing at a time.
 func (m *monitor) act(ctx context.Context) {
-	if m.cur == nil || m.acting != nil || len(m.before) > 0 {
+	if m.acting != nil || len(m.before) > 0 {
 		return
 	}
 	if !m.runs() {
@@ -346,10 +344,6 @@ func (m *monitor) close() error {
 	}
 	if m.sup == nil {
 		return nil // the server goes on without us, and the boosters check it too
-	}
-	if m.cur == nil { // its first settings could not be put in force, so that nothing runs
-		m.unwatch()
-		return m.sup.Close(context.Background())
 	}
 	r := m.cur.report
 	r.State, r.Reason = gossip.ServerStopped, "its agent is being stopped and ends it"

@@ -216,6 +216,9 @@ func (m *monitor) toApply(now time.Time, want rollout.Want) uint64 {
 // patchGate says why the server must not be started on its files, or "".
 func (m *monitor) patchGate() string {
 	if m.patch == nil {
+		if m.cur != nil && m.cur.patch != nil { // later settings were refused halfway
+			return "it is not started while its patch folder is not open"
+		}
 		return ""
 	}
 	if s := m.patch.State(); s.Blocked != "" {

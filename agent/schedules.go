@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func (c *calendar) timeZone(ctx context.Context, anew bool) (*time.Location, err
 	}
 	read, err := pysettings.Read(ctx, c.data.source.settings())
 	if read.TimeZone == "" {
-		return nil, fmt.Errorf("read the time zone of schedules: %w", err)
+		return nil, fmt.Errorf("read the time zone of schedules: %w", cmp.Or(err, errors.New("TIME_ZONE is empty")))
 	}
 	zone, err := time.LoadLocation(read.TimeZone)
 	if err != nil {
@@ -172,7 +173,7 @@ func (c *calendar) catchUp(ctx context.Context, ran, ended time.Time) (told []st
 	quiet(ctx, list, zone, 0, loadTime, quietLimit)
 	until = time.Now()
 	due, unknown := schedule.Missed(list, schedule.Wall(ran, zone), schedule.Wall(ended, zone), schedule.Wall(until, zone))
-	var left []schedule.Due
+	var left, unsure []schedule.Due
 	switch {
 	case until.Sub(ended) > maxVacancy:
 		due, left = nil, due
@@ -183,14 +184,17 @@ func (c *calendar) catchUp(ctx context.Context, ran, ended time.Time) (told []st
 		done, err := db.RunMissed(ctx, d.ID, d.At.Format(schedule.Layout))
 		switch {
 		case err != nil:
-			left = append(left, d)
-			c.data.log.Error("a schedule that was due while there was no lead server can't be fired", "schedule", d.Name, "due", d.At.Format(schedule.Layout), "error", err)
+			unsure = append(unsure, d) // the answer may be what was lost
+			c.data.log.Error("it is not known whether a schedule that was due while there was no lead server is fired now", "schedule", d.Name, "due", d.At.Format(schedule.Layout), "error", err)
 		case done:
 			c.data.log.Info("a schedule was due while there was no lead server; it is fired now", "schedule", d.Name, "due", d.At.Format(schedule.Layout))
 		}
 	}
 	for _, line := range schedule.Summary(left) {
 		told = append(told, line+" was not fired: there was no lead server")
+	}
+	for _, line := range schedule.Summary(unsure) {
+		told = append(told, line+" may not have been fired: there was no lead server, and the database did not confirm that it is made up for")
 	}
 	for _, line := range schedule.Summary(unknown) {
 		told = append(told, line+" may not have been fired: the lead server ended at about that time")

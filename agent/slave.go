@@ -132,7 +132,7 @@ func (a *Agent) origin(name string) http.Handler {
 	if a.Home == "" || len(a.Run) == 0 || a.Patch == nil || !a.Patch.isHome(a.Home) {
 		return nil
 	}
-	options, err := json.Marshal(a)
+	options, err := a.handed()
 	if err != nil {
 		a.log.Error("new servers can't take over from this one: write down the options", "error", err)
 		return nil
@@ -144,11 +144,22 @@ func (a *Agent) origin(name string) http.Handler {
 	return bootstrap.Handler(s.Origin, gossip.Sender, a.log)
 }
 
+// handed are the options that new servers take over, as JSON: without those that are each
+// server's own, of which the exporter's URL may hold a password.
+func (a *Agent) handed() (json.RawMessage, error) {
+	shared := *a
+	shared.OracleExporter, shared.Weight = nil, 0
+	return json.Marshal(shared)
+}
+
 // absent says what a new server has to wait for before it is started: it must never run
 // on less than one whole release. It is "" for one that has its files, and for all others.
 func (m *monitor) absent() string {
-	if m.cur == nil || !m.cur.slave || m.patch == nil || m.part.as != "" {
+	if m.cur == nil || !m.cur.slave || m.part.as != "" {
 		return ""
+	}
+	if m.patch == nil { // later settings were refused halfway
+		return "it waits for its patch folder, which is not open"
 	}
 	s := m.patch.State()
 	switch {

@@ -85,10 +85,13 @@ func first(t *testing.T) *Agent {
 // writes itself.
 func TestWhole(t *testing.T) {
 	there := first(t)
-	there.OracleExporter = &OracleExporter{URL: "http://127.0.0.1:9161/metrics"}
-	options, err := json.Marshal(there)
+	there.OracleExporter, there.Weight = &OracleExporter{URL: "http://u:s3cret@127.0.0.1:9161/metrics"}, 77
+	options, err := there.handed()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if text := string(options); strings.Contains(text, "s3cret") || strings.Contains(text, "weight") || there.OracleExporter == nil {
+		t.Errorf("new servers are given %s", text)
 	}
 	from := bootstrap.Place{Name: "s1", Home: there.Home, Server: there.Server}
 	log := slog.New(slog.DiscardHandler)

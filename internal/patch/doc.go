@@ -46,6 +46,8 @@
 //     brings it.
 //   - A peer that is gone, busy, or sends what it must not: another one is asked, and
 //     later it again.
+//   - No room on the state folder's disk for the contents of a change or a release: it
+//     is told before the disk is full, and tried again.
 //   - The folder is gone, empty, or has lost most of its files: nothing is published
 //     from it and nothing applied to it until it is back, or [Member.Lost] says that it
 //     is meant, or that the files are to come back.
@@ -69,8 +71,9 @@
 //
 // A release has the bounds of package release. As many releases are kept as
 // Config.Keep says, and with them all contents that they name. Of announcements that
-// come faster than they are worked on, the newest 64 are kept; the booster's word on
-// the newest release makes good for the others.
+// come faster than they are worked on, the newest 64 are kept, or fewer with a million
+// files in their releases; the booster's word on the newest release makes good for the
+// others.
 //
 // # How it works
 //

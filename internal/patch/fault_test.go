@@ -259,3 +259,44 @@ func TestCollect(t *testing.T) {
 		}
 	}
 }
+
+// TestCollectUnread: a release that can't be read is no release that needs nothing.
+func TestCollectUnread(t *testing.T) {
+	c := newCluster(t)
+	s1 := c.add("s1", content{"a": "1"}, nil)
+	c.wait("release 1", func() bool { return s1.State().Applied.Number == 1 })
+	for i := uint64(2); i < 4; i++ {
+		s1.write(content{"a": fmt.Sprint(i)})
+		c.numbered(i)
+		c.wait("noted", func() bool { return s1.Head().Number == i && s1.State().Pending == 0 })
+	}
+	c.rollOut()
+	found, err := filepath.Glob(filepath.Join(s1.cfg.StateDir, "history", "manifests", "*2-*.json"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%q, %v", found, err)
+	}
+	if err := os.WriteFile(found[0], nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s1.collect()
+	if !s1.blobs.Has(sha256.Sum256([]byte("2"))) {
+		t.Error("its content was removed")
+	}
+}
+
+// TestNoRoom: what does not fit on the disk does not fill it.
+func TestNoRoom(t *testing.T) {
+	_, s1, s2 := two(t, content{"a": "1"})
+	huge := release.File{Path: "huge", Size: 1 << 60, SHA256: sha256.Sum256([]byte("huge"))}
+	for name, err := range map[string]error{
+		"fetch": s1.fetch(t.Context(), s2.name, []release.File{huge}),
+		"store": s1.store(s1.folder, []release.Change{{Path: "huge", New: &huge}}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "not enough space") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := s1.room([]release.File{{Size: 1}}); err != nil {
+		t.Error(err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/apply"
+	"github.com/omflow/booster/internal/release/disk"
 	"github.com/omflow/booster/internal/release/history"
 )
 
@@ -24,44 +25,13 @@ const (
 	// fetchPatience is how long the peers of a cluster are asked for one release's
 	// contents without getting any, before the failure is told.
 	fetchPatience = 5 * time.Second
+	// reserve is how much room contents leave on the disk, in bytes: a server that finds
+	// none fails, long before it could be brought to anything.
+	reserve = 16 << 20
 	// commitBytes is how much is fetched before it is kept for good, so that what a
 	// broken stream has brought needs not come again.
 	commitBytes = 256 << 20
 )
-
-// announced is what a peer told of.
-type announced struct {
-	from  string
-	chain []*release.Manifest
-}
-
-// Announced takes note of numbered releases that the node of that name told of, and
-// returns at once. Nothing is applied for it.
-func (m *Member) Announced(from string, chain []*release.Manifest) {
-	m.mu.Lock()
-	m.announce = append(m.announce, announced{from, chain})
-	if over := len(m.announce) - maxNews; over > 0 {
-		m.announce = slices.Delete(m.announce, 0, over)
-	}
-	m.mu.Unlock()
-	poke(m.news)
-}
-
-// Heard takes note of the newest release as the active booster says, zero for none. It
-// is to be called with each of its answers.
-func (m *Member) Heard(head release.Ref) {
-	m.mu.Lock()
-	waits := m.waits.why != ""
-	m.heard, m.asked = head, true
-	news := m.confirmed != head
-	m.mu.Unlock()
-	if waits {
-		poke(m.attempt)
-	}
-	if news {
-		poke(m.news)
-	}
-}
 
 // fetchAll fetches what is new until ctx ends.
 func (m *Member) fetchAll(ctx context.Context) {
@@ -292,6 +262,9 @@ func (m *Member) missing(ctx context.Context, f *folder, target *release.Manifes
 
 // fetch gets contents from peers, from the origin first.
 func (m *Member) fetch(ctx context.Context, origin string, files []release.File) error {
+	if err := m.room(files); err != nil {
+		return err
+	}
 	begun := time.Now()
 	for len(files) > 0 {
 		var errs []error
@@ -319,6 +292,31 @@ func (m *Member) fetch(ctx context.Context, origin string, files []release.File)
 			return ctx.Err()
 		case <-time.After(fetchAgain/2 + rand.N(fetchAgain)):
 		}
+	}
+	return nil
+}
+
+// room fails when contents that are not here don't fit on the disk of the state folder.
+// Where its room is not known they are tried.
+func (m *Member) room(missing []release.File) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	state, err := disk.Open(m.cfg.StateDir)
+	if err != nil {
+		return fmt.Errorf("look for space: %w", err)
+	}
+	defer state.Close()
+	free, err := state.Free("look for space")
+	if err != nil {
+		return nil
+	}
+	need := uint64(reserve)
+	for _, file := range missing {
+		need += uint64(file.Size)
+	}
+	if free < need {
+		return fmt.Errorf("not enough space on the disk of %s: %d bytes are needed, %d are free", m.cfg.StateDir, need, free)
 	}
 	return nil
 }

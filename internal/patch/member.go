@@ -22,8 +22,10 @@ const (
 	keepTime = time.Second
 	// callTime bounds one call to a peer that is short.
 	callTime = 10 * time.Second
-	// maxNews is how many announcements may wait.
-	maxNews = 64
+	// maxNews is how many announcements may wait, and maxNewsFiles how many files their
+	// releases may name: a file takes about 200 bytes of memory.
+	maxNews      = 64
+	maxNewsFiles = 1_000_000
 )
 
 // Member is one server's part in keeping a folder the same everywhere. All methods

@@ -58,13 +58,19 @@ func paths(changes []release.Change) []string {
 
 // store puts what has changed into the blob store.
 func (m *Member) store(f *folder, changes []release.Change) error {
+	var news []release.File
+	for _, c := range changes {
+		if c.New != nil {
+			news = append(news, *c.New)
+		}
+	}
+	if err := m.room(m.blobs.ToWrite(news)); err != nil {
+		return fmt.Errorf("copy what has changed: %w", err)
+	}
 	batch := m.blobs.NewBatch()
 	defer batch.Abort()
-	for _, c := range changes {
-		if c.New == nil {
-			continue
-		}
-		if err := batch.PutFile(f.root, c.Path, c.New.SHA256, c.New.Size); err != nil {
+	for _, file := range news {
+		if err := batch.PutFile(f.root, file.Path, file.SHA256, file.Size); err != nil {
 			return fmt.Errorf("copy what has changed: %w", err)
 		}
 	}

@@ -305,3 +305,27 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestNewestNews: announcements that nobody works on don't fill the memory.
+func TestNewestNews(t *testing.T) {
+	of := func(number uint64, files int) announced {
+		return announced{chain: []*release.Manifest{{Number: number, Files: make([]release.File, files)}}}
+	}
+	for name, tc := range map[string]struct {
+		count, files int
+		first        uint64 // that is left
+	}{
+		"few":                 {maxNews, 10, 1},
+		"many":                {maxNews + 3, 10, 4},
+		"large":               {12, maxNewsFiles / 10, 3},
+		"too large by itself": {2, maxNewsFiles + 1, 2},
+	} {
+		var all []announced
+		for i := range tc.count {
+			all = newestNews(append(all, of(uint64(i+1), tc.files)))
+		}
+		if first, last := all[0].chain[0].Number, all[len(all)-1].chain[0].Number; first != tc.first || last != uint64(tc.count) {
+			t.Errorf("%s: announcements %d to %d are left, not %d to %d", name, first, last, tc.first, tc.count)
+		}
+	}
+}

@@ -180,8 +180,15 @@ func (m *Member) collect() {
 		m.log.Warn("old releases can't be removed", "error", err)
 		return
 	}
-	needed := make(map[release.Hash]bool)
-	for r := range m.past(ground.m, applied.m, strays) {
+	needed, err := m.releases.Contents()
+	if err != nil {
+		m.log.Warn("it is not known which contents the releases need, and none is removed", "error", err)
+		return
+	}
+	for _, r := range []*release.Manifest{ground.m, applied.m, strays} {
+		if r == nil {
+			continue
+		}
 		for _, file := range r.Files {
 			needed[file.SHA256] = true
 		}

@@ -209,11 +209,22 @@ func (l *indexLog) rewrite(x *index) (err error) {
 		_ = os.Remove(f.Name())
 		return fmt.Errorf("write the index anew: %w", err)
 	}
-	if err := errors.Join(l.f.Close(), os.Rename(f.Name(), l.path), durable.SyncDir(filepath.Dir(l.path))); err != nil {
+	// Windows renames nothing over a file that is open. An earlier try may have closed it.
+	if err = l.f.Close(); errors.Is(err, os.ErrClosed) {
+		err = nil
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), l.path)
+	}
+	if err != nil {
 		_ = f.Close()
+		_ = os.Remove(f.Name())
 		return fmt.Errorf("write the index anew: %w", err)
 	}
-	*l = *next
+	*l = *next // the old one has no name any more
+	if err := durable.SyncDir(filepath.Dir(l.path)); err != nil {
+		return fmt.Errorf("write the index anew: %w", err)
+	}
 	return nil
 }
 

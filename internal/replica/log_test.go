@@ -117,6 +117,35 @@ func TestLogTorn(t *testing.T) {
 	}
 }
 
+// TestLogNotRenamed: a log that could not take the old one's place is written again.
+func TestLogNotRenamed(t *testing.T) {
+	dir := t.TempDir()
+	want := someLog(t, dir, 3)
+	_, l, _, err := loaded(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, logName)
+	if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "in the way"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.rewrite(want); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("%v, %v: something unfinished is left", left, err)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.rewrite(want); err != nil {
+		t.Errorf("the second try: %v", err)
+	}
+	if got, _, _, err := loaded(t, dir); err != nil || !same(got, want) {
+		t.Errorf("what was written: %v", err)
+	}
+}
+
 // TestLogDamaged: no changed bit goes unnoticed, but in the last line, which may be
 // unfinished.
 func TestLogDamaged(t *testing.T) {

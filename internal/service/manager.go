@@ -60,12 +60,18 @@ func (m *Manager) Install(c Config) error {
 }
 
 // Start starts a service and returns when it runs: Caddy says so when its configuration
-// is in force. A service that ends instead is an error. One that runs is left alone.
+// is in force. A service that ends instead is an error. One that runs is left alone, and
+// one that is ending is started when it has ended.
 func (m *Manager) Start(ctx context.Context, name string) error {
 	return m.with("start", name, func(h handle) error {
 		s, err := h.query()
 		if err != nil {
 			return err
+		}
+		if s.State == Stopping {
+			if s, err = await(ctx, h, func(s Status) bool { return s.State != Stopping }); err != nil {
+				return err
+			}
 		}
 		if s.State == Stopped {
 			if err := h.start(); err != nil {

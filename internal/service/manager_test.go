@@ -129,6 +129,18 @@ func TestStopWhileStarting(t *testing.T) {
 	})
 }
 
+// TestStartWhileStopping: one that is ending is waited for, and started again.
+func TestStartWhileStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config(t)
+		f := &fake{installed: &c, status: Status{State: Running}, startsIn: time.Second, endsIn: 5 * time.Second}
+		f.stop()
+		if err := (&Manager{f}).Start(t.Context(), c.Name); err != nil || f.status.State != Running {
+			t.Errorf("%v, %+v", err, f.status)
+		}
+	})
+}
+
 func TestValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"no name":      func(c *Config) { c.Name = "" },

@@ -198,12 +198,10 @@ func (h *hasher) recheckAt(f *file, began time.Time) time.Time {
 
 // quietAt is when f has been quiet for the settle time.
 func (h *hasher) quietAt(f *file, now time.Time) time.Time {
-	quiet := f.seen.Add(h.cfg.Settle)
-	// The system's own time of the change may be long before the scan that found
-	// it. One from the future says only that clocks were moved.
-	at := time.Unix(0, f.stamp.ctime)
-	if h.network == "" && !at.After(now) && at.Before(f.seen) {
-		quiet = at.Add(h.cfg.Settle)
+	// The system's own time of the change may be long before the scan that found it, or
+	// after that had begun. One from the future says only that clocks were moved.
+	if at := time.Unix(0, f.stamp.ctime); h.network == "" && !at.After(now) {
+		return at.Add(h.cfg.Settle)
 	}
-	return quiet
+	return f.seen.Add(h.cfg.Settle)
 }

@@ -221,13 +221,7 @@ func (l *Log) List() []Entry {
 // left out and logged. Each is in memory only as long as the caller keeps it.
 func (l *Log) All() iter.Seq[*release.Manifest] {
 	return func(yield func(*release.Manifest) bool) {
-		l.mu.Lock()
-		refs := make([]release.Ref, 0, len(l.releases))
-		for _, k := range l.releases {
-			refs = append(refs, k.ref)
-		}
-		l.mu.Unlock()
-		for _, ref := range slices.Backward(refs) {
+		for _, ref := range slices.Backward(l.refs()) {
 			m, err := l.load(ref)
 			if errors.Is(err, ErrUnknown) {
 				continue
@@ -241,4 +235,34 @@ func (l *Log) All() iter.Seq[*release.Manifest] {
 			}
 		}
 	}
+}
+
+// Contents are those that the releases name. When one of them can't be read it is an
+// error: who removes what no release needs would remove that one's contents.
+func (l *Log) Contents() (map[release.Hash]bool, error) {
+	named := make(map[release.Hash]bool)
+	for _, ref := range l.refs() {
+		m, err := l.load(ref)
+		if errors.Is(err, ErrUnknown) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range m.Files {
+			named[f.SHA256] = true
+		}
+	}
+	return named, nil
+}
+
+// refs are the names of the releases, oldest first.
+func (l *Log) refs() []release.Ref {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	refs := make([]release.Ref, 0, len(l.releases))
+	for _, k := range l.releases {
+		refs = append(refs, k.ref)
+	}
+	return refs
 }

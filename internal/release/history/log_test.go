@@ -397,6 +397,9 @@ func TestDamaged(t *testing.T) {
 	if n != 2 {
 		t.Errorf("%d releases can be read", n)
 	}
+	if named, err := l.Contents(); err == nil {
+		t.Errorf("the releases name %d contents, though one of them can't be read", len(named))
+	}
 }
 
 func TestConfig(t *testing.T) {

@@ -16,9 +16,6 @@ import (
 func (s *Store) GC(keep func(release.Hash) bool) (count int, size int64, err error) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	s.mu.Lock()
-	s.letGo()
-	s.mu.Unlock()
 	count, size = s.gcPacks(keep)
 	shards, err := os.ReadDir(s.blobs)
 	if err != nil {
@@ -76,5 +73,31 @@ func (s *Store) gcPacks(keep func(release.Hash) bool) (count int, size int64) {
 		count += len(entries) - len(stay)
 		size += gone
 	}
+	if err := s.removeSpare(); err != nil {
+		s.log.Warn("packs that others make good for can't be removed", "error", err)
+	}
 	return count, size
+}
+
+// removeSpare removes the packs of which all is in others as well: two batches had the
+// same contents, or a crash came while one was packed anew. Those that can't be read
+// stay. The caller holds placing.
+func (s *Store) removeSpare() error {
+	files, err := os.ReadDir(s.packs)
+	if err != nil {
+		return err
+	}
+	used := s.byPack()
+	for _, file := range files {
+		if used[file.Name()] != nil {
+			continue
+		}
+		if _, err := s.list(file.Name()); err != nil {
+			continue // it was told when the store was opened
+		}
+		if err := os.Remove(filepath.Join(s.packs, file.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/omflow/booster/internal/release"
@@ -48,7 +49,9 @@ func (s *Store) Take(size int64) *Intake {
 // Write implements io.Writer. It never fails: who reads the content wants its hash
 // above all. What can't be written is not kept.
 func (in *Intake) Write(b []byte) (int, error) {
-	in.err = errors.Join(in.err, in.w.write(b))
+	if err := in.w.write(b); in.err == nil {
+		in.err = err // a full disk refuses all that comes after it, too
+	}
 	return len(b), nil
 }
 
@@ -81,6 +84,11 @@ func (s *Store) hold(h release.Hash, c held) {
 	}
 	s.held[h] = c
 	s.letGo()
+	time.AfterFunc(heldTime, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.letGo()
+	})
 }
 
 // letGo removes contents that were held for too long, and the oldest of too many. The
@@ -111,6 +119,18 @@ func (s *Store) takeHeld(h release.Hash, size int64) (held, bool) {
 	}
 	delete(s.held, h)
 	return c, true
+}
+
+// ToWrite returns those of files whose content Batch.PutFile would have to write: what
+// is Missing, but for what an Intake has brought.
+func (s *Store) ToWrite(files []release.File) []release.File {
+	missing := s.Missing(files)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.DeleteFunc(missing, func(f release.File) bool {
+		c, ok := s.held[f.SHA256]
+		return ok && c.size == f.Size
+	})
 }
 
 // putHeld adds a content that is held, if it is.

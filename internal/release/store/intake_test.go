@@ -4,8 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/omflow/booster/internal/release"
 )
 
 // take brings a content in by an Intake.
@@ -38,6 +43,10 @@ func TestIntake(t *testing.T) {
 	}
 	if s.Has(sum(text)) {
 		t.Error("it is a blob before anybody has put it")
+	}
+	here, other := release.File{Size: int64(len(text)), SHA256: sum(text)}, release.File{Size: 1, SHA256: sum("x")}
+	if got := s.ToWrite([]release.File{here, other}); !slices.Equal(got, []release.File{other}) {
+		t.Errorf("to write: %v", got)
 	}
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {
@@ -77,16 +86,26 @@ func TestIntakeWithdrawn(t *testing.T) {
 		t.Errorf("the newest is not held: %v", err)
 	}
 	b.Abort()
-	for h, c := range s.held {
-		c.at = c.at.Add(-heldTime)
-		s.held[h] = c
-	}
-	if _, _, err := s.GC(nil); err != nil {
-		t.Error(err)
-	}
-	if n := unfinished(t, s); n != 0 {
+	if n := unfinished(t, s); n != maxHeld-1 {
 		t.Errorf("%d contents are left", n)
 	}
+}
+
+// TestIntakeForgotten: what nobody puts is gone after a minute, whatever else happens.
+func TestIntakeForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, t.TempDir())
+		take(t, s, strings.Repeat("x", smallBlob+1)).Keep()
+		time.Sleep(heldTime / 2)
+		take(t, s, strings.Repeat("y", smallBlob+1)).Keep()
+		for _, want := range []int{2, 1, 0} {
+			synctest.Wait()
+			if n := unfinished(t, s); n != want {
+				t.Errorf("%d contents are held, not %d", n, want)
+			}
+			time.Sleep(heldTime / 2)
+		}
+	})
 }
 
 // TestIntakeFails: where nothing can be written the hash is right, and nothing is held.
@@ -95,8 +114,13 @@ func TestIntakeFails(t *testing.T) {
 	text := strings.Repeat("x", smallBlob+1)
 	in := s.Take(int64(len(text)))
 	in.w.f.Close()
-	if _, err := in.Write([]byte(text)); err != nil {
-		t.Error(err)
+	for _, part := range []string{text[:1], text[1:]} {
+		if _, err := in.Write([]byte(part)); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := strings.Count(in.err.Error(), os.ErrClosed.Error()); n != 1 {
+		t.Errorf("the same cause is told %d times", n)
 	}
 	if got := in.Keep(); got != sum(text) || len(s.held) != 0 || unfinished(t, s) != 0 {
 		t.Errorf("hash %x, %d held", got, len(s.held))

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,6 +59,49 @@ func TestPack(t *testing.T) {
 	putAll(t, s, texts...)
 	if got := packs(t, s); len(got) != 1 {
 		t.Errorf("%d packs for what was there", len(got))
+	}
+}
+
+// TestPackSpare: of two packs with the same blobs, as of two batches at once, one goes;
+// one that can't be read stays.
+func TestPackSpare(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	a, b := s.NewBatch(), s.NewBatch()
+	for _, put := range []struct {
+		to   *Batch
+		text string
+	}{{a, "one"}, {a, "two"}, {b, "two"}, {b, "one"}} {
+		if err := put.to.Put(strings.NewReader(put.text), sum(put.text), int64(len(put.text))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(a.Commit(), b.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	damaged := filepath.Join(s.packs, "damaged")
+	if err := os.WriteFile(damaged, []byte("no pack"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := packs(t, s); len(got) != 3 {
+		t.Fatalf("%q", got)
+	}
+	for range 2 {
+		if count, _, err := s.GC(func(release.Hash) bool { return true }); count != 0 || err != nil {
+			t.Errorf("%d blobs were removed, %v", count, err)
+		}
+		if got := packs(t, s); len(got) != 2 {
+			t.Errorf("%q are left", got)
+		}
+		for _, text := range []string{"one", "two"} {
+			if get(t, s, sum(text)) != text {
+				t.Errorf("%s is gone", text)
+			}
+		}
+		s = open(t, dir)
+	}
+	if _, err := os.Stat(damaged); err != nil {
+		t.Error(err)
 	}
 }
 
