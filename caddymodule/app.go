@@ -127,7 +127,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log = ctx, ctx.Slogger()
 	a.pools = make(map[string]*poolUse)
 	if a.AgentRaw == nil { // an agent has no clients
-		if err := errors.Join(a.hookStop(ctx), a.announceSuccessor(ctx)); err != nil {
+		if err := errors.Join(a.hookEvents(ctx), a.announceSuccessor(ctx)); err != nil {
 			return fmt.Errorf("omflow: %w", err)
 		}
 	}
@@ -264,9 +264,6 @@ func (a *App) start() error {
 		}
 		a.use = use
 		a.node.Store(use.shared.node)
-		if p := use.shared.pair; p != nil {
-			p.door.enter(a)
-		}
 	}
 	if err := a.startPools(); err != nil {
 		return err

@@ -110,6 +110,13 @@ func (d *doors) went(conn net.Conn, state http.ConnState) {
 	}
 }
 
+// areWatched reports whether there are servers that clients come in by.
+func (d *doors) areWatched() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.servers) > 0
+}
+
 func (d *doors) isClosing() bool { return d.closing.Load() > 0 }
 
 // untold is how many connections there are whose clients have not been told that they

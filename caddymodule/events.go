@@ -42,6 +42,7 @@ func (a *App) serveEvents(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	control := http.NewResponseController(w)
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // the connection may be kept
 	tick := time.NewTicker(eventsEvery)
 	defer tick.Stop()
 	var last []byte

@@ -1,6 +1,10 @@
 package caddymodule
 
-import "testing"
+import (
+	"context"
+	"errors"
+	"testing"
+)
 
 // While the door closes, all configurations that serve tell their clients: those that
 // begin to in the middle, too.
@@ -36,4 +40,15 @@ func TestDoorCloses(t *testing.T) {
 	none.enter(old)
 	none.leave(old)
 	closing("without a virtual IP", false, old)
+}
+
+// A failover waits for a copying of tokens that hangs no longer than it has time.
+func TestCopyNowEndsWithItsContext(t *testing.T) {
+	c := &conductor{copying: make(chan struct{}, 1)}
+	c.copying <- struct{}{} // one is under way
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.copyNow(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
 }

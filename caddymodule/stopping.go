@@ -26,6 +26,21 @@ const (
 	holdTime = 300 * time.Millisecond
 )
 
+// startHook is called when all of a configuration's apps have started.
+type startHook struct{ app *App }
+
+// Handle makes the configuration one that serves at the virtual IP. Before that its
+// listeners are still being opened, and it gets no connections.
+func (h startHook) Handle(_ context.Context, event caddy.Event) error {
+	if event.Origin() != nil || h.app.use == nil {
+		return nil
+	}
+	if p := h.app.use.shared.pair; p != nil {
+		p.door.enter(h.app)
+	}
+	return nil
+}
+
 // stopHook is called before Caddy stops a configuration's apps.
 type stopHook struct{ app *App }
 
@@ -44,14 +59,15 @@ func (h stopHook) Handle(_ context.Context, event caddy.Event) error {
 	return nil
 }
 
-// hookStop has stopHook be called.
-func (a *App) hookStop(ctx caddy.Context) error {
+// hookEvents has startHook and stopHook be called.
+func (a *App) hookEvents(ctx caddy.Context) error {
 	app, err := ctx.App("events")
 	if err != nil {
 		return err
 	}
-	if err := app.(*caddyevents.App).On("stopping", stopHook{a}); err != nil {
-		return fmt.Errorf("subscribe to Caddy's stopping: %w", err)
+	events := app.(*caddyevents.App)
+	if err := errors.Join(events.On("started", startHook{a}), events.On("stopping", stopHook{a})); err != nil {
+		return fmt.Errorf("subscribe to Caddy's starting and stopping: %w", err)
 	}
 	return nil
 }
@@ -93,8 +109,8 @@ func (a *App) beforeExit() {
 	if err := a.handOver(ctx); err != nil {
 		a.log.Error("the other booster has not taken over", "error", err)
 	}
-	if len(a.listening()) == 0 {
-		return
+	if !a.doors.areWatched() {
+		return // nobody would tell when what keeps connections waiting has had its time
 	}
 	a.startClosing()
 	a.endConnections(exitTime, new(handover.Handover))
@@ -126,5 +142,8 @@ func (a *App) endConnections(limit time.Duration, h *handover.Handover) {
 	a.log.Info("the clients' connections end", "waited", time.Since(began), "not_told", left, "requests", busy)
 }
 
-// Interface guard
-var _ caddyevents.Handler = stopHook{}
+// Interface guards
+var (
+	_ caddyevents.Handler = startHook{}
+	_ caddyevents.Handler = stopHook{}
+)

@@ -82,9 +82,10 @@ func (p *Pair) Metrics() Metrics {
 // on then. It lasts as long as Config.Drain and some milliseconds.
 func (p *Pair) Failover(ctx context.Context) error {
 	var was State
-	ok, untaken := true, p.untaken.Load()
+	var untaken uint64
+	ok := true
 	if !p.do(func(m *machine) {
-		was = m.state
+		was, untaken = m.state, p.untaken.Load()
 		m.advance(p.cfg.clock())
 		switch {
 		case !m.inTouch():

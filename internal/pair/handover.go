@@ -22,14 +22,19 @@ func (p *Pair) handOver() {
 	p.wg.Go(func() {
 		p.cfg.Drain(ctx)
 		cancel()
+		untaken := false
 		if p.offer() {
 			p.await(addressOff, func() bool { return !p.Status().VirtualIP })
-		} else if p.ctx.Err() == nil && p.Status().State == Active {
-			p.untaken.Add(1)
+		} else if untaken = p.ctx.Err() == nil && p.Status().State == Active; untaken {
 			p.cfg.Logger.Warn("the other booster did not take over")
 		}
 		p.cfg.Resume()
-		p.do(func(*machine) { p.handing = nil })
+		p.do(func(*machine) {
+			p.handing = nil
+			if untaken {
+				p.untaken.Add(1) // at once, or who asks in between would wait for nothing
+			}
+		})
 	})
 }
 

@@ -144,3 +144,35 @@ func TestPairResumes(t *testing.T) {
 		c.wait(t, "a", 0)
 	})
 }
+
+// Who asks for a failover while one that came to nothing is being taken back is told so.
+func TestPairFailoverWhileItResumes(t *testing.T) {
+	var c *club
+	var joined chan error
+	gather(t, func(conf *Config) {
+		conf.Preempt = -1
+		if conf.Name != "a" {
+			return
+		}
+		joined = make(chan error, 2) // in the bubble; Close fails over, too
+		conf.Drain = func(context.Context) { c.unplug("b", true) }
+		conf.Resume = func() {
+			c.unplug("b", false)
+			time.Sleep(200 * time.Millisecond) // it is heard again
+			go func() {
+				ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
+				defer cancel()
+				joined <- c.pairs["a"].Failover(ctx)
+			}()
+			time.Sleep(10 * time.Millisecond)
+		}
+	}, func(all *club) {
+		c = all
+		if err := c.pairs["a"].Failover(c.ctx); !errors.Is(err, ErrNotTaken) {
+			t.Errorf("failing over: %v", err)
+		}
+		if err := <-joined; !errors.Is(err, ErrNotTaken) {
+			t.Errorf("failing over meanwhile: %v", err)
+		}
+	})
+}

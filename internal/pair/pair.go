@@ -138,22 +138,32 @@ func (p *Pair) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case b := <-p.inbox:
-			in, err := decodeMessage(b)
-			if err != nil {
-				p.refused.Add(1)
-				continue
-			}
-			p.m.receive(in, p.cfg.clock())
+			p.take(b)
 		case act := <-p.acts:
 			act(p.m)
 		case s := <-p.saved:
 			p.m.wasSaved(s, p.cfg.clock())
 		case <-timer.C:
+			// On a machine that is busy there may be both, and what was not read yet is
+			// no silence of the other booster's.
+			for range len(p.inbox) {
+				p.take(<-p.inbox)
+			}
 			p.m.tick(p.cfg.clock())
 		}
 		p.settle()
 		timer.Reset(max(p.m.wake()-p.cfg.clock(), 0))
 	}
+}
+
+// take has the machine receive a message.
+func (p *Pair) take(b []byte) {
+	in, err := decodeMessage(b)
+	if err != nil {
+		p.refused.Add(1)
+		return
+	}
+	p.m.receive(in, p.cfg.clock())
 }
 
 // settle does what the machine has decided.

@@ -305,3 +305,36 @@ func TestConfig(t *testing.T) {
 		t.Error("a witness without a name is accepted")
 	}
 }
+
+// Beats that have come in and lie unread are no silence.
+func TestPairReadsBeforeItTakesOver(t *testing.T) {
+	dir := t.TempDir()
+	for range 20 { // the order of what is ready at once is random
+		synctest.Test(t, func(t *testing.T) {
+			p, err := New(Config{
+				Name: "a", Role: Primary, StateDir: dir, clock: newWire().clock,
+				Send: func(string, []byte) error { return nil }, Logger: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := p.m // it has been told nothing since long, without witnesses
+			m.setPeer("b")
+			m.peer.link.run, m.peer.link.seq = 7, 1
+			m.met, m.quiet, m.reserved = true, m.now-time.Minute, m.next()
+			b, err := message{Kind: kindBeat, From: "b", To: "a", Run: 7, Seq: 2, Role: Secondary, State: Active}.encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.inbox <- b
+			p.Start()
+			synctest.Wait()
+			if s := p.Status(); s.State != Standby || !s.PeerActive {
+				t.Errorf("%+v", s)
+			}
+			if err := p.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
