@@ -1,17 +1,15 @@
 package caddymodule
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/control"
 )
 
 // Two boosters that serve at the same time keep to the servers' capacity together: each
@@ -93,25 +91,9 @@ func (c *conductor) tellLoads(ctx context.Context) {
 }
 
 func (c *conductor) sendLoads(ctx context.Context, booster string, own loads) error {
-	body, err := json.Marshal(own)
-	if err != nil {
-		return fmt.Errorf("encode loads: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, loadsPath, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := c.node.Do(ctx, booster, r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("HTTP %d", resp.StatusCode)
-	}
-	return nil
+	return control.Do(c.node.Do).Call(ctx, booster, loadsPath, own, nil, 0)
 }
 
 // serveLoads takes what the other booster has for the servers.
@@ -121,13 +103,9 @@ func (c *conductor) serveLoads(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "boosters tell of their load", http.StatusForbidden)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLoads))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
-		return
-	}
 	var theirs loads
-	if err = json.Unmarshal(body, &theirs); err == nil {
+	err := control.Decode(r.Body, maxLoads, &theirs)
+	if err == nil {
 		err = theirs.validate()
 	}
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/control"
 	"github.com/omflow/booster/internal/omflow/token"
 )
 
@@ -102,34 +102,21 @@ func (c *conductor) sendTokens(ctx context.Context, boosters []string, copies []
 func (c *conductor) sendTokensTo(ctx context.Context, booster string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, copyTime)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, tokensPath, bytes.NewReader(body))
+	resp, err := control.Do(c.node.Do).Send(ctx, booster, http.MethodPost, tokensPath, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	resp, err := c.node.Do(ctx, booster, r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("HTTP %d", resp.StatusCode)
-	}
-	return nil
+	return resp.Body.Close()
 }
 
 // serveTokens takes the other booster's tokens.
 func (c *conductor) serveTokens(w http.ResponseWriter, r *http.Request) {
-	if _, booster, ok := gossip.Sender(r); !ok || !booster {
+	if name, booster, ok := gossip.Sender(r); !ok || !booster || !slices.Contains(c.others(gossip.KindBooster), name) {
 		http.Error(w, "boosters copy tokens", http.StatusForbidden)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCopies))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
-		return
-	}
 	var copies []token.Copy
-	if err := json.Unmarshal(body, &copies); err != nil || len(copies) > token.MaxCopies {
+	if err := control.Decode(r.Body, maxCopies, &copies); err != nil || len(copies) > token.MaxCopies {
 		http.Error(w, "these are no tokens", http.StatusBadRequest) // the error might quote one
 		return
 	}

@@ -29,9 +29,10 @@ func (p *Pair) handOver() {
 			p.cfg.Logger.Warn("the other booster did not take over")
 		}
 		p.cfg.Resume()
-		p.do(func(*machine) {
+		p.do(func(m *machine) {
 			p.handing = nil
 			if untaken {
+				m.stay(p.cfg.clock())
 				p.untaken.Add(1) // at once, or who asks in between would wait for nothing
 			}
 		})

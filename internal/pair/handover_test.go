@@ -3,6 +3,7 @@ package pair
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -173,6 +174,33 @@ func TestPairFailoverWhileItResumes(t *testing.T) {
 		}
 		if err := <-joined; !errors.Is(err, ErrNotTaken) {
 			t.Errorf("failing over meanwhile: %v", err)
+		}
+	})
+}
+
+// A booster whose place was not taken is not drained again at once, however much the
+// other one wishes for it.
+func TestPairGoesOnInPeace(t *testing.T) {
+	var c *club
+	var drains atomic.Int32
+	gather(t, func(conf *Config) {
+		conf.Preempt = -1
+		if conf.Name == "a" {
+			conf.Drain = func(context.Context) { drains.Add(1); c.unplug("b", true) }
+			conf.Resume = func() { c.unplug("b", false) }
+		}
+	}, func(all *club) {
+		c = all
+		ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
+		defer cancel()
+		go c.pairs["b"].Failover(ctx)
+		time.Sleep(9 * time.Second)
+		if n := drains.Load(); n != 1 {
+			t.Errorf("drained %d times in 9 s", n)
+		}
+		time.Sleep(5 * time.Second)
+		if n := drains.Load(); n != 2 {
+			t.Errorf("drained %d times in 14 s", n)
 		}
 	})
 }

@@ -62,6 +62,19 @@ func (m *machine) handover(now time.Duration) bool {
 	return true
 }
 
+// stay notes that the other booster did not take the place that it was offered: for
+// untakenPause its wish for it is not heard.
+func (m *machine) stay(now time.Duration) {
+	m.advance(now)
+	m.yieldUntil, m.resigned, m.deafUntil = 0, false, m.now+untakenPause
+}
+
+// isWished reports whether the other booster wishes for this one's place, and can have
+// it.
+func (m *machine) isWished() bool {
+	return m.state == Active && m.peer.wants >= 0 && m.now >= m.deafUntil
+}
+
 // want has this node, a standby, wish to take over for d.
 func (m *machine) want(d, now time.Duration) {
 	m.advance(now)

@@ -73,6 +73,7 @@ type machine struct {
 	seen      map[string]time.Duration // when an agent was last there
 
 	wantUntil  time.Duration // an operator's wish to take over
+	deafUntil  time.Duration // until when no wish for its place is heard, which was offered in vain
 	resigned   bool          // this node has handed over, for all that it knows on purpose
 	yieldUntil time.Duration // this node offers its place
 	away       promise       // it has granted it

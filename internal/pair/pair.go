@@ -202,7 +202,7 @@ func (p *Pair) settle() {
 	switch {
 	case p.handing != nil && m.state != Active:
 		p.handing() // what is drained is this booster's no more
-	case p.handing == nil && m.state == Active && m.peer.wants >= 0:
+	case p.handing == nil && m.isWished():
 		p.cfg.Logger.Info("the other booster takes over as planned", "peer", m.peer.name)
 		p.handOver()
 	}

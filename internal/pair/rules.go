@@ -70,6 +70,10 @@ const (
 	// yieldFor is how long an active booster offers its place.
 	yieldFor = time.Second
 
+	// untakenPause is how long it goes on in peace when the place was not taken:
+	// each offer holds new connections for up to a second.
+	untakenPause = 10 * time.Second
+
 	// witnessGone is how long a witness may be away before another agent takes
 	// its place on the list: longer than a restart. All of them may be away for
 	// ten times that before the list becomes empty, for which the other booster

@@ -170,6 +170,16 @@ function speak(lang) {
   draw();
 }
 
+/** remembered is the language chosen before, kept anew if one is given; a browser may refuse to keep any. */
+function remembered(lang) {
+  try {
+    if (lang) localStorage.setItem("omflow-language", lang);
+    return localStorage.getItem("omflow-language");
+  } catch {
+    return null;
+  }
+}
+
 async function start() {
   try {
     texts = await (await fetch("texts.json", { signal: AbortSignal.timeout(patience) })).json();
@@ -179,10 +189,10 @@ async function start() {
   }
   const choice = document.getElementById("language");
   choice.append(...Object.entries(texts).map(([lang, of]) => el("option", { value: lang }, of.name)));
-  const kept = localStorage.getItem("omflow-language");
+  const kept = remembered();
   choice.value = language([...(kept ? [kept] : []), ...navigator.languages], Object.keys(texts));
   choice.addEventListener("change", () => {
-    localStorage.setItem("omflow-language", choice.value);
+    remembered(choice.value);
     speak(choice.value);
   });
   speak(choice.value);
