@@ -16,13 +16,19 @@ import (
 // Everything that several servers break behind a round robin holds behind the booster,
 // and at no time do two lead servers run.
 func TestPromises(t *testing.T) {
-	promises := faults.Promises()
-	// They come in the order of what they do to a cluster; two clusters share them.
-	half := slices.IndexFunc(promises, func(p faults.Promise) bool { return p.Name == "create-honest" })
-	if half < 0 {
-		t.Fatal("there is no promise create-honest, from which on servers are restarted")
+	// They come in the order of what they do to a cluster; three clusters share them.
+	rest := faults.Promises()
+	before := func(first string) []faults.Promise {
+		at := slices.IndexFunc(rest, func(p faults.Promise) bool { return p.Name == first })
+		if at < 0 {
+			t.Fatalf("there is no promise %s, from which on another cluster is used", first)
+		}
+		some := rest[:at]
+		rest = rest[at:]
+		return some
 	}
-	for name, some := range map[string][]faults.Promise{"changes": promises[:half], "restarts": promises[half:]} {
+	changes, restarts := before("create-honest"), before("schedule-kill")
+	for name, some := range map[string][]faults.Promise{"changes": changes, "restarts": restarts, "deaths": rest} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			keep(t, some)
