@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/omflow/booster/internal/omflow/settings/alike"
@@ -111,6 +112,9 @@ func (v *Visitor) Visit(ctx context.Context, address string) Visit {
 	}
 	secure := tls.Client(conn, v.Identity.ClientTLS("", "http/1.1"))
 	if out.Handshake = secure.HandshakeContext(ctx); out.Handshake != nil {
+		if errors.Is(out.Handshake, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+			out.Handshake = ctx.Err() // the same, whichever of the two was first to say it
+		}
 		return out
 	}
 	state := secure.ConnectionState()
