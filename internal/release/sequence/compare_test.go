@@ -131,18 +131,28 @@ func TestSaw(t *testing.T) {
 			c.must(a, m, api.Proposal{})
 		}
 		saw := func(m *release.Manifest) { a.Saw(m.Number, m.Hash().String()) }
+		// Whoever holds work keeps Run from looking for a release.
+		hold := func() {
+			if err := a.begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		saw(all[2])
 		c.want(a, 3, "3")
+		hold()
 		saw(all[4])
 		c.want(a, 0, "")
+		a.Sequencer.end()
 		settle()
 		c.want(a, 3, "3") // nobody has it
 		saw(all[4])
 		c.want(a, 3, "3") // and that is known for a while
 		time.Sleep(compareTime)
+		hold()
 		c.agent("s1", all...)
 		saw(all[4])
 		c.want(a, 0, "")
+		a.Sequencer.end()
 		settle()
 		if a.Head() != all[4].Ref() {
 			t.Errorf("head %s", a.Head())
