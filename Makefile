@@ -9,6 +9,9 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # One test binary must not hang for ever; CI counts on it.
 TIMEOUT     ?= 10m
 
+# Packages whose tests start real database servers, except in short mode.
+DATABASES := ./internal/database ./internal/testbed/database ./internal/testbed/dbprocess
+
 # Everything is pure Go. One setting for all targets, so that nothing is compiled
 # twice; only the race detector needs cgo.
 PURE := CGO_ENABLED=0
@@ -47,15 +50,16 @@ unit:
 ifeq ($(RACE),)
 	@echo "no C compiler: testing without the race detector"
 endif
-	@$(call packages,not $$caddy) && rest=$$(printf '%s\n' $$pkgs | grep -v '/internal/database$$') && set -x && \
-		$(GO) test $(RACE) -short -timeout $(TIMEOUT) $$rest && $(GO) test $(RACE) -timeout $(TIMEOUT) ./internal/database
+	@$(call packages,not $$caddy) && rest=$$(printf '%s\n' $$pkgs | grep -v -e '/internal/database$$' -e '/testbed/database$$' -e '/dbprocess$$') && set -x && \
+		$(GO) test $(RACE) -short -timeout $(TIMEOUT) $$rest && $(GO) test $(RACE) -timeout $(TIMEOUT) $(DATABASES)
 	@$(call packages,$$caddy) && set -x && $(PURE) $(GO) test -timeout $(TIMEOUT) $$pkgs
 
 e2e: ## real processes: booster, agents, servers
 	$(PURE) $(GO) test -count=1 -parallel 3 -timeout 15m ./tests/e2e
 
-databases: ## the database checks on real PostgreSQL 15 and MariaDB, neither of which may be missing
-	$(PURE) OMFLOW_TEST_DATABASES=required $(GO) test -count=1 -timeout $(TIMEOUT) ./internal/database
+databases: ## the tests on real PostgreSQL 15 and MariaDB, neither of which may be missing
+	$(PURE) OMFLOW_TEST_DATABASES=required $(GO) test -count=1 -timeout $(TIMEOUT) $(DATABASES)
+	$(PURE) OMFLOW_TEST_DATABASES=required $(GO) test -count=1 -timeout $(TIMEOUT) -run '^TestPostgresRestart$$' ./tests/e2e
 
 netns: ## failover of the pair in network namespaces, timed; needs root and ip
 	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) -v ./tests/netns
@@ -84,12 +88,13 @@ fuzz: ## each fuzz target for 20 s; FUZZTIME=5m for longer
 bench: ## measured beside other proxies, as far as they are installed
 	$(PURE) $(GO) run ./tests/bench
 
-bench-patch: ## from a save to all servers, beside lsyncd and Syncthing where installed
+bench-patch: ## from a save to all servers, beside plain copies, lsyncd, csync2 and Syncthing where installed
 	$(PURE) $(GO) run ./tests/bench -only patch
 
-# One time for all files of the package, that of the sources.
+# One time for all files of the package, that of the sources. It is in the version to the
+# second: of two packages of one day the hashes do not tell which one is newer.
 DEB_EPOCH   = $(shell git log -1 --format=%ct)
-DEB_VERSION ?= 0~git$(shell date -u -d @$(DEB_EPOCH) +%Y%m%d).$(shell git rev-parse --short=12 HEAD)
+DEB_VERSION ?= 0~git$(shell date -u -d @$(DEB_EPOCH) +%Y%m%d.%H%M%S).$(shell git rev-parse --short=12 HEAD)
 # Who answers for the package: whoever hands it on sets it, here or in the variables
 # that Debian's own tools read.
 DEB_MAINTAINER ?= $(if $(DEBEMAIL),$(or $(DEBFULLNAME),$(DEBEMAIL)) <$(DEBEMAIL)>,local build <root@localhost>)
@@ -97,7 +102,7 @@ DEB         = dist/omflow-booster_$(DEB_VERSION).deb
 
 deb: export DEB_MAINTAINER := $(DEB_MAINTAINER)
 deb: ## the Debian package, in dist/; needs dpkg-deb
-	$(PURE) $(GO) build -trimpath -ldflags=-s -o dist/booster ./cmd/booster
+	$(PURE) $(GO) build -buildvcs=true -trimpath -ldflags=-s -o dist/booster ./cmd/booster
 	SOURCE_DATE_EPOCH=$(DEB_EPOCH) deploy/deb/build.sh $(CURDIR)/dist/booster $(DEB_VERSION) $(DEB)
 
 deb-check: deb ## install it in a clean Debian; needs root and debootstrap

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/filestorage" // validate names it
 
 	"github.com/omflow/booster/internal/doctor"
 )
@@ -132,7 +133,9 @@ func quietLogging() *caddy.Logging {
 }
 
 // validate does what `booster validate` does: everything is set up and nothing started.
-// What is logged meanwhile is left out, unless the configuration says where to.
+// What is logged meanwhile is left out, unless the configuration says where to. What Caddy
+// keeps, such as an authority of its own, goes to a folder that is removed: who runs the
+// check need not have the service's environment, which says where that is.
 func validate(text []byte) error {
 	var cfg *caddy.Config
 	if err := caddy.StrictUnmarshalJSON(caddy.RemoveMetaFields(text), &cfg); err != nil {
@@ -143,6 +146,18 @@ func validate(text []byte) error {
 	}
 	if cfg.Logging == nil {
 		cfg.Logging = quietLogging()
+	} else if log := cfg.Logging.Logs[caddy.DefaultLoggerName]; log != nil && log.WriterRaw == nil {
+		log.Level = "ERROR"
+	}
+	if cfg.StorageRaw == nil {
+		dir, err := os.MkdirTemp("", "omflow-doctor-*")
+		if err != nil {
+			return fmt.Errorf("make a folder for the check: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		if cfg.StorageRaw, err = json.Marshal(map[string]string{"module": "file_system", "root": dir}); err != nil {
+			return fmt.Errorf("name a folder for the check: %w", err)
+		}
 	}
 	return caddy.Validate(cfg)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"github.com/omflow/booster/internal/doctor"
 	"github.com/omflow/booster/internal/omflow/settings"
 	"github.com/omflow/booster/internal/omflow/settings/alike"
+	"github.com/omflow/booster/internal/testbed/observe"
+	"github.com/omflow/booster/internal/testbed/programs"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -171,7 +172,7 @@ func TestDoctorRunning(t *testing.T) {
 	}
 	// A node of an older version comes, and one that is lost.
 	peer(t, "s1", gossip.KindAgent, address)
-	eventually(t, "the agent", func() error {
+	observe.Succeeds(t, "the agent", func() error {
 		_, lines = diagnose(t, path)
 		return whether(strings.HasPrefix(lines["versions"], "failed: s1 has "))
 	})
@@ -212,10 +213,7 @@ func home(t *testing.T, settings string) string {
 // TestDoctorAgent: an agent's configuration, as package agent documents it, and a real
 // Python.
 func TestDoctorAgent(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	python := programs.Python(t)
 	home := home(t, "SECRET_KEY = 'k3y-0123456789'\nALLOWED_HOSTS = ['*']\nTIME_ZONE = 'Asia/Taipei'\nBOOSTER_IP = '127.0.0.1'\nBOOSTER_PORT = '1'\n"+
 		"DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'omflow', 'USER': 'om', 'PASSWORD': 'p4ss-word', 'HOST': '127.0.0.1', 'PORT': '2'}}\n")
 	for name, tt := range map[string]struct {
@@ -267,10 +265,7 @@ func TestDoctorAgent(t *testing.T) {
 // TestDoctorNewServer: of a server that takes its options from the cluster, those are
 // looked at, once they have come.
 func TestDoctorNewServer(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	python := programs.Python(t)
 	home := home(t, "SECRET_KEY = 'k3y-0123456789'\nALLOWED_HOSTS = ['*']\nTIME_ZONE = 'Asia/Taipei'\n"+
 		"DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'omflow', 'USER': 'om', 'HOST': '127.0.0.1', 'PORT': '2'}}\n")
 	options := fmt.Sprintf(`{"home":%q,"server":"127.0.0.1:8000","python":%q,"run":["no-such-gunicorn"],"database":"settings","patch":{"folder":%[1]q}}`, home, python)
@@ -324,9 +319,7 @@ func TestDoctorNewServer(t *testing.T) {
 // TestDoctorAlike: a machine that is to become an agent is held against the servers that
 // are there, whose facts the booster tells; and the booster's status has what differs.
 func TestDoctorAlike(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	programs.Python(t)
 	b := newBed(t)
 	address := freeAddress(t)
 	b.load(b.cluster(address, "join "+address, ""))
@@ -346,7 +339,7 @@ func TestDoctorAlike(t *testing.T) {
 		}
 	}
 	raw := fmt.Appendf(nil, `{"home":%q,"server":"127.0.0.1:80","python":"python3"}`, home(t, "SECRET_KEY = 'k3y-0123456789'\nTIME_ZONE = 'Asia/Taipei'"))
-	eventually(t, "the booster's word", func() error {
+	observe.Succeeds(t, "the booster's word", func() error {
 		p := &patient{secrets: new(doctor.Secrets)}
 		p.cluster(&App{Name: "s1", Listen: "127.0.0.1:0", Join: []string{address}, StateDir: t.TempDir(), AgentRaw: raw}, nil, "")
 		lines := map[string]string{}

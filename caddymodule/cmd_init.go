@@ -31,8 +31,8 @@ func initCommand() *cobra.Command {
 		Short: "Makes this machine a node: Caddyfile, key, systemd unit",
 		Long: `
 Asks what this machine is to be, a booster or an agent beside an OMFLOW Server, and
-writes its Caddyfile, its key file and its systemd unit. What it finds on the machine
-and in OMFLOW's settings.py is suggested as an answer. A machine without OMFLOW Server
+writes its Caddyfile, its key file and its systemd unit, and makes the unit's state
+folder. What it finds on the machine and in OMFLOW's settings.py is suggested as an answer. A machine without OMFLOW Server
 becomes a Slave (--installed no): its agent fetches all but Python from the other servers,
 and only the boosters' addresses and the key have to be typed.
 
@@ -112,7 +112,7 @@ func runInit(ctx context.Context, cmd *cobra.Command, out io.Writer) error {
 	var notGiven []setup.File
 	for _, c := range changes {
 		if c.Same {
-			fmt.Fprintf(out, "%s: is there as it should be\n", c.Path)
+			fmt.Fprintf(out, "%s: is there as it should be\n", c.At)
 			continue
 		}
 		var check func(string) error
@@ -127,6 +127,9 @@ func runInit(ctx context.Context, cmd *cobra.Command, out io.Writer) error {
 			notGiven = append(notGiven, c.File)
 		}
 		fmt.Fprintf(out, "%s: %s written\n", c.Path, c.What)
+	}
+	if err := plan.MakeState(); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(out, "\n%s", plan.Next(notGiven))
 	return err

@@ -264,7 +264,8 @@ func TestInitNewServer(t *testing.T) {
 // state that a booster does not have.
 func TestDeployNamesMetricsThatExist(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	if err := errors.Join(newMetrics("omflow").register(registry, nil), registerReleases(registry), registerPair(registry), registerCluster(registry)); err != nil {
+	if err := errors.Join(newMetrics("omflow").register(registry, nil), registerReleases(registry), registerOracle(registry),
+		registerPair(registry), registerCluster(registry), registerLead(registry)); err != nil {
 		t.Fatal(err)
 	}
 	descriptions := make(chan *prometheus.Desc, 100)

@@ -2,45 +2,31 @@
 # Installs a Debian package of OMFLOW Booster in a clean Debian, and takes it away
 # again: deploy/deb/check.sh <package.deb> [<suite>]. Says what is not as it should
 # be, and ends with 1 then. Needs root, debootstrap and Debian's packages; changes
-# nothing outside a temporary folder, which is removed.
+# nothing outside a temporary folder, which is removed. Where systemd-nspawn is there
+# (package systemd-container) the units are tried under a systemd of their own: boot.sh.
 set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/expect.sh"
 
 package=$(realpath "$1") suite=${2:-bookworm}
 root=$(mktemp -d)
 chmod 755 "$root"
 leave() {
 	umount "$root/proc" 2>/dev/null || true
-	rm -rf --one-file-system "$root" "$root.out"
+	rm -rf --one-file-system "$root" "$out"
 }
 trap leave EXIT
-failed=0
-
-# expect <what> <command...> runs a command that must succeed.
-expect() {
-	what=$1
-	shift
-	if "$@" >"$root.out" 2>&1; then
-		echo "ok    $what"
-	else
-		echo "WRONG $what"
-		sed 's/^/      /' "$root.out"
-		failed=1
-	fi
-	rm -f "$root.out"
-}
-
 inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
-missing() { ! test -e "$1"; }
-
-debootstrap --variant=minbase --include=systemd "$suite" "$root" >"$root.out" 2>&1 || {
-	tail -n 5 "$root.out"
+debootstrap --variant=minbase --include=systemd "$suite" "$root" >"$out" 2>&1 || {
+	tail -n 5 "$out"
 	exit 1
 }
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
-cp "$package" "$root/tmp/booster.deb"
+cp "$package" "$root/root/booster.deb"
 
-expect "installs" inside dpkg -i /tmp/booster.deb
+expect "installs" inside dpkg -i /root/booster.deb
 expect "files are as packed" inside dpkg --verify omflow-booster
 expect "all its dependencies are met" inside dpkg --audit
 expect "the user is there" inside id omflow-booster
@@ -54,6 +40,7 @@ expect "the exporter's unit is not installed" missing "$root/usr/lib/systemd/sys
 expect "nothing is enabled" sh -c "! find '$root/etc/systemd/system' -name 'omflow-*' | grep ."
 
 expect "init sets up a booster" inside booster omflow init --yes --kind booster --name a --address 10.0.0.11 --units /etc/systemd/system
+expect "its state folder is its user's alone" test "$(inside stat -c '%U %a' /var/lib/omflow-booster)" = "omflow-booster 700"
 expect "its key belongs to the unit's user" test "$(inside stat -c '%U %a' /etc/omflow-booster/booster.key)" = "omflow-booster 600"
 expect "the installed unit serves" missing "$root/etc/systemd/system/omflow-booster.service"
 expect "its Caddyfile is accepted by the unit's user" inside setpriv --reuid omflow-booster --regid omflow-booster --clear-groups \
@@ -64,8 +51,17 @@ expect "the new server's unit is sound" systemd-analyze verify --root="$root" om
 rm "$root/etc/systemd/system/omflow-agent.service"
 
 echo "# mine" >>"$root/etc/omflow-booster/Caddyfile.example"
-expect "installs again, over a changed example" inside dpkg -i --force-confold /tmp/booster.deb
+expect "installs again, over a changed example" inside dpkg -i --force-confold /root/booster.deb
 expect "the change is kept" grep -qx '# mine' "$root/etc/omflow-booster/Caddyfile.example"
+
+if command -v systemd-nspawn >/dev/null; then
+	umount "$root/proc"
+	echo "      the units, under systemd:"
+	"$here/boot.sh" "$root" || failed=1
+	mount -t proc proc "$root/proc"
+else
+	echo "skip  the units were not tried under systemd: systemd-nspawn is not there"
+fi
 
 expect "is removed" inside dpkg -r omflow-booster
 expect "the program is gone" missing "$root/usr/bin/booster"

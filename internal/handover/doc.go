@@ -33,7 +33,9 @@
 //
 // The program can't be attached through a Multipath TCP socket, which Go's listeners are.
 // So a plain TCP socket joins the group for that moment. A filter on it drops what it is
-// given meanwhile, which is sent again.
+// given meanwhile, which is sent again. Without CAP_NET_ADMIN new kernels refuse the filter;
+// then the hop limit does, for all but neighbours that begin with the highest one, as some
+// load balancers do: of theirs a connection that falls into that moment may be lost.
 //
 // Empty asks the kernel (sock_diag(7)) for how many connections wait in the sockets, and
 // whether the handshakes that were under way when it was called first have ended. A client

@@ -101,7 +101,7 @@ func (h *Handover) Hold() error {
 		case len(listening) != 1 || !g.isSole(listening[0]) || g.deaf >= 0:
 			err = fmt.Errorf("%d sockets listen", len(listening))
 		default:
-			g.deaf, err = joinGroup(g.sole, 1)
+			g.deaf, err = joinGroup(g.sole, 1, drop)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("hold connections to %s: %w", g.addr, err))

@@ -14,10 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// patience bounds what a test waits for.
-const patience = 20 * time.Second
+	"github.com/omflow/booster/internal/testbed/observe"
+)
 
 // site is a server as a reload leaves it: it accepts until it is closed, and answers each
 // connection with its number.
@@ -77,12 +76,12 @@ func (s *site) addr() netip.AddrPort {
 }
 
 func ask(address string) (string, error) {
-	conn, err := net.DialTimeout("tcp", address, patience)
+	conn, err := net.DialTimeout("tcp", address, observe.Patience)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(observe.Patience))
 	answer, err := io.ReadAll(conn)
 	if err == nil && len(answer) == 0 {
 		err = errors.New("closed without an answer")
@@ -94,7 +93,7 @@ func ask(address string) (string, error) {
 func awaitEmpty(t testing.TB, h *Handover) {
 	t.Helper()
 	inRow := 0
-	for end := time.Now().Add(patience); inRow < 2; {
+	for end := time.Now().Add(observe.Patience); inRow < 2; {
 		time.Sleep(5 * time.Millisecond) // the pause between two looks
 		empty, err := h.Empty()
 		if err != nil {
@@ -111,7 +110,7 @@ func awaitEmpty(t testing.TB, h *Handover) {
 
 func prepare(t testing.TB, addrs ...netip.AddrPort) *Handover {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), observe.Patience)
 	defer cancel()
 	h, err := Prepare(ctx, addrs)
 	if err != nil {

@@ -10,17 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// eventually polls until f is true.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not so: %s", what)
-		}
-	}
-}
+	"github.com/omflow/booster/internal/testbed/observe"
+)
 
 // A server that is given up after it began to listen has got no connection.
 func TestGivenUp(t *testing.T) {
@@ -90,7 +82,7 @@ func TestPrepareWaits(t *testing.T) {
 	first := open(t, "tcp4", "127.0.0.1:0", true).serve(0)
 	second := open(t, "tcp4", first.addr().String(), true).serve(1)
 	prepared := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), observe.Patience)
 	defer cancel()
 	go func() {
 		_, err := Prepare(ctx, []netip.AddrPort{first.addr()})
@@ -124,7 +116,7 @@ func TestEmpty(t *testing.T) {
 		t.Fatalf("with a connection that waits: %v, %v", empty, err)
 	}
 	s.serve(0)
-	eventually(t, "it was accepted", func() bool { empty, err := h.Empty(); return err == nil && empty })
+	observe.Eventually(t, "it was accepted", func() bool { empty, err := h.Empty(); return err == nil && empty })
 
 	half := halfOpen(t, s.addr())
 	h = prepare(t, s.addr())
@@ -135,7 +127,7 @@ func TestEmpty(t *testing.T) {
 	if err := unix.SetsockoptInt(half, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the handshake has ended", func() bool { empty, err := h.Empty(); return err == nil && empty })
+	observe.Eventually(t, "the handshake has ended", func() bool { empty, err := h.Empty(); return err == nil && empty })
 	_ = later
 	s.close()
 }
@@ -185,6 +177,38 @@ func TestHold(t *testing.T) {
 			if err := <-answers; err != nil {
 				t.Errorf("%s: %v", network, err)
 			}
+		}
+		s.close()
+	}
+}
+
+// Who may not attach a filter drops by the hop limit, over IPv4 and IPv6.
+func TestDropByHops(t *testing.T) {
+	for network, target := range map[string]string{"tcp4": "127.0.0.1", "tcp": "127.0.0.1", "tcp6": "::1"} {
+		s := open(t, network, ":0", true).serve(0)
+		members, err := listenersOf(s.addr())
+		if err != nil || len(members) != 1 {
+			t.Fatalf("%s: %d members, %v", network, len(members), err)
+		}
+		deaf, err := joinGroup(members[0], 1, dropByHops)
+		if err != nil {
+			t.Fatalf("%s: %v", network, err)
+		}
+		answer := make(chan error, 1)
+		go func() {
+			_, err := ask(netip.AddrPortFrom(netip.MustParseAddr(target), s.addr().Port()).String())
+			answer <- err
+		}()
+		select {
+		case err := <-answer:
+			t.Errorf("%s: a connection came through, or was refused: %v", network, err)
+		case <-time.After(300 * time.Millisecond):
+		}
+		if err := closeSocket(deaf); err != nil {
+			t.Error(err)
+		}
+		if err := <-answer; err != nil {
+			t.Errorf("%s: %v", network, err)
 		}
 		s.close()
 	}

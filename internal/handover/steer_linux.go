@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -9,7 +10,7 @@ import (
 // steer sends the new connections of a socket's group to the socket that has this place
 // in it.
 func steer(member socket, place uint32) error {
-	fd, err := joinGroup(member, place)
+	fd, err := joinGroup(member, place, drop)
 	if err != nil {
 		return err
 	}
@@ -19,7 +20,7 @@ func steer(member socket, place uint32) error {
 // joinGroup opens a socket that listens beside a member of a group, drops all that it is
 // given, and has the group's new connections go to a place. The socket itself gets the
 // last place.
-func joinGroup(member socket, place uint32) (fd int, err error) {
+func joinGroup(member socket, place uint32, drop func(fd int, family uint8) error) (fd int, err error) {
 	fd, err = unix.Socket(int(member.family), unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
 	if err != nil {
 		return -1, fmt.Errorf("open a socket: %w", err)
@@ -44,7 +45,7 @@ func joinGroup(member socket, place uint32) (fd int, err error) {
 			return fd, fmt.Errorf("share the address: %w", err)
 		}
 	}
-	if err := attach(fd, unix.SO_ATTACH_FILTER, 0); err != nil { // keep no byte of any packet
+	if err := drop(fd, member.family); err != nil {
 		return fd, fmt.Errorf("drop what comes: %w", err)
 	}
 	if err := unix.Bind(fd, sockaddr(member)); err != nil {
@@ -57,6 +58,31 @@ func joinGroup(member socket, place uint32) (fd int, err error) {
 		return fd, fmt.Errorf("choose the socket for new connections: %w", err)
 	}
 	return fd, nil
+}
+
+// drop has the kernel drop all packets for a socket. Since 2026 Linux attaches a filter to
+// a TCP socket only for who has CAP_NET_ADMIN; dropByHops does for the others.
+func drop(fd int, family uint8) error {
+	err := attach(fd, unix.SO_ATTACH_FILTER, 0) // keep no byte of any packet
+	if errors.Is(err, unix.EPERM) {
+		return dropByHops(fd, family)
+	}
+	return err
+}
+
+// dropByHops drops the packets that have less than the highest time to live: all that came
+// over a router, and of the others those from a sender that begins lower, as general
+// systems do (Linux, BSD and macOS with 64, Windows with 128). It needs no rights
+// (IP_MINTTL, ip(7)).
+func dropByHops(fd int, family uint8) error {
+	const highest = 255
+	if family == unix.AF_INET6 {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT, highest); err != nil {
+			return err
+		}
+	}
+	// Of an IPv6 socket too: it may be given IPv4 packets.
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, highest)
 }
 
 // attach attaches the program that returns a number.

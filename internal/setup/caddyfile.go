@@ -50,10 +50,23 @@ func (p Plan) renderCaddyfile() ([]byte, error) {
 	if p.Paths.Admin != "" {
 		l.option("admin", p.Paths.Admin)
 	}
-	if p.Paths.Service {
+	switch {
+	case p.Paths.Service:
 		l.open("log")
 		l.option("output", "file", p.LogFile())
 		l.close()
+	case p.Paths.Units != "":
+		// For people, who read it with journalctl; the journal has the time, and shows no
+		// colours.
+		l.open("log")
+		l.open("format console")
+		l.option("time_key", "")
+		l.option("level_format", "upper")
+		l.close()
+		l.close()
+	}
+	if p.InternalTLS {
+		l.raw("skip_install_trust") // the service has no right to, and no browser runs here
 	}
 	l.open("omflow")
 	l.option("name", p.Name)

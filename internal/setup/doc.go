@@ -14,7 +14,8 @@
 //     [Change.Diff] shows what would change, without keys.
 //  3. [Change.Write] writes one file: whole or not at all, under its name only
 //     when it is on the disk. Who is to read it is set before that, so that a
-//     key is never readable to others.
+//     key is never readable to others. [Plan.MakeState] makes the unit's state folder, if
+//     that can be given to the service's user; else the unit makes it when it is started.
 //
 // # What is written
 //
@@ -26,7 +27,8 @@
 // are what that package installs (deploy/systemd), so that on such a machine the
 // booster's unit is found to be there already and is not written again. On Windows there
 // is no unit; the node becomes a service by a command of its own, and its Caddyfile sends
-// the log to a file.
+// the log to a file. Where there is a unit the log is written for people, who read it in the
+// journal, without time and colours; the access log stays JSON.
 //
 // # A new OMFLOW Server
 //

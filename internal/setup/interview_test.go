@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/omflow/booster/internal/testbed/programs"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -66,10 +67,7 @@ func TestBoosterFromFlags(t *testing.T) {
 }
 
 func TestAgentFromTheMachine(t *testing.T) {
-	python, err := lookPath("python3")
-	if err != nil {
-		t.Skip("there is no python3")
-	}
+	python := programs.Python(t)
 	home := newHome(t, "BOOSTER_IP = '10.0.0.11'\nBOOSTER_PORT = ''\nSECOND_BOOSTER_IP = 'b.example.com'\nSECOND_BOOSTER_PORT = '6000'\n")
 	gunicorn := filepath.Join(home, "venv", "bin", "gunicorn")
 	write(t, gunicorn, "#!"+python+"\nimport sys\n", 0o755)

@@ -21,6 +21,9 @@ func (p Plan) Next(notGiven []File) string {
 		}
 		fmt.Fprintf(&b, "  chown %s %s\n", f.Owner, f.Path)
 	}
+	if dir := p.stateDir(); dir != "" && len(notGiven) > 0 {
+		fmt.Fprintf(&b, "  install -d -m 700 -o %s %s\n", p.ServiceUser(), dir)
+	}
 	if p.New && p.Paths.Units != "" {
 		fmt.Fprintf(&b, "  mkdir -p %[1]s && chown %[2]s: %[1]s\n", shellWord(p.Home), p.User)
 	}
@@ -50,11 +53,14 @@ func (p Plan) Next(notGiven []File) string {
 		return b.String()
 	}
 	b.WriteString(".\n")
+	if dir := p.stateDir(); dir != "" && p.InternalTLS {
+		fmt.Fprintf(&b, "\nBrowsers take the site's certificate once they were given this Booster's root certificate,\nwhich is made at its first start; each Booster has its own:\n\n  %s/caddy/pki/authorities/local/root.crt\n", dir)
+	}
 	boosters := p.Boosters
 	if len(boosters) == 0 {
 		boosters = []string{p.Address}
 	}
-	if len(boosters) == 2 {
+	if len(boosters) == 2 && (p.NewKey || p.Role == Primary) { // else the key, and so the other one, was there before
 		role, name := Secondary, "second"
 		if p.Role == Secondary {
 			role, name = Primary, "first"

@@ -122,8 +122,8 @@ func (p Plan) ServiceUser() string {
 	return p.User
 }
 
-// stateDir is the node's state folder, which its unit makes. Without a unit it is
-// left to Caddy's data folder.
+// stateDir is the node's state folder, which its unit makes where [Plan.MakeState] has
+// not. Without a unit it is left to Caddy's data folder.
 func (p Plan) stateDir() string {
 	if p.Paths.Units == "" {
 		return ""

@@ -22,6 +22,8 @@ type Change struct {
 	Exists bool
 	// Same says that there is nothing to write.
 	Same bool
+	// At is where the file is that is the same: its Path, or the installed one's.
+	At string
 
 	old []byte
 }
@@ -36,11 +38,12 @@ func Compare(f File, installed string) (Change, error) {
 		return c, fmt.Errorf("look at the %s that is there: %w", f.What, err)
 	}
 	if c.Exists {
-		c.Same = bytes.Equal(c.old, f.Content)
+		c.Same, c.At = bytes.Equal(c.old, f.Content), f.Path
 		return c, nil
 	}
 	if filepath.Ext(f.Path) == ".service" && installed != "" {
-		packaged, _, err := read(filepath.Join(installed, filepath.Base(f.Path)))
+		c.At = filepath.Join(installed, filepath.Base(f.Path))
+		packaged, _, err := read(c.At)
 		if err != nil {
 			return c, fmt.Errorf("look at the installed %s: %w", f.What, err)
 		}

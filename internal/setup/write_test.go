@@ -45,8 +45,8 @@ func TestWrite(t *testing.T) {
 	if info, err := os.Stat(f.Path); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
 		t.Errorf("the file is %v, %v", info.Mode(), err)
 	}
-	if c = compare(t, f, ""); !c.Exists || !c.Same {
-		t.Errorf("after: exists %t, same %t", c.Exists, c.Same)
+	if c = compare(t, f, ""); !c.Exists || !c.Same || c.At != f.Path {
+		t.Errorf("after: exists %t, same %t, at %s", c.Exists, c.Same, c.At)
 	}
 }
 
@@ -104,8 +104,8 @@ func TestInstalledUnit(t *testing.T) {
 	installed, own := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(installed, "omflow-booster.service"), "[Unit]\n", 0o644)
 	f := File{What: "systemd unit", Path: filepath.Join(own, "omflow-booster.service"), Content: []byte("[Unit]\n")}
-	if !compare(t, f, installed).Same {
-		t.Error("the installed unit is written again")
+	if c := compare(t, f, installed); !c.Same || c.At != filepath.Join(installed, "omflow-booster.service") {
+		t.Errorf("the installed unit is written again: %t, %s", c.Same, c.At)
 	}
 	f.Content = []byte("[Unit]\nDescription=another\n")
 	if c := compare(t, f, installed); c.Same || c.Exists {

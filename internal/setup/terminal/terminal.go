@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
@@ -33,7 +34,7 @@ func (a Asker) Ask(ctx context.Context, q setup.Question, suggestion string, che
 		}
 		field = huh.NewSelect[string]().Title(q.Title).Description(q.Help).Options(options...).Validate(check).Value(&answer)
 	} else {
-		input := huh.NewInput().Title(q.Title).Description(q.Help).Validate(check).Value(&answer)
+		input := huh.NewInput().Title(q.Title).Description(help(q.Help, suggestion)).Validate(check).Value(&answer)
 		if q.Secret {
 			input.EchoMode(huh.EchoModePassword)
 		}
@@ -48,6 +49,15 @@ func (a Asker) Ask(ctx context.Context, q setup.Question, suggestion string, che
 	}
 	_, err := fmt.Fprintf(a.Out, "%s: %s\n", q.Title, shown)
 	return answer, err
+}
+
+// help is what stands under a question for a text, whose suggestion is typed already:
+// what is typed now comes behind it.
+func help(text, suggestion string) string {
+	if suggestion == "" {
+		return text
+	}
+	return strings.TrimPrefix(text+"; Ctrl-U takes the suggestion away", "; ")
 }
 
 // Confirm asks for yes or no; no is the suggestion.

@@ -46,6 +46,7 @@ func TestAsk(t *testing.T) {
 	}{
 		"as suggested":      {text, "host", "\r", "host"},
 		"typed":             {text, "", "abc\r", "abc"},
+		"not as suggested":  {text, "host", "\x15abc\r", "abc"},
 		"first choice":      {choices, "", "\r", "one"},
 		"suggested choice":  {choices, "two", "\r", "two"},
 		"another choice":    {choices, "", "j\r", "two"},
@@ -61,6 +62,18 @@ func TestAsk(t *testing.T) {
 				t.Errorf("the answer is not shown in %q", drawn())
 			}
 		})
+	}
+}
+
+func TestHelpTellsOfCtrlU(t *testing.T) {
+	for _, tt := range []struct{ text, suggestion, want string }{
+		{"any name", "", "any name"},
+		{"any name", "host", "any name; Ctrl-U takes the suggestion away"},
+		{"", "host", "Ctrl-U takes the suggestion away"},
+	} {
+		if got := help(tt.text, tt.suggestion); got != tt.want {
+			t.Errorf("%q, %q: %q, not %q", tt.text, tt.suggestion, got, tt.want)
+		}
 	}
 }
 
