@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/omflow/settings/alike"
+	"github.com/omflow/booster/internal/testbed/programs"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -94,9 +94,7 @@ const wellSettings = "SECRET_KEY = 'k3y-of-all'\nALLOWED_HOSTS = ['*']\nTIME_ZON
 // TestLikeness: an agent tells what is its server's, and warns of what is not as on the
 // others, by name.
 func TestLikeness(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	programs.Python(t)
 	keys := trust.Loopback()
 	other := alike.Facts{SecretKey: keys.Label("SECRET_KEY of settings.py", []byte("k3y-of-all")), TimeZone: "Asia/Taipei"}
 	for name, tt := range map[string]struct {
@@ -136,9 +134,7 @@ func TestLikeness(t *testing.T) {
 
 // TestSchedulesTold: an agent warns when its server's Python keeps schedules from firing.
 func TestSchedulesTold(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	programs.Python(t)
 	f := &family{told: map[string]alike.Facts{}}
 	home := t.TempDir()
 	settingsFile(t, home, wellSettings+"import collections\nvars(collections).pop('Hashable', None)\n") // as in Python 3.10
@@ -156,9 +152,7 @@ func TestSchedulesTold(t *testing.T) {
 // TestOtherModule: what settings.py takes from elsewhere is read again with each start of
 // the server, though the file itself has not changed.
 func TestOtherModule(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	programs.Python(t)
 	f := &family{told: map[string]alike.Facts{}}
 	home := t.TempDir()
 	settingsFile(t, home, wellSettings+"from site_local import TIME_ZONE\n")

@@ -16,6 +16,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // line is a client's connection.
@@ -32,7 +34,7 @@ func (b *caddyBed) dial() *line {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(observe.Patience))
 	return &line{b.t, conn, bufio.NewReader(conn)}
 }
 
@@ -129,7 +131,7 @@ func TestReloadTells(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "connections", func() error {
+	observe.Succeeds(t, "connections", func() error {
 		if open, busy := app.connections(); open != 4 || busy != 3 {
 			return fmt.Errorf("%d are open, %d requests are in flight", open, busy)
 		}
@@ -138,7 +140,7 @@ func TestReloadTells(t *testing.T) {
 
 	loaded := make(chan error, 1)
 	go func() { loaded <- b.tryLoad(config("queue 7 20s")) }()
-	eventually(t, "the old configuration is closing", func() error { return whether(app.doors.isClosing()) })
+	observe.Succeeds(t, "the old configuration is closing", func() error { return whether(app.doors.isClosing()) })
 	for what, l := range map[string]*line{"an idle connection": idle, "one that was not used yet": fresh} {
 		select {
 		case err := <-loaded:
@@ -198,7 +200,7 @@ func TestReloadLeavesWork(t *testing.T) {
 	b.await(map[string]string{o.address: "up"})
 	held := b.dial()
 	held.send("/slow")
-	eventually(t, "it is there", func() error { return whether(o.slow.Load() == 1) })
+	observe.Succeeds(t, "it is there", func() error { return whether(o.slow.Load() == 1) })
 	began := time.Now()
 	b.load(config("queue 7 20s"))
 	if took := time.Since(began); took > reloadTime {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -49,7 +50,7 @@ func TestMarksReachTheOtherBooster(t *testing.T) {
 		if err := b.api(http.MethodPost, "/omflow/servers/s1/"+act.name, &s); err != nil || s.State != act.state {
 			t.Fatalf("%s: %v, %+v", act.name, err, s)
 		}
-		eventually(t, act.name+" at the other booster", func() error {
+		observe.Succeeds(t, act.name+" at the other booster", func() error {
 			mark, _ := other.Mark(markPrefix + "s1")
 			return whether(mark == act.mark)
 		})
@@ -68,7 +69,7 @@ func TestMarksReachTheOtherBooster(t *testing.T) {
 	if err := b.api(http.MethodPost, "/omflow/servers/s1/resume", &s); err != nil || s.State != "up" {
 		t.Fatalf("resume: %v, %+v", err, s)
 	}
-	eventually(t, "resume at the other booster", func() error {
+	observe.Succeeds(t, "resume at the other booster", func() error {
 		_, marked := other.Mark(markPrefix + "s1")
 		return whether(!marked)
 	})
@@ -108,7 +109,7 @@ func TestAgentsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.await(map[string]string{"s1": "down"})
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), observe.Patience)
 	defer cancel()
 	if err := agent.Leave(ctx); err != nil {
 		t.Fatal(err)
@@ -125,7 +126,7 @@ func TestStatusFields(t *testing.T) {
 	b.await(map[string]string{"s1": "up"})
 	peer(t, "booster-b", gossip.KindBooster, address)
 	var text string
-	eventually(t, "the other booster", func() error {
+	observe.Succeeds(t, "the other booster", func() error {
 		if err := b.api(http.MethodGet, "/omflow/status", &text); err != nil {
 			return err
 		}
@@ -181,7 +182,7 @@ func TestActive(t *testing.T) {
 	if _, _, err := b.get(question); err == nil || !strings.Contains(err.Error(), "status 503") {
 		t.Errorf("the secondary at first: %v", err)
 	}
-	eventually(t, "the secondary alone", func() error { _, _, err := b.get(question); return err })
+	observe.Succeeds(t, "the secondary alone", func() error { _, _, err := b.get(question); return err })
 	s, err := b.status()
 	if err != nil || s.Pair.State != "active" || s.Pair.Term == 0 || s.Pair.Term%2 != 0 {
 		t.Errorf("pair %+v, %v", s.Pair, err)
@@ -240,13 +241,13 @@ func TestStopLeavesTheCluster(t *testing.T) {
 			}))
 		}
 	}
-	eventually(t, "the booster", is(gossip.Alive))
+	observe.Succeeds(t, "the booster", is(gossip.Alive))
 	begun := time.Now()
 	b.load(b.globals(""))
 	if d := time.Since(begun); d > 2*leaveTime {
 		t.Errorf("it took %s to leave", d)
 	}
-	eventually(t, "its good-bye", is(gossip.Left))
+	observe.Succeeds(t, "its good-bye", is(gossip.Left))
 	if runningNode() != nil {
 		t.Error("the node still runs")
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // The status page comes before the front door, and the front door gets all else.
@@ -42,7 +44,7 @@ func TestEvents(t *testing.T) {
 	b.load(b.alone(block))
 	b.await(map[string]string{"s1": "up"})
 
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), observe.Patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.admin+"/omflow/events", nil)
 	if err != nil {

@@ -2,13 +2,13 @@ package caddymodule
 
 import (
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/omflow/booster/internal/testbed/programs"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -16,9 +16,7 @@ import (
 // OMFLOW Server's settings.py, and is refused with the file and the name where there is
 // none to join.
 func TestJoinFromSettings(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	programs.Python(t)
 	for name, tt := range map[string]struct {
 		settings string
 		join     []string // written

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestTwoBoostersShareCapacity: a booster tells the other one what it has for a server,
@@ -29,16 +30,20 @@ func TestTwoBoostersShareCapacity(t *testing.T) {
 	var told loads
 	other := peer(t, "booster-b", gossip.KindBooster, address)
 	other.SetHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != loadsPath {
+			http.NotFound(w, r)
+			return
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		told = nil
-		if r.URL.Path != loadsPath || json.NewDecoder(r.Body).Decode(&told) != nil {
-			http.NotFound(w, r)
+		if json.NewDecoder(r.Body).Decode(&told) != nil {
+			http.Error(w, "no loads", http.StatusBadRequest)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
 	}))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*observe.Patience)
 	defer cancel()
 	tell := func(what string) int {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, loadsPath, strings.NewReader(what))
@@ -53,7 +58,7 @@ func TestTwoBoostersShareCapacity(t *testing.T) {
 		return resp.StatusCode
 	}
 	const busy = `{"omflow":{"s1":{"in_flight":3,"demand":64}},"none elsewhere":{"x":{"in_flight":1,"demand":1}}}`
-	eventually(t, "they are members", func() error { return whether(tell(busy) == http.StatusNoContent) })
+	observe.Succeeds(t, "they are members", func() error { return whether(tell(busy) == http.StatusNoContent) })
 	for what, body := range map[string]string{
 		"negative":      `{"omflow":{"s1":{"in_flight":-1,"demand":1}}}`,
 		"no sum":        `{"omflow":{"s1":{"in_flight":3,"demand":2}}}`,
@@ -82,7 +87,7 @@ func TestTwoBoostersShareCapacity(t *testing.T) {
 	for range 4 {
 		answers = append(answers, b.background("/slow"))
 	}
-	eventually(t, "the other one is told", func() error {
+	observe.Succeeds(t, "the other one is told", func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		if got := told[omflowPool]["s1"]; got != (balance.Load{InFlight: 1, Demand: 4}) {
@@ -103,14 +108,14 @@ func TestTwoBoostersShareCapacity(t *testing.T) {
 
 	close(stop)
 	telling.Wait()
-	eventually(t, "all places are ours", func() error { return whether(s1.slow.Load() == 4) })
+	observe.Succeeds(t, "all places are ours", func() error { return whether(s1.slow.Load() == 4) })
 	for range 4 {
 		s1.release <- struct{}{}
 	}
 	for _, a := range answers {
 		waitErr(t, "/slow", a)
 	}
-	eventually(t, "the other one is told that nothing is left", func() error {
+	observe.Succeeds(t, "the other one is told that nothing is left", func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		return whether(told != nil && len(told) == 0)
@@ -118,7 +123,7 @@ func TestTwoBoostersShareCapacity(t *testing.T) {
 
 	// An agent has no say.
 	agent := peer(t, "s2", gossip.KindAgent, address)
-	eventually(t, "an agent is refused", func() error {
+	observe.Succeeds(t, "an agent is refused", func() error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, loadsPath, bytes.NewReader([]byte(busy)))
 		if err != nil {
 			t.Fatal(err)

@@ -21,6 +21,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/metrics"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // commandEnv makes the test binary the program, so that commands can be run with
@@ -47,7 +49,7 @@ func TestMain(m *testing.M) {
 // configurations. Caddy's own admin endpoint goes on after Stop.
 func nothingLeft() error {
 	var left []string
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(observe.Patience)
 	for {
 		left = nil
 		buf := make([]byte, 4<<20)
@@ -69,25 +71,6 @@ func nothingLeft() error {
 			return fmt.Errorf("left at the end:\n%s", strings.Join(left, "\n\n"))
 		}
 		runtime.Gosched()
-	}
-}
-
-// patience is how long a test waits for what takes milliseconds on a quiet machine.
-const patience = 20 * time.Second
-
-// eventually polls until f is satisfied.
-func eventually(t *testing.T, what string, f func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", what, err)
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -199,7 +182,7 @@ func (b *caddyBed) get(path string, change ...func(*http.Request)) (body string,
 	for _, f := range change {
 		f(req)
 	}
-	client := http.Client{Jar: b.jar, Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := http.Client{Jar: b.jar, Transport: &http.Transport{DisableKeepAlives: true}, Timeout: observe.Patience}
 	resp, err := client.Do(req)
 	if err != nil {
 		return "", nil, err
@@ -228,7 +211,7 @@ func (b *caddyBed) api(method, path string, v any) error {
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: observe.Patience}
 	resp, err := client.Do(req)
 	for range 5 {
 		if method == http.MethodGet && dropped(err) {
@@ -271,7 +254,7 @@ func (b *caddyBed) states() (map[string]string, error) {
 // await waits until the servers have these states and there is no other.
 func (b *caddyBed) await(want map[string]string) {
 	b.t.Helper()
-	eventually(b.t, "servers", func() error {
+	observe.Succeeds(b.t, "servers", func() error {
 		states, err := b.states()
 		if err != nil {
 			return err
@@ -295,7 +278,7 @@ func waitErr(t *testing.T, what string, c <-chan error) {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-	case <-time.After(patience):
+	case <-time.After(observe.Patience):
 		t.Errorf("%s: no answer", what)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/oracleexporter"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // oraclePage is an exporter's, as of a database with one full tablespace.
@@ -107,7 +108,7 @@ func (o *oracleBed) metrics() (lines string, err error) {
 func (o *oracleBed) await(what string, ok func(OracleStatus) bool) (Status, OracleStatus) {
 	o.t.Helper()
 	var got Status
-	eventually(o.t, what, func() (err error) {
+	observe.Succeeds(o.t, what, func() (err error) {
 		if got, err = o.status(); err != nil {
 			return err
 		}
@@ -195,7 +196,7 @@ func TestOracleExporterFails(t *testing.T) {
 		if strings.Contains(strings.Join(status.Problems, "\n"), "tablespace") {
 			t.Errorf("%s: an old page is a problem of now: %q", tt.name, status.Problems)
 		}
-		eventually(t, tt.name+" on the metrics page", func() error {
+		observe.Succeeds(t, tt.name+" on the metrics page", func() error {
 			got, err := o.metrics()
 			if err == nil && got != down {
 				err = fmt.Errorf("metrics:\n%s", got)
@@ -212,7 +213,7 @@ func TestOracleExporterFails(t *testing.T) {
 	}
 	// The option is gone.
 	o.agent.SetHandler(http.NotFoundHandler())
-	eventually(t, "no option", func() error {
+	observe.Succeeds(t, "no option", func() error {
 		s, err := o.status()
 		if err == nil && s.Oracle != nil {
 			err = fmt.Errorf("%+v", s.Oracle)

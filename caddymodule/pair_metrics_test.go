@@ -11,6 +11,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/pair"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestTakeoversByReason(t *testing.T) {
@@ -67,7 +68,7 @@ func TestPairAndClusterMetrics(t *testing.T) {
 	}
 	awaitValues := func(what string, want map[string]float64) {
 		t.Helper()
-		eventually(t, what, func() error {
+		observe.Succeeds(t, what, func() error {
 			got := page()
 			for name, v := range want {
 				if value, ok := got[name]; !ok || value != v {
@@ -87,7 +88,7 @@ func TestPairAndClusterMetrics(t *testing.T) {
 	})
 	other := peer(t, "booster-b", gossip.KindBooster, address)
 	awaitValues("another node", map[string]float64{`cluster_members{state="alive"}`: 2})
-	eventually(t, "what is no message of the pair is counted", func() error {
+	observe.Succeeds(t, "what is no message of the pair is counted", func() error {
 		if err := other.SendPacket("booster-a", pair.PacketKind, []byte("nonsense")); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/replica"
 	replicas "github.com/omflow/booster/internal/replica/api"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // copier is an agent's replica.
@@ -70,7 +71,7 @@ func TestLost(t *testing.T) {
 			return whether(strings.Contains(strings.Join(status.Problems, "\n"), part))
 		}
 	}
-	eventually(t, "the replica's status", problem("server s1 does not copy all of its replicated folder: a disk is full"))
+	observe.Succeeds(t, "the replica's status", problem("server s1 does not copy all of its replicated folder: a disk is full"))
 	if len(status.Replicas) != 1 || status.Replicas[0].Server != "s1" || status.Replicas[0].Files != 7 || status.Replicas[0].Missing != 2 {
 		t.Errorf("%+v", status.Replicas)
 	}
@@ -94,14 +95,14 @@ func TestLost(t *testing.T) {
 	s1.mu.Lock()
 	s1.standing.Suspicious = "21 of 40 files are gone"
 	s1.mu.Unlock()
-	eventually(t, "the problem", problem("server s1: its patch folder is left alone, for 21 of 40 files are gone: `booster omflow releases restore s1 patch`"))
+	observe.Succeeds(t, "the problem", problem("server s1: its patch folder is left alone, for 21 of 40 files are gone: `booster omflow releases restore s1 patch`"))
 	if err := post("/confirm/s1"); err != nil || done != (LostDone{"s1", "patch", "confirm"}) || s1.lost != api.Confirm {
 		t.Errorf("confirm: %+v, told %q, %v", done, s1.lost, err)
 	}
 	c.mu.Lock()
 	c.status.Suspicious = "the folder is empty"
 	c.mu.Unlock()
-	eventually(t, "both", problem("its replicate folder is left alone, for the folder is empty"))
+	observe.Succeeds(t, "both", problem("its replicate folder is left alone, for the folder is empty"))
 	if err := post("/restore/s1"); err == nil || !strings.Contains(err.Error(), "say which one") {
 		t.Errorf("of two folders one was chosen: %v", err)
 	}

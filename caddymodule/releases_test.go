@@ -19,6 +19,7 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/history"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // patchAgent is an agent with a patch folder, as far as a booster sees it.
@@ -51,11 +52,12 @@ func newPatchAgent(t *testing.T, name, booster string) *patchAgent {
 	t.Cleanup(func() { _ = l.Close() })
 	a := &patchAgent{Log: l, t: t, node: peer(t, name, gossip.KindAgent, booster), dir: t.TempDir()}
 	a.node.SetHandler(api.AgentHandler(a, gossip.Sender))
-	eventually(t, name+" finds the booster", func() error { return whether(len(others(a.node, gossip.KindBooster)) > 0) })
+	observe.Succeeds(t, name+" finds the booster", func() error { return whether(len(others(a.node, gossip.KindBooster)) > 0) })
 	return a
 }
 
 func (a *patchAgent) Announced(string, []*release.Manifest) {}
+func (a *patchAgent) Offered(string, []api.Content)         {}
 
 func (a *patchAgent) Publish(ctx context.Context) (uint64, error) {
 	a.mu.Lock()
@@ -87,7 +89,7 @@ func (a *patchAgent) propose(ctx context.Context, m *release.Manifest, p api.Pro
 // publish proposes a release until it is taken.
 func (a *patchAgent) publish(m *release.Manifest, p api.Proposal) *release.Manifest {
 	a.t.Helper()
-	eventually(a.t, "publish", func() error { return a.propose(a.t.Context(), m, p) })
+	observe.Succeeds(a.t, "publish", func() error { return a.propose(a.t.Context(), m, p) })
 	return m
 }
 
@@ -139,7 +141,7 @@ func TestReleases(t *testing.T) {
 	s2.runs(1)
 
 	var list ReleaseList
-	eventually(t, "the list", func() error {
+	observe.Succeeds(t, "the list", func() error {
 		if err := b.api(http.MethodGet, "/omflow/releases", &list); err != nil {
 			return err
 		}
@@ -204,7 +206,7 @@ func TestReleases(t *testing.T) {
 	}
 	b.load(b.globals(""))
 	b.load(caddyfile)
-	eventually(t, "after a restart", func() error {
+	observe.Succeeds(t, "after a restart", func() error {
 		status, err := b.status()
 		if err != nil {
 			return err
@@ -241,7 +243,7 @@ func TestReleasesStatus(t *testing.T) {
 		s, problems = status.Releases, strings.Join(status.Problems, "\n")
 		return nil
 	}
-	eventually(t, "the standing", func() error {
+	observe.Succeeds(t, "the standing", func() error {
 		if err := look(); err != nil {
 			return err
 		}
@@ -289,7 +291,7 @@ func TestPublish(t *testing.T) {
 	s1.pending = s1.release(nil, map[string]string{"a.py": "1"})
 	s3.fails = errors.New("the folder is empty")
 	var p ReleasePublished
-	eventually(t, "publish", func() error {
+	observe.Succeeds(t, "publish", func() error {
 		if err := b.api(http.MethodPost, "/omflow/releases/publish", &p); err != nil {
 			return err
 		}
@@ -310,7 +312,7 @@ func TestActOnStandby(t *testing.T) {
 	other.SetHandler(api.BoosterHandler(told, gossip.Sender))
 	// It is the standby until it has looked for the other one for four seconds.
 	var done ReleaseDone
-	eventually(t, "rollback", func() error {
+	observe.Succeeds(t, "rollback", func() error {
 		if err := b.api(http.MethodPost, "/omflow/releases/5/rollback", &done); err != nil {
 			return err
 		}
@@ -333,7 +335,7 @@ func newPatchless(t *testing.T, name, booster string) {
 	t.Helper()
 	n := peer(t, name, gossip.KindAgent, booster)
 	n.SetHandler(http.NotFoundHandler())
-	eventually(t, name+" finds the booster", func() error { return whether(len(others(n, gossip.KindBooster)) > 0) })
+	observe.Succeeds(t, name+" finds the booster", func() error { return whether(len(others(n, gossip.KindBooster)) > 0) })
 }
 
 // TestContents: what an agent sends that is not what was asked for is not shown.

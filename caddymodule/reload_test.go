@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestReload: a reload keeps requests in flight and in the queue, marks, counters
@@ -30,9 +32,9 @@ func TestReload(t *testing.T) {
 	}
 	before := thePool(t)
 	running := b.background("/slow")
-	eventually(t, "a running request", func() error { return whether(s1.slow.Load() == 1) })
+	observe.Succeeds(t, "a running request", func() error { return whether(s1.slow.Load() == 1) })
 	waiting := b.background("/slow")
-	eventually(t, "a waiting request", func() error {
+	observe.Succeeds(t, "a waiting request", func() error {
 		s, err := b.status()
 		if err != nil {
 			return err

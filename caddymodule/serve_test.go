@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestStandalone: without the global block a handler works on its own servers, and
@@ -51,7 +52,7 @@ func TestStandalone(t *testing.T) {
 		l.Close()
 	}
 	b.load(b.globals(""))
-	eventually(t, "the status without any of our modules", func() error { // the old endpoint may just be closing
+	observe.Succeeds(t, "the status without any of our modules", func() error { // the old endpoint may just be closing
 		_, err := b.status()
 		return whether(err != nil && strings.Contains(err.Error(), "status 404"))
 	})
@@ -69,11 +70,11 @@ func TestTwoSites(t *testing.T) {
 		t.Errorf("%d references to the pool, not one for each site", n)
 	}
 	running := b.background("/slow")
-	eventually(t, "a running request", func() error { return whether(s1.slow.Load() == 1) })
+	observe.Succeeds(t, "a running request", func() error { return whether(s1.slow.Load() == 1) })
 	other := *b
 	other.site = second
 	waiting := other.background("/slow")
-	eventually(t, "the other site's request in the queue", func() error {
+	observe.Succeeds(t, "the other site's request in the queue", func() error {
 		s, err := b.status()
 		if err != nil {
 			return err
@@ -93,10 +94,10 @@ func TestRequestOutlivesItsPool(t *testing.T) {
 	b.load(b.alone(fmt.Sprintf("server %s name=s1 capacity=1", s1.address)))
 	b.await(map[string]string{"s1": "up"})
 	running := b.background("/slow")
-	eventually(t, "a running request", func() error { return whether(s1.slow.Load() == 1) })
+	observe.Succeeds(t, "a running request", func() error { return whether(s1.slow.Load() == 1) })
 	waiting := b.background("/slow")
 	balancer := thePool(t).fleet.Balancer()
-	eventually(t, "a waiting request", func() error { return whether(balancer.Queued(balance.Session) == 1) })
+	observe.Succeeds(t, "a waiting request", func() error { return whether(balancer.Queued(balance.Session) == 1) })
 	b.load(b.globals(""))
 	if _, there := pools.References(omflowPool); there {
 		t.Error("the pool is still there")
@@ -122,7 +123,7 @@ func TestMarkInAllPools(t *testing.T) {
 	}
 }
 `, b.site, s1.address, s2.address))
-	eventually(t, "servers", func() error {
+	observe.Succeeds(t, "servers", func() error {
 		if body, _, err := b.get("/a"); err != nil || body != "s1" {
 			return fmt.Errorf("%q, %v", body, err)
 		}
@@ -185,7 +186,7 @@ func TestHeaders(t *testing.T) {
 	get := func() http.Header {
 		t.Helper()
 		var header http.Header
-		eventually(t, "the site", func() (err error) {
+		observe.Succeeds(t, "the site", func() (err error) {
 			_, header, err = b.get("/", from)
 			return err
 		})

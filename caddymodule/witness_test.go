@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestWitnessesAreForTwo: a booster with a role depends on no agent as long as there is
@@ -20,7 +21,7 @@ func TestWitnessesAreForTwo(t *testing.T) {
 	peer(t, "s1", gossip.KindAgent, address)
 	witnesses := func(want int) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("%d witnesses", want), func() error {
+		observe.Succeeds(t, fmt.Sprintf("%d witnesses", want), func() error {
 			s, err := b.status()
 			if err != nil {
 				return err

@@ -1,33 +1,33 @@
 package gossip
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fast are periods that let a cluster on one machine do in a second what takes
-// it ten in production.
+// it ten in production. An answer may take longer than there: the machine may be
+// busy, and nobody is to be lost by that.
 func fast() *timing {
 	return &timing{
-		probe:       100 * time.Millisecond,
-		probeWait:   60 * time.Millisecond,
+		probe:       3 * time.Second,
+		probeWait:   2 * time.Second,
 		gossip:      20 * time.Millisecond,
 		pushPull:    400 * time.Millisecond,
 		toTheDead:   2 * time.Second,
 		reclaim:     200 * time.Millisecond,
-		handshake:   2 * time.Second,
+		handshake:   10 * time.Second,
 		joinFirst:   50 * time.Millisecond,
 		joinMax:     200 * time.Millisecond,
 		joinAgain:   100 * time.Millisecond,
@@ -38,30 +38,28 @@ func fast() *timing {
 	}
 }
 
-// patient gives members as long to answer as in production, for tests in which
-// nobody may be lost, however busy the machine is.
-func patient(c *Config) {
+// hasty is for tests in which members are lost, and has that seen as soon as in
+// production. On a busy machine those that live may be lost for a moment, too.
+func hasty(c *Config) {
 	p := defaultTiming()
 	c.timing.probe, c.timing.probeWait = p.probe, p.probeWait
 }
 
-// logBook is a log that tests can read.
-type logBook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+// and has all of them change a configuration.
+func and(changes ...func(*Config)) func(*Config) {
+	return func(c *Config) {
+		for _, change := range changes {
+			change(c)
+		}
+	}
 }
 
-func (l *logBook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
+// logBook is a log that tests can read.
+type logBook struct{ observe.Buffer }
 
 // lines returns the lines with all the words.
 func (l *logBook) lines(words ...string) (out []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.buf.String()) {
+	for line := range strings.Lines(l.String()) {
 		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
 			out = append(out, line)
 		}
@@ -128,21 +126,6 @@ func prepare(t testing.TB, name, kind string, change func(*Config)) *testNode {
 
 func join(addrs ...string) func(*Config) { return func(c *Config) { c.Join = addrs } }
 
-// eventually polls until ok, or fails after ten seconds.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not so within ten seconds: %s", what)
-		}
-	}
-}
-
 // stays polls for d and fails when ok ends to hold.
 func stays(t testing.TB, what string, d time.Duration, ok func() bool) {
 	t.Helper()
@@ -175,7 +158,7 @@ func together(t testing.TB, nodes ...*testNode) {
 	t.Helper()
 	for _, a := range nodes {
 		for _, b := range nodes {
-			eventually(t, fmt.Sprintf("%s sees %s alive", a.name, b.name), func() bool { return a.state(b.name) == Alive })
+			observe.Eventually(t, fmt.Sprintf("%s sees %s alive", a.name, b.name), func() bool { return a.state(b.name) == Alive })
 		}
 	}
 }

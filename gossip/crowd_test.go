@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -81,11 +82,11 @@ func newCrowd(t testing.TB, agents int) *crowd {
 	return c
 }
 
-// within polls until ok, or fails after half a minute.
+// within is observe.Eventually on a machine that may be too busy for a crowd: then the
+// test is skipped.
 func (c *crowd) within(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	const patience = 30 * time.Second
-	deadline := time.After(patience)
+	deadline := time.After(observe.Patience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -93,7 +94,7 @@ func (c *crowd) within(t testing.TB, what string, ok func() bool) {
 		case <-tick.C:
 		case <-deadline:
 			c.machine.excuse(t, what)
-			t.Fatalf("not so within %v: %s", patience, what)
+			t.Fatalf("not so within %v: %s", observe.Patience, what)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -32,14 +33,14 @@ func TestMarksSpread(t *testing.T) {
 	b := newNode(t, "booster-b", KindBooster, joining(a.Addr()))
 	together(t, a, b)
 	mark(t, a, "before", "1")
-	eventually(t, "a mark spreads", b.has(map[string]string{"before": "1"}))
+	observe.Eventually(t, "a mark spreads", b.has(map[string]string{"before": "1"}))
 	// A newcomer is told by the exchange at its join: by then gossip of it is over.
-	eventually(t, "gossip is over", func() bool { return a.broadcasts.NumQueued()+b.broadcasts.NumQueued() == 0 })
+	observe.Eventually(t, "gossip is over", func() bool { return a.broadcasts.NumQueued()+b.broadcasts.NumQueued() == 0 })
 	s := newNode(t, "s1", KindAgent, joining(a.Addr(), b.Addr()))
 	together(t, a, b, s)
 	var mu sync.Mutex
 	var told []Mark
-	eventually(t, "a newcomer learns what was there", s.has(map[string]string{"before": "1"}))
+	observe.Eventually(t, "a newcomer learns what was there", s.has(map[string]string{"before": "1"}))
 	defer s.SubscribeMarks(func(m Mark) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -47,7 +48,7 @@ func TestMarksSpread(t *testing.T) {
 	})()
 	mark(t, a, "drain/s1", "draining")
 	for _, n := range []*testNode{a, b, s} {
-		eventually(t, "the mark is everywhere", n.has(map[string]string{"before": "1", "drain/s1": "draining"}))
+		observe.Eventually(t, "the mark is everywhere", n.has(map[string]string{"before": "1", "drain/s1": "draining"}))
 	}
 	if v, ok := b.Mark("drain/s1"); v != "draining" || !ok {
 		t.Error(v, ok)
@@ -56,9 +57,9 @@ func TestMarksSpread(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []*testNode{a, b, s} {
-		eventually(t, "it is gone everywhere", n.has(map[string]string{"before": "1"}))
+		observe.Eventually(t, "it is gone everywhere", n.has(map[string]string{"before": "1"}))
 	}
-	eventually(t, "subscribers were told", func() bool {
+	observe.Eventually(t, "subscribers were told", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		last := Mark{}
@@ -76,18 +77,19 @@ func TestMarksSpread(t *testing.T) {
 // split heals both know both, and the later of two words on one thing.
 func TestMarksConvergeAfterPartition(t *testing.T) {
 	key, apart := keysOf(t, trust.Generate()), keysOf(t, trust.Generate())
-	a := newNode(t, "booster-a", KindBooster, func(c *Config) { c.Keys = key })
-	b := newNode(t, "booster-b", KindBooster, func(c *Config) { c.Keys, c.Join = key, []string{a.Addr()} })
+	with := func(c *Config) { c.Keys = key }
+	a := newNode(t, "booster-a", KindBooster, and(hasty, with))
+	b := newNode(t, "booster-b", KindBooster, and(hasty, with, join(a.Addr())))
 	together(t, a, b)
 	mark(t, a, "both", "0")
-	eventually(t, "b has it", b.has(map[string]string{"both": "0"}))
+	observe.Eventually(t, "b has it", b.has(map[string]string{"both": "0"}))
 
 	cut := b.cfg
 	cut.Keys = apart
 	if err := b.Reconfigure(cut); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "they have lost each other", func() bool {
+	observe.Eventually(t, "they have lost each other", func() bool {
 		return a.state("booster-b") == Dead && b.state("booster-a") == Dead
 	})
 	mark(t, a, "a", "1")
@@ -103,8 +105,8 @@ func TestMarksConvergeAfterPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"a": "1", "b": "1", "both": "last"}
-	eventually(t, "a has all", a.has(want))
-	eventually(t, "b has all", b.has(want))
+	observe.Eventually(t, "a has all", a.has(want))
+	observe.Eventually(t, "b has all", b.has(want))
 	together(t, a, b)
 }
 
@@ -114,7 +116,7 @@ func TestMarksSurviveRestart(t *testing.T) {
 	b := newNode(t, "booster-b", KindBooster, func(c *Config) { c.StateDir, c.Join = dirs[1], []string{a.Addr()} })
 	together(t, a, b)
 	mark(t, a, "drain/s1", "draining")
-	eventually(t, "b has it", b.has(map[string]string{"drain/s1": "draining"}))
+	observe.Eventually(t, "b has it", b.has(map[string]string{"drain/s1": "draining"}))
 	for _, n := range []*testNode{a, b} {
 		if err := n.Close(); err != nil {
 			t.Fatal(err)
@@ -127,11 +129,11 @@ func TestMarksSurviveRestart(t *testing.T) {
 	}
 	mark(t, a, "drain/s1", "maintenance")
 	b = newNode(t, "booster-b", KindBooster, func(c *Config) { c.StateDir, c.Join = dirs[1], []string{a.Addr()} })
-	eventually(t, "b learns the newer", b.has(map[string]string{"drain/s1": "maintenance"}))
+	observe.Eventually(t, "b learns the newer", b.has(map[string]string{"drain/s1": "maintenance"}))
 	stays(t, "the older does not come back", 500*time.Millisecond, a.has(map[string]string{"drain/s1": "maintenance"}))
 
 	// It is on disk without a regular end, too.
-	eventually(t, "it is saved", func() bool {
+	observe.Eventually(t, "it is saved", func() bool {
 		b, err := os.ReadFile(filepath.Join(dirs[1], "marks.json"))
 		return err == nil && strings.Contains(string(b), "maintenance")
 	})
@@ -144,14 +146,14 @@ func TestUnusableStateDirIsAProblem(t *testing.T) {
 		t.Fatal(err)
 	}
 	mark(t, a, "x", "1")
-	eventually(t, "the problem is shown", func() bool {
+	observe.Eventually(t, "the problem is shown", func() bool {
 		p := a.Problems()
 		return len(p) == 1 && p[0].Subject == "marks" && strings.Contains(p[0].Text, dir)
 	})
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is solved by itself", func() bool { return a.Problems() == nil })
+	observe.Eventually(t, "it is solved by itself", func() bool { return a.Problems() == nil })
 	if lines := a.log.lines("level=ERROR"); len(lines) != 1 {
 		t.Errorf("logged %q", lines)
 	}
@@ -173,7 +175,7 @@ func TestMarksOfPeersAreChecked(t *testing.T) {
 			}
 		}
 	}
-	eventually(t, "they are counted", func() bool { return a.Metrics().MarksRefused == 5 })
+	observe.Eventually(t, "they are counted", func() bool { return a.Metrics().MarksRefused == 5 })
 	if !a.has(map[string]string{"x": "1"})() {
 		t.Error(a.Marks())
 	}

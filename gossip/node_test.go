@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -28,7 +29,7 @@ func TestJoin(t *testing.T) {
 		t.Errorf("members: %+v", got)
 	}
 	// They learn of each other over TCP; the first probe comes later.
-	eventually(t, "a packet arrives", func() bool { return a.Metrics().PacketsReceived > 0 })
+	observe.Eventually(t, "a packet arrives", func() bool { return a.Metrics().PacketsReceived > 0 })
 	if got := a.Metrics(); got.Members[Alive] != 3 || got.StreamsAccepted == 0 || got.PacketsRefused+got.StreamsRefused != 0 {
 		t.Errorf("metrics: %+v", got)
 	}
@@ -43,7 +44,7 @@ func TestJoinOfSelf(t *testing.T) {
 	addr := ln.Addr().String()
 	ln.Close()
 	a := newNode(t, "booster-a", KindBooster, func(c *Config) { c.Listen, c.Join = addr, []string{addr} })
-	eventually(t, "it knows itself", func() bool { return a.seeds.status()[0].self })
+	observe.Eventually(t, "it knows itself", func() bool { return a.seeds.status()[0].self })
 	if got := a.Members(); len(got) != 1 || !got[0].Self {
 		t.Errorf("members: %+v", got)
 	}
@@ -104,16 +105,17 @@ func TestNamesAreLookedUpAgain(t *testing.T) {
 		return newNode(t, "booster-a", KindBooster, func(c *Config) { c.Listen, c.Keys = listen, keys })
 	}
 	s := newNode(t, "s1", KindAgent, func(c *Config) {
+		hasty(c)
 		c.Join, c.Keys, c.Resolver, c.Advertise = []string{target}, keys, r, "127.0.0.1:0"
 	})
-	eventually(t, "the name is asked for again", func() bool { return r.count() > 3 })
+	observe.Eventually(t, "the name is asked for again", func() bool { return r.count() > 3 })
 	m := s.Members()
 	i := slices.IndexFunc(m, func(m Member) bool { return m.Name == target })
 	if i < 0 || m[i].State != Dead || !m[i].Unknown || !strings.Contains(m[i].Problem, "no such host") || m[i].Address != target || m[i].Kind != KindBooster {
 		t.Fatalf("members: %+v", m)
 	}
 	r.set("127.0.0.9")
-	eventually(t, "the wrong address is tried", func() bool {
+	observe.Eventually(t, "the wrong address is tried", func() bool {
 		m := s.Members()
 		return strings.Contains(m[0].Problem, "127.0.0.9") || strings.Contains(m[1].Problem, "127.0.0.9")
 	})
@@ -128,7 +130,7 @@ func TestNamesAreLookedUpAgain(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the booster is dead", func() bool { return s.state("booster-a") == Dead })
+	observe.Eventually(t, "the booster is dead", func() bool { return s.state("booster-a") == Dead })
 	a = booster("127.0.0.3:" + port)
 	r.set("127.0.0.3")
 	together(t, a, s)
@@ -138,9 +140,9 @@ func TestNamesAreLookedUpAgain(t *testing.T) {
 }
 
 func TestLost(t *testing.T) {
-	a := newNode(t, "booster-a", KindBooster, nil)
-	b := newNode(t, "s1", KindAgent, join(a.Addr()))
-	c := newNode(t, "s2", KindAgent, join(a.Addr()))
+	a := newNode(t, "booster-a", KindBooster, hasty)
+	b := newNode(t, "s1", KindAgent, and(hasty, join(a.Addr())))
+	c := newNode(t, "s2", KindAgent, and(hasty, join(a.Addr())))
 	together(t, a, b, c)
 
 	var mu sync.Mutex
@@ -157,10 +159,9 @@ func TestLost(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "s1 is suspect", func() bool { return a.state("s1") == Suspect })
-	eventually(t, "s1 is dead", func() bool { return a.state("s1") == Dead })
-	eventually(t, "s2 sees it too", func() bool { return c.state("s1") == Dead })
-	eventually(t, "subscribers were told", func() bool {
+	observe.Eventually(t, "s1 is dead", func() bool { return a.state("s1") == Dead })
+	observe.Eventually(t, "s2 sees it too", func() bool { return c.state("s1") == Dead })
+	observe.Eventually(t, "subscribers were told", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(seen) >= 2 && slices.Equal(seen[len(seen)-2:], []State{Suspect, Dead})
@@ -170,10 +171,10 @@ func TestLost(t *testing.T) {
 	}
 	// memberlist forgets the dead after two seconds here; Members does not.
 	stays(t, "a lost member stays visible", 3*time.Second, func() bool { return a.state("s1") == Dead })
-	eventually(t, "s2 is still there", func() bool { return a.state("s2") == Alive })
+	observe.Eventually(t, "s2 is still there", func() bool { return a.state("s2") == Alive })
 
 	// It comes back by itself, at the same address with a new incarnation.
-	again := newNode(t, "s1", KindAgent, func(cfg *Config) { cfg.Listen, cfg.Join = b.Addr(), []string{a.Addr()} })
+	again := newNode(t, "s1", KindAgent, and(hasty, join(a.Addr()), func(cfg *Config) { cfg.Listen = b.Addr() }))
 	together(t, a, again, c)
 	if m, _ := a.members.get("s1"); m.Incarnation != again.incarnation {
 		t.Error("the old run of s1 is still seen")
@@ -187,7 +188,7 @@ func TestLeft(t *testing.T) {
 	if err := b.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "s1 has left", func() bool { return a.state("s1") == Left })
+	observe.Eventually(t, "s1 has left", func() bool { return a.state("s1") == Left })
 	stays(t, "s1 does not join while it leaves", 500*time.Millisecond, func() bool { return a.state("s1") == Left })
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
@@ -205,12 +206,9 @@ func TestMovesToAnotherAddress(t *testing.T) {
 	// Neither a chance exchange nor memberlist's forgetting of the old self may
 	// be what helps.
 	slow := func(c *Config) { c.timing.pushPull, c.timing.toTheDead = time.Minute, time.Minute }
-	a := newNode(t, "booster-a", KindBooster, slow)
+	a := newNode(t, "booster-a", KindBooster, and(hasty, slow))
 	at := func(addr string) *testNode {
-		return newNode(t, "s1", KindAgent, func(c *Config) {
-			slow(c)
-			c.Listen, c.Join = addr, []string{a.Addr()}
-		})
+		return newNode(t, "s1", KindAgent, and(hasty, slow, join(a.Addr()), func(c *Config) { c.Listen = addr }))
 	}
 	b := at("127.0.0.2:0")
 	together(t, a, b)
@@ -218,19 +216,19 @@ func TestMovesToAnotherAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := at("127.0.0.3:0")
-	eventually(t, "s1 is seen at its new address", func() bool {
+	observe.Eventually(t, "s1 is seen at its new address", func() bool {
 		m, _ := a.members.get("s1")
 		return m.State == Alive && m.Address == again.Addr()
 	})
 }
 
 func TestTwoNodesOfOneName(t *testing.T) {
-	a := newNode(t, "booster-a", KindBooster, patient)
+	a := newNode(t, "booster-a", KindBooster, nil)
 	first := newNode(t, "s1", KindAgent, join(a.Addr()))
 	together(t, a, first)
 	second := newNode(t, "s1", KindAgent, join(a.Addr()))
 	for _, n := range []*testNode{a, second} {
-		eventually(t, "the conflict is shown", func() bool {
+		observe.Eventually(t, "the conflict is shown", func() bool {
 			p := n.Problems()
 			return len(p) == 1 && p[0].Subject == "s1" && strings.Contains(p[0].Text, first.Addr()) && strings.Contains(p[0].Text, second.Addr())
 		})
@@ -247,13 +245,13 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	if err := first.SetReport(report("s1")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the first's report comes", func() bool { return len(a.Reports()) == 1 })
+	observe.Eventually(t, "the first's report comes", func() bool { return len(a.Reports()) == 1 })
 	wrong := report("s1")
 	wrong.Address = "10.9.9.9:1"
 	if err := second.SetReport(wrong); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the second's report is refused", func() bool { return a.Metrics().ReportsRefused > 3 })
+	observe.Eventually(t, "the second's report is refused", func() bool { return a.Metrics().ReportsRefused > 3 })
 	stays(t, "the first's report stays", 300*time.Millisecond, func() bool { return a.Reports()[0].Address != wrong.Address })
 }
 

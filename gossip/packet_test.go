@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/netip"
 	"testing"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // got is a packet as a handler saw it.
@@ -20,11 +22,8 @@ func packetsOf(n *testNode, kind byte) <-chan got {
 }
 
 func TestPacketsOfTheOwner(t *testing.T) {
-	a := newNode(t, "booster-a", KindBooster, patient)
-	b := newNode(t, "booster-b", KindBooster, func(c *Config) {
-		patient(c)
-		c.Join = []string{a.Addr()}
-	})
+	a := newNode(t, "booster-a", KindBooster, nil)
+	b := newNode(t, "booster-b", KindBooster, join(a.Addr()))
 	together(t, a, b)
 	seven, eight := packetsOf(b, 7), packetsOf(b, 8)
 	answers := packetsOf(a, 7)
@@ -83,13 +82,13 @@ func TestPacketsOfTheOwner(t *testing.T) {
 
 // A member that is taken for dead may only be slow: it is sent to all the same.
 func TestPacketsToTheDead(t *testing.T) {
-	a := newNode(t, "booster-a", KindBooster, nil)
+	a := newNode(t, "booster-a", KindBooster, hasty)
 	b := newNode(t, "booster-b", KindBooster, join(a.Addr()))
 	together(t, a, b)
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "b is dead", func() bool { return a.state("booster-b") == Dead })
+	observe.Eventually(t, "b is dead", func() bool { return a.state("booster-b") == Dead })
 	sent := a.Metrics().PacketsSent
 	if err := a.SendPacket("booster-b", 7, []byte("beat")); err != nil {
 		t.Error(err)
@@ -101,7 +100,7 @@ func TestPacketsToTheDead(t *testing.T) {
 
 func receive(t *testing.T, from <-chan got) (p got) {
 	t.Helper()
-	eventually(t, "a packet comes", func() bool {
+	observe.Eventually(t, "a packet comes", func() bool {
 		select {
 		case p = <-from:
 			return true

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // report is a report of a healthy server.
@@ -35,13 +37,13 @@ func TestReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []*testNode{a, b} {
-		eventually(t, "the report comes", func() bool {
+		observe.Eventually(t, "the report comes", func() bool {
 			r := n.Reports()
 			return len(r) == 1 && r[0].same(want) && r[0].Incarnation == s.incarnation && time.Since(r[0].Received) < 5*time.Second
 		})
 	}
 	first := a.Reports()[0]
-	eventually(t, "it is repeated", func() bool { return a.Reports()[0].Sequence > first.Sequence+5 })
+	observe.Eventually(t, "it is repeated", func() bool { return a.Reports()[0].Sequence > first.Sequence+5 })
 	if told.Load() != 0 {
 		t.Error("told of a state that was not reported")
 	}
@@ -49,7 +51,7 @@ func TestReports(t *testing.T) {
 	if err := s.SetReport(want); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a change comes", func() bool { return a.Reports()[0].same(want) && told.Load() > 0 })
+	observe.Eventually(t, "a change comes", func() bool { return a.Reports()[0].same(want) && told.Load() > 0 })
 	if len(other.Reports()) != 0 || a.Metrics().ReportsRefused != 0 {
 		t.Errorf("s2 has %v, booster-a refused %d", other.Reports(), a.Metrics().ReportsRefused)
 	}
@@ -62,7 +64,7 @@ func TestReports(t *testing.T) {
 	if err := s.SetReport(report("s1")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the new run's report comes", func() bool {
+	observe.Eventually(t, "the new run's report comes", func() bool {
 		r := a.Reports()
 		return len(r) == 1 && r[0].same(report("s1")) && r[0].Incarnation == s.incarnation
 	})
@@ -179,8 +181,8 @@ func TestLargeReport(t *testing.T) {
 	if err := s.SetReport(want); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it comes", func() bool { r := a.Reports(); return len(r) == 1 && r[0].same(want) })
-	eventually(t, "it is counted", func() bool { return s.Metrics().MessagesSent > 0 })
+	observe.Eventually(t, "it comes", func() bool { r := a.Reports(); return len(r) == 1 && r[0].same(want) })
+	observe.Eventually(t, "it is counted", func() bool { return s.Metrics().MessagesSent > 0 })
 }
 
 // Where UDP does not get through, reports come over TCP.
@@ -195,14 +197,14 @@ func TestReportsWithoutPackets(t *testing.T) {
 	if err := s.SetReport(report("s1")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the first comes", func() bool { return len(a.Reports()) == 1 })
+	observe.Eventually(t, "the first comes", func() bool { return len(a.Reports()) == 1 })
 	want := report("s1")
 	want.State, want.Ready = ServerDown, false
 	if err := s.SetReport(want); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a change comes", func() bool { return a.Reports()[0].same(want) })
-	eventually(t, "both were confirmed", func() bool { return s.Metrics().MessagesSent >= 2 })
+	observe.Eventually(t, "a change comes", func() bool { return a.Reports()[0].same(want) })
+	observe.Eventually(t, "both were confirmed", func() bool { return s.Metrics().MessagesSent >= 2 })
 	stays(t, "what is confirmed is not sent again", 10*s.timing.report, func() bool { return s.Metrics().MessagesSent == 2 })
 
 	// A booster that was restarted knows nothing.
@@ -210,7 +212,7 @@ func TestReportsWithoutPackets(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := newNode(t, "booster-a", KindBooster, func(c *Config) { c.Listen = a.Addr() })
-	eventually(t, "its next run is told", func() bool { r := again.Reports(); return len(r) == 1 && r[0].same(want) })
+	observe.Eventually(t, "its next run is told", func() bool { r := again.Reports(); return len(r) == 1 && r[0].same(want) })
 }
 
 func TestWhoMustBeTold(t *testing.T) {

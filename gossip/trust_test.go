@@ -9,10 +9,12 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/omflow/booster/gossip/internal/seal"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -22,14 +24,14 @@ func TestWrongKeyIsRefusedAndLoggedOnce(t *testing.T) {
 		c.Keys, c.Join, c.Listen = keysOf(t, trust.Generate()), []string{a.Addr()}, "127.0.0.2:0"
 	})
 	// TCP: b tries every 200 ms at the latest.
-	eventually(t, "b is refused again and again", func() bool { return a.Metrics().StreamsRefused > 5 })
+	observe.Eventually(t, "b is refused again and again", func() bool { return a.Metrics().StreamsRefused > 5 })
 	// UDP: packets that are well sealed, with the other key.
 	for range 50 {
 		if _, err := b.transport.writePacket(frameMemberlist, []byte{0, 1, 2}, a.Addr()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "packets are counted", func() bool { return a.Metrics().PacketsRefused == 50 })
+	observe.Eventually(t, "packets are counted", func() bool { return a.Metrics().PacketsRefused == 50 })
 	stays(t, "neither sees the other", 500*time.Millisecond, func() bool {
 		return a.state("s1") == "" && b.state("booster-a") == ""
 	})
@@ -64,13 +66,13 @@ func TestWrongKeyIsRefusedByTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(observe.Patience))
 		if _, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Errorf("%s: the stranger gets an answer", alpn)
 		}
 		conn.Close()
 	}
-	eventually(t, "refusals are counted", func() bool { return a.Metrics().StreamsRefused == 3 })
+	observe.Eventually(t, "refusals are counted", func() bool { return a.Metrics().StreamsRefused == 3 })
 	if lines := a.log.lines("the peer uses another cluster key"); len(lines) != 1 {
 		t.Errorf("logged %q", lines)
 	}
@@ -84,7 +86,7 @@ func TestWrongKeyIsRefusedByTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(observe.Patience))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("a connection without protocol: %v", err)
 	}
@@ -96,7 +98,6 @@ func TestKeyRotation(t *testing.T) {
 	old, next := trust.Generate(), trust.Generate()
 	with := func(addr ...string) func(*Config) {
 		return func(c *Config) {
-			patient(c)
 			c.Keys, c.Join = keysOf(t, old), addr
 		}
 	}
@@ -109,10 +110,13 @@ func TestKeyRotation(t *testing.T) {
 	if err := s.SetReport(news); err != nil {
 		t.Fatal(err)
 	}
+	var mu sync.Mutex
 	var lost []Member
 	for _, n := range nodes {
 		// Suspect is no loss: this machine may be busy.
 		defer n.Subscribe(func(m Member) {
+			mu.Lock()
+			defer mu.Unlock()
 			if !m.Reachable() {
 				lost = append(lost, m)
 			}
@@ -131,7 +135,7 @@ func TestKeyRotation(t *testing.T) {
 			if err := s.SetReport(news); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "reports still come, by packet and by TCP", func() bool {
+			observe.Eventually(t, "reports still come, by packet and by TCP", func() bool {
 				return a.Metrics().ReportsReceived > received+2 && s.Metrics().MessagesSent > sent+1
 			})
 		}
@@ -165,13 +169,15 @@ func TestKeyRotation(t *testing.T) {
 		if _, err := conn.Write(ring.Seal(nil, []byte{frameMemberlist, 0})); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "a packet under the old key is refused", func() bool { return n.Metrics().PacketsRefused == 1 })
+		observe.Eventually(t, "a packet under the old key is refused", func() bool { return n.Metrics().PacketsRefused == 1 })
 	}
 	for _, n := range nodes {
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(lost) != 0 {
 		t.Errorf("lost: %+v", lost)
 	}
@@ -191,7 +197,7 @@ func TestConnectionsOfARemovedKeyAreClosed(t *testing.T) {
 	}
 	defer conn.Close()
 	get := func() error {
-		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(observe.Patience))
 		if _, err := io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: booster-a\r\n\r\n"); err != nil {
 			return err
 		}
@@ -224,11 +230,8 @@ func TestConnectionsOfARemovedKeyAreClosed(t *testing.T) {
 }
 
 func TestGarbageHasNoEffect(t *testing.T) {
-	a := newNode(t, "booster-a", KindBooster, patient)
-	b := newNode(t, "s1", KindAgent, func(c *Config) {
-		patient(c)
-		c.Join = []string{a.Addr()}
-	})
+	a := newNode(t, "booster-a", KindBooster, nil)
+	b := newNode(t, "s1", KindAgent, join(a.Addr()))
 	together(t, a, b)
 	garbage := make([]byte, 1<<20)
 	_, _ = rand.Read(garbage)
@@ -252,12 +255,12 @@ func TestGarbageHasNoEffect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(observe.Patience))
 		_, _ = conn.Write(garbage[:1<<17]) // the other side may close early
 		_, _ = io.Copy(io.Discard, conn)
 		conn.Close()
 	}
-	eventually(t, "it is counted", func() bool {
+	observe.Eventually(t, "it is counted", func() bool {
 		m := a.Metrics()
 		return m.PacketsRefused > 0 && m.StreamsRefused == 8
 	})
@@ -283,7 +286,7 @@ func TestGarbageHasNoEffect(t *testing.T) {
 // Strangers that say nothing: at most 16 of an address at a time, each for the
 // handshake's time, and others get in meanwhile.
 func TestSilentStrangers(t *testing.T) {
-	a := newNode(t, "booster-a", KindBooster, nil)
+	a := newNode(t, "booster-a", KindBooster, func(c *Config) { c.timing.handshake = 2 * time.Second })
 	before := runtime.NumGoroutine()
 	var silent []net.Conn
 	for range 60 {
@@ -295,24 +298,24 @@ func TestSilentStrangers(t *testing.T) {
 		defer conn.Close()
 		silent = append(silent, conn)
 	}
-	eventually(t, "all but 16 are refused", func() bool { return a.Metrics().StreamsRefused == 60-maxStrangersPerHost })
+	observe.Eventually(t, "all but 16 are refused", func() bool { return a.Metrics().StreamsRefused == 60-maxStrangersPerHost })
 	if n := runtime.NumGoroutine() - before; n > 3*maxStrangersPerHost {
 		t.Errorf("%d goroutines wait", n)
 	}
 	b := newNode(t, "s1", KindAgent, join(a.Addr()))
 	together(t, a, b)
 	for _, conn := range silent {
-		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(observe.Patience))
 		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("a silent connection is kept: %v", err)
 		}
 	}
-	eventually(t, "the places are free again", func() bool {
+	observe.Eventually(t, "the places are free again", func() bool {
 		a.transport.admit.mu.Lock()
 		defer a.transport.admit.mu.Unlock()
 		return a.transport.admit.total == 0 && len(a.transport.admit.hosts) == 0
 	})
-	if lines := a.log.lines("did not authenticate in time"); len(lines) != 1 {
+	if lines := a.log.lines("did not authenticate in time", "from=127.0.0.66"); len(lines) != 1 {
 		t.Errorf("logged %q", lines)
 	}
 }

@@ -1,19 +1,18 @@
 package ping
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -28,29 +27,11 @@ func keys(t *testing.T, secrets ...string) trust.Keys {
 	return k
 }
 
-// log is what a node logs.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // TestPing: a real node answers who has its key and knows its name, and takes no notice
 // of it.
 func TestPing(t *testing.T) {
 	first, second := trust.Generate(), trust.Generate()
-	said := new(log)
+	said := new(observe.Buffer)
 	n, err := gossip.New(gossip.Config{
 		Name: "booster-a", Kind: gossip.KindBooster, Listen: "127.0.0.1:0", Keys: keys(t, first, second),
 		Logger: slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelWarn})),

@@ -15,6 +15,7 @@ import (
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/health"
 	"github.com/omflow/booster/internal/proxy"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // A refused connection takes the server out without waiting for a check, and soon
@@ -44,7 +45,7 @@ func TestRefusedConnection(t *testing.T) {
 	}
 	defer b.Close()
 	for range 2 {
-		eventually(t, "it is up", b.Ready)
+		observe.Eventually(t, "it is up", b.Ready)
 		end()
 		grant := b.grant("s1")
 		up := b.Upstream(grant.Server)
@@ -66,7 +67,7 @@ func TestRefusedConnection(t *testing.T) {
 		}
 		_, end = listen(t, address, ok)
 		back := time.Now()
-		eventually(t, "it is up again", b.Ready)
+		observe.Eventually(t, "it is up again", b.Ready)
 		if d := time.Since(back); d > 2*time.Second {
 			t.Errorf("back only after %v", d)
 		}
@@ -81,7 +82,7 @@ func TestRefusedConnection(t *testing.T) {
 func TestFailuresThatDoNotCount(t *testing.T) {
 	b := begin(t, static("s1", "10.0.0.1:80"))
 	defer b.Close()
-	eventually(t, "it is up", b.Ready)
+	observe.Eventually(t, "it is up", b.Ready)
 	grant := b.grant("s1")
 	up := b.Upstream(grant.Server)
 	other, err := proxy.NewUpstream(proxy.Config{Address: "10.0.0.2:80"})
@@ -110,7 +111,7 @@ func TestFailuresThatDoNotCount(t *testing.T) {
 		b.Failed(grant.Server, up, &proxy.Error{Step: proxy.StepDial, Err: &net.OpError{Op: "dial", Err: err}})
 		b.want("s1", "down", reason)
 		b.oracle.set("10.0.0.1:80", "")
-		eventually(t, "it is up", b.Ready)
+		observe.Eventually(t, "it is up", b.Ready)
 	}
 	// A server that has left the table meanwhile is nobody's.
 	b.configure()
@@ -143,7 +144,7 @@ func TestHangingServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	eventually(t, "it is up", b.Ready)
+	observe.Eventually(t, "it is up", b.Ready)
 	grant := b.grant("s1")
 	up := b.Upstream(grant.Server)
 	results := map[string]chan error{"/read/": make(chan error, 1), "/create/": make(chan error, 1)}
@@ -179,7 +180,7 @@ func TestHangingServer(t *testing.T) {
 func TestCloseAmongChanges(t *testing.T) {
 	for range 20 {
 		b := begin(t, static("s1", "10.0.0.1:80"))
-		eventually(t, "it is up", b.Ready)
+		observe.Eventually(t, "it is up", b.Ready)
 		grant := b.grant("s1")
 		up := b.Upstream(grant.Server)
 		var running sync.WaitGroup

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -17,12 +16,10 @@ import (
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
 
 // oracle answers checks without a network, by address and URI.
 type oracle struct {
@@ -61,29 +58,12 @@ func (o *oracle) checks() health.Config {
 	return health.Config{Live: &health.Check{URI: "/live", Judge: judge}, Ready: &health.Check{URI: "/ready", Judge: judge}, Transport: o}
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // bed is a fleet under test.
 type bed struct {
 	*Fleet
 	t      *testing.T
 	oracle *oracle
-	log    lockedBuffer
+	log    observe.Buffer
 }
 
 func static(name, address string) Static {
@@ -150,18 +130,6 @@ func (b *bed) grant(name string) balance.Grant {
 		b.t.Fatalf("no place on %s: %v", name, err)
 	}
 	return g
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	if !ok() {
-		t.Fatalf("not so: %s", what)
-	}
 }
 
 // listen starts a server that calls handle with each connection, which it closes

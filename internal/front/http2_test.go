@@ -9,6 +9,8 @@ import (
 
 	h2 "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // rawHTTP2 sends a GET request with any target at all, which no client library
@@ -20,7 +22,7 @@ func (s *site) rawHTTP2(t *testing.T, target string) (status int) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(observe.Patience))
 	framer := h2.NewFramer(c, c)
 	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	var block bytes.Buffer

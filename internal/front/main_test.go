@@ -1,7 +1,6 @@
 package front
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +21,10 @@ import (
 	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/health"
 	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
 
 // wellTransport answers every check, so that scripted servers see none.
 type wellTransport struct{ ill sync.Map } // by address
@@ -46,27 +43,10 @@ type site struct {
 	front  *Front
 	fleet  *fleet.Fleet
 	checks *wellTransport
-	log    lockedBuffer
+	log    observe.Buffer
 
 	mu     sync.Mutex
 	traces []Trace
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // setup is what a test wants otherwise.
@@ -146,7 +126,7 @@ func open(t testing.TB, addresses []string, change func(*setup)) *site {
 
 func (s *site) eventually(what string, ok func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(observe.Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if ok() {
 			return
 		}
@@ -252,7 +232,7 @@ func (s *site) dial() net.Conn {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(observe.Patience))
 	return c
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/health"
 	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // busy is a server that answers when it is told to.
@@ -47,7 +48,7 @@ func within[T any](t testing.TB, c <-chan T, what string) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(patience):
+	case <-time.After(observe.Patience):
 		t.Fatalf("did not happen: %s", what)
 	}
 	return v

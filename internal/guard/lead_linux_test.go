@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/omflow/booster/internal/procfs"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // A holder that is killed, or stands still, can't end its server: the guard
@@ -33,13 +34,13 @@ func TestHolderIsLost(t *testing.T) {
 			if err := holder.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the server and what it started are killed", func() bool { return !lives(pid) })
+			observe.Eventually(t, "the server and what it started are killed", func() bool { return !lives(pid) })
 			// The last renewal is at most a tenth of the lease old, and a machine
 			// under load is late.
 			if d := time.Since(lost); d < hold/2 || d > hold+2*time.Second {
 				t.Errorf("killed %v after the holder was lost, with a lease of %v", d, hold)
 			}
-			eventually(t, "the guard ends", func() bool { return !guarded(t, lead) })
+			observe.Eventually(t, "the guard ends", func() bool { return !guarded(t, lead) })
 		})
 	}
 }
@@ -84,7 +85,7 @@ func TestReleaseAndPrepare(t *testing.T) {
 // processOf returns the number of the process whose last arguments these are.
 func processOf(t *testing.T, args ...string) (pid int) {
 	t.Helper()
-	eventually(t, "the guard runs", func() bool {
+	observe.Eventually(t, "the guard runs", func() bool {
 		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, file := range all {
 			line, err := os.ReadFile(file)
@@ -117,7 +118,7 @@ func TestGuardIsLost(t *testing.T) {
 		if err := unix.Kill(guard, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the guard is gone", func() bool { return !guarded(t, lead) })
+		observe.Eventually(t, "the guard is gone", func() bool { return !guarded(t, lead) })
 	}
 	if err := lead.Hold(pid, start, time.Minute); err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func TestGuardIsLost(t *testing.T) {
 	if err := next.Hold(pid, start, 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the server is killed", func() bool { return !lives(pid) })
+	observe.Eventually(t, "the server is killed", func() bool { return !lives(pid) })
 }
 
 // A process that has the number of the one that is held is no target.
@@ -146,7 +147,7 @@ func TestStrangerIsLeftAlone(t *testing.T) {
 	if err := lead.Hold(pid, start+1, 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the guard ends", func() bool { return !guarded(t, lead) })
+	observe.Eventually(t, "the guard ends", func() bool { return !guarded(t, lead) })
 	if !lives(pid) {
 		t.Fatal("a stranger was killed")
 	}
@@ -169,7 +170,7 @@ func TestServerEndsByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	guard := processOf(t, kindLead, lead.cfg.File)
-	eventually(t, "the guard watches", func() bool {
+	observe.Eventually(t, "the guard watches", func() bool {
 		fds, _ := filepath.Glob("/proc/" + strconv.Itoa(guard) + "/fd/*")
 		return slices.ContainsFunc(fds, func(fd string) bool {
 			to, err := os.Readlink(fd)
@@ -179,7 +180,7 @@ func TestServerEndsByItself(t *testing.T) {
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "what it has started is killed", func() bool { return !lives(pid) })
+	observe.Eventually(t, "what it has started is killed", func() bool { return !lives(pid) })
 }
 
 func TestDamagedFileKeepsTheDeadline(t *testing.T) {
@@ -190,7 +191,7 @@ func TestDamagedFileKeepsTheDeadline(t *testing.T) {
 	}
 	// The guard reads the file at the latest after lookEvery.
 	time.AfterFunc(2*lookEvery, func() { _ = os.WriteFile(lead.cfg.File, []byte("garbage"), 0o600) })
-	eventually(t, "the server is killed at the last deadline that could be read", func() bool { return !lives(pid) })
+	observe.Eventually(t, "the server is killed at the last deadline that could be read", func() bool { return !lives(pid) })
 }
 
 func TestSecondGuardEnds(t *testing.T) {

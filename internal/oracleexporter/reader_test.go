@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // exporter is a fake one, whose answer a test changes.
@@ -71,7 +73,7 @@ func eventually(t *testing.T, r *Reader, what string, ok func(Reading) bool) Rea
 func TestReader(t *testing.T) {
 	e := newExporter(t)
 	e.page(page(t, "two_instances.txt"))
-	var log syncBuffer
+	var log observe.Buffer
 	r := run(t, Config{
 		URL: strings.Replace(e.URL, "http://", "http://reader:s3cret@", 1) + "/metrics", Interval: 5 * time.Millisecond, Timeout: time.Second,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
@@ -153,24 +155,6 @@ func TestReader(t *testing.T) {
 	if n := strings.Count(log.String(), "can't be read"); n != 2 {
 		t.Errorf("told %d times that it can't be read, want 2:\n%s", n, log.String())
 	}
-}
-
-// syncBuffer is a log that is written and read at a time.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // TestNotHTTP: what listens there is something else.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/release/disk"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // fill writes n files on a node and waits until all have them.
@@ -62,7 +63,7 @@ func TestWiped(t *testing.T) {
 			want := c.fill(60)
 			n := c.node("s01")
 			wipe(t, n)
-			eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
+			observe.Eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
 			// The others go on meanwhile.
 			c.node("s00").write("new", "new")
 			want["new"] = "new"
@@ -86,7 +87,7 @@ func TestWiped(t *testing.T) {
 		for i := range 7 {
 			n.erase(fmt.Sprintf("d%d", i))
 		}
-		eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
+		observe.Eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
 		if err := n.ConfirmRemoval(); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +103,7 @@ func TestWiped(t *testing.T) {
 		c.stop("s01")
 		n.erase("")
 		c.start("s01", nil)
-		eventually(t, "it is suspicious", func() bool { return c.node("s01").Status().Suspicious != "" })
+		observe.Eventually(t, "it is suspicious", func() bool { return c.node("s01").Status().Suspicious != "" })
 		if err := c.node("s01").Restore(); err == nil {
 			t.Error("a folder that is not there was restored")
 		}
@@ -120,10 +121,10 @@ func TestSlowWipe(t *testing.T) {
 		n.erase(path)
 		gone++
 		if gone%8 == 0 {
-			eventually(t, "the watcher has seen it", func() bool { return n.watcher.Status().Files <= 100-gone })
+			observe.Eventually(t, "the watcher has seen it", func() bool { return n.watcher.Status().Files <= 100-gone })
 		}
 	}
-	eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
+	observe.Eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
 	if lost := 100 - len(c.node("s01").content()); lost > fewRemovals {
 		t.Errorf("%d files were deleted on the other node", lost)
 	}
@@ -193,7 +194,7 @@ func TestDiskFull(t *testing.T) {
 	c.linked()
 	c.node("s00").write("small", "small")
 	c.node("s00").write("large", long(4096))
-	eventually(t, "the status says it", func() bool {
+	observe.Eventually(t, "the status says it", func() bool {
 		s := n.Status()
 		return s.Missing == 1 && strings.Contains(s.Degraded, syscall.ENOSPC.Error()) && strings.Contains(s.Degraded, "large")
 	})
@@ -202,12 +203,12 @@ func TestDiskFull(t *testing.T) {
 	}
 	none.Store(true)
 	c.node("s00").write("tiny", "x")
-	eventually(t, "no room is told", func() bool { return strings.Contains(n.Status().Degraded, errFull.Error()) })
+	observe.Eventually(t, "no room is told", func() bool { return strings.Contains(n.Status().Degraded, errFull.Error()) })
 	c.node("s00").erase("tiny")
 	none.Store(false)
 	full.Store(false)
 	c.hold(map[string]string{"small": "small", "large": long(4096)})
-	eventually(t, "the status is good again", func() bool {
+	observe.Eventually(t, "the status is good again", func() bool {
 		s := n.Status()
 		return s.Degraded == "" && s.Missing == 0 && !n.staged()
 	})
@@ -276,7 +277,7 @@ func TestLongAway(t *testing.T) {
 	}
 	want := c.fill(30)
 	for _, n := range c.all() {
-		eventually(t, "it is known when others were met", func() bool {
+		observe.Eventually(t, "it is known when others were met", func() bool {
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			return !n.journal.met.IsZero()
@@ -317,7 +318,7 @@ func TestLongAway(t *testing.T) {
 	}
 	c.hold(want)
 	for _, n := range c.all() {
-		eventually(t, "doubt ends", func() bool { return n.Status().Degraded == "" })
+		observe.Eventually(t, "doubt ends", func() bool { return n.Status().Degraded == "" })
 	}
 }
 
@@ -331,7 +332,7 @@ func TestUnseenChange(t *testing.T) {
 	for _, name := range []string{"changed", "deleted", "new"} {
 		if name != "new" {
 			a.write(name, "first")
-			eventually(t, "b has it", func() bool { return b.content()[name] == "first" && b.Status().Missing == 0 })
+			observe.Eventually(t, "b has it", func() bool { return b.content()[name] == "first" && b.Status().Missing == 0 })
 		}
 		b.write(name, "of b")
 		if name == "deleted" {
@@ -339,11 +340,11 @@ func TestUnseenChange(t *testing.T) {
 		} else {
 			a.write(name, "of a")
 		}
-		eventually(t, "b knows of a's change", func() bool { return b.index2(name).Version.last().Node == "a" })
+		observe.Eventually(t, "b knows of a's change", func() bool { return b.index2(name).Version.last().Node == "a" })
 		if got := b.content()[name]; got != "of b" {
 			t.Errorf("%s: b holds %q before it has settled", name, got)
 		}
-		eventually(t, "both agree", func() bool {
+		observe.Eventually(t, "both agree", func() bool {
 			x, y := a.content()[name], b.content()[name]
 			return x == y && (x == "of b" || has(a.keptAside(), "of b") || has(b.keptAside(), "of b"))
 		})

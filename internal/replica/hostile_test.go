@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // entry is one that a test makes up.
@@ -30,7 +31,7 @@ func TestRefused(t *testing.T) {
 	c := newCluster(t)
 	n := c.start("a", func(cfg *Config) { cfg.MaxFiles, cfg.MaxFileSize = 3, 1000 })
 	n.write("there", "there")
-	eventually(t, "the file is known", func() bool { return n.Status().Files == 1 })
+	observe.Eventually(t, "the file is known", func() bool { return n.Status().Files == 1 })
 	with := func(change func(*Entry)) Entry {
 		e := entry("x", "x", "evil", 1)
 		change(&e)
@@ -119,8 +120,8 @@ func TestLies(t *testing.T) {
 			if err := n.Receive("evil", []Entry{entry("d/f", "content", "evil", 1)}); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "it is told", func() bool { return strings.Contains(n.log.String(), "something else than it promised") })
-			eventually(t, "the status says it", func() bool { s := n.Status(); return s.Missing == 1 && s.Degraded != "" })
+			observe.Eventually(t, "it is told", func() bool { return strings.Contains(n.log.String(), "something else than it promised") })
+			observe.Eventually(t, "the status says it", func() bool { s := n.Status(); return s.Missing == 1 && s.Degraded != "" })
 			if got := n.content(); len(got) > 0 || n.staged() {
 				t.Errorf("%q", got)
 			}
@@ -134,7 +135,7 @@ func TestLies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
 			n := c.start("a", func(cfg *Config) { cfg.Peers = &liar{page: page} })
-			eventually(t, "it is told", func() bool { return strings.Contains(n.log.String(), "page") })
+			observe.Eventually(t, "it is told", func() bool { return strings.Contains(n.log.String(), "page") })
 			if n.Status().Files != 0 {
 				t.Errorf("%+v", n.Status())
 			}
@@ -156,13 +157,13 @@ func TestLinks(t *testing.T) {
 	}
 	c.node("a").write("d/f", "content")
 	c.node("a").write("d/victim", "content")
-	eventually(t, "it is tried", func() bool { s := b.Status(); return s.Missing == 2 && s.Degraded != "" })
+	observe.Eventually(t, "it is tried", func() bool { s := b.Status(); return s.Missing == 2 && s.Degraded != "" })
 	gone := entry("d/victim", "mine", "a", 7)
 	gone.Deleted = true
 	if err := b.Receive("a", []Entry{gone}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is tried", func() bool { n, _, _ := b.queue.failing(); return n > 0 })
+	observe.Eventually(t, "it is tried", func() bool { n, _, _ := b.queue.failing(); return n > 0 })
 	entries, err := os.ReadDir(outside)
 	if text, rerr := os.ReadFile(filepath.Join(outside, "victim")); err != nil || rerr != nil || len(entries) != 1 || string(text) != "mine" {
 		t.Errorf("%v, %v; %q, %v", entries, err, text, rerr)
@@ -192,7 +193,7 @@ func TestOpenWaits(t *testing.T) {
 	n.write("f", "content")
 	blob := Blob{Path: "f", Size: 7, SHA256: sha256.Sum256([]byte("content"))}
 	var readers []io.ReadCloser
-	eventually(t, "the file is known", func() bool {
+	observe.Eventually(t, "the file is known", func() bool {
 		r, err := n.Open(t.Context(), blob)
 		if err == nil {
 			readers = append(readers, r)
@@ -238,7 +239,7 @@ func TestNotAllowed(t *testing.T) {
 	c.node("a").write("temp/x", "x")
 	c.node("a").write("f", "f")
 	c.hold2(map[string]string{"f": "f"}, "b")
-	eventually(t, "all is known", func() bool { s := c.node("b").Status(); return s.Files == 2 && s.Missing == 0 })
+	observe.Eventually(t, "all is known", func() bool { s := c.node("b").Status(); return s.Files == 2 && s.Missing == 0 })
 	c.node("b").write("temp/y", "y")
 	c.node("b").write("g", "g")
 	c.hold2(map[string]string{"f": "f", "g": "g", "temp/x": "x"}, "a")

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestManyFiles: ten thousand small files (fewer under the race detector) reach two other nodes, and are known after
@@ -26,7 +28,7 @@ func TestManyFiles(t *testing.T) {
 		n.write(fmt.Sprintf("流程/%d/附件 %d.txt", i/100, i), fmt.Sprint("content ", i))
 	}
 	began := time.Now()
-	eventually(t, "all are there", func() bool {
+	observe.Eventually(t, "all are there", func() bool {
 		for _, n := range c.all() {
 			if s := n.Status(); s.Files != count || s.Missing > 0 {
 				return false
@@ -45,7 +47,7 @@ func TestManyFiles(t *testing.T) {
 	c.linked()
 	began = time.Now()
 	n.write("one more", "x")
-	eventually(t, "one more is there", func() bool {
+	observe.Eventually(t, "one more is there", func() bool {
 		return c.node("s01").Status().Files == count+1 && c.node("s01").Status().Missing == 0
 	})
 	t.Logf("one more file: %s", time.Since(began))
@@ -70,7 +72,7 @@ func TestLargeFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	eventually(t, "all have it", func() bool {
+	observe.Eventually(t, "all have it", func() bool {
 		for _, n := range c.all() {
 			if s := n.Status(); s.Bytes != size || s.Missing > 0 {
 				return false

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,42 +19,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what must happen; only a failing test takes
-// so long.
-const patience = 30 * time.Second
-
-// eventually polls until ok returns true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("%s: not within %s", what, patience)
-}
-
-// safeBuffer is a bytes.Buffer for several goroutines.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 // cluster is replicas that reach each other without a network.
 type cluster struct {
@@ -74,7 +41,7 @@ type node struct {
 	c          *cluster
 	name, root string
 	state      string
-	log        *safeBuffer
+	log        *observe.Buffer
 	cfg        Config
 }
 
@@ -100,7 +67,7 @@ func names(n int) []string {
 func (c *cluster) start(name string, tune func(*Config)) *node {
 	c.Helper()
 	n := &node{
-		c: c, name: name, root: filepath.Join(c.dir, name, "uploads"), state: filepath.Join(c.dir, name, "state"), log: new(safeBuffer),
+		c: c, name: name, root: filepath.Join(c.dir, name, "uploads"), state: filepath.Join(c.dir, name, "state"), log: new(observe.Buffer),
 	}
 	n.cfg = Config{
 		Root: n.root, StateDir: n.state, Node: name, Peers: &peers{c, name}, Settle: 50 * time.Millisecond,
@@ -115,7 +82,7 @@ func (c *cluster) start(name string, tune func(*Config)) *node {
 	}
 	n.Replica = r
 	c.Cleanup(func() { r.Close() })
-	eventually(c, "first look of "+name, func() bool { _, err := r.Digest(); return err == nil })
+	observe.Eventually(c, "first look of "+name, func() bool { _, err := r.Digest(); return err == nil })
 	c.mu.Lock()
 	c.nodes[name] = n
 	c.mu.Unlock()
@@ -161,7 +128,7 @@ func (c *cluster) all() []*node {
 // is pushed.
 func (c *cluster) linked() {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), observe.Patience)
 	defer cancel()
 	for _, n := range c.all() {
 		if err := n.Sync(ctx); err != nil {
@@ -174,7 +141,7 @@ func (c *cluster) linked() {
 // all indexes agree.
 func (c *cluster) hold(want map[string]string) {
 	c.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(observe.Patience); ; time.Sleep(2 * time.Millisecond) {
 		bad := c.differs(want)
 		if bad == "" {
 			return

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/watch"
 )
 
@@ -82,7 +83,7 @@ func TestLateReport(t *testing.T) {
 	c.node("a").write("f", "content")
 	c.hold(map[string]string{"f": "content"})
 	b := c.node("b")
-	eventually(t, "it has arrived", func() bool { return b.Status().Missing == 0 })
+	observe.Eventually(t, "it has arrived", func() bool { return b.Status().Missing == 0 })
 	late := watch.Change{
 		Changed: []watch.Entry{{Path: "f", Size: 7, SHA256: sha256.Sum256([]byte("earlier"))}},
 		Removed: []watch.Entry{{Path: "f", Size: 7}},

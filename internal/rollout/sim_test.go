@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // world is a simulated cluster: boosters with real Coordinators, agents with real
@@ -21,7 +22,7 @@ type world struct {
 	end context.CancelFunc
 	wg  sync.WaitGroup
 	log *slog.Logger
-	out *syncBuffer
+	out *observe.Buffer
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -48,24 +49,13 @@ type world struct {
 	releases  *simReleases
 }
 
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
 // simulate runs a test in a world of the given size, and checks what must always hold.
 func simulate(t *testing.T, boosters, servers int, seed uint64, test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, end := context.WithCancel(context.Background())
 		w := &world{
-			t: t, ctx: ctx, end: end, out: &syncBuffer{}, rng: rand.New(rand.NewPCG(seed, 1)),
+			t: t, ctx: ctx, end: end, out: &observe.Buffer{}, rng: rand.New(rand.NewPCG(seed, 1)),
 			cuts: make(map[[2]string]time.Time), rows: make(map[int64]*item), boot: 2 * time.Second,
 		}
 		w.releases = &simReleases{w: w, bad: make(map[uint64]bool)}
@@ -74,7 +64,7 @@ func simulate(t *testing.T, boosters, servers int, seed uint64, test func(*world
 			end()
 			w.wg.Wait()
 			if t.Failed() {
-				t.Logf("seed %d\n%s", seed, w.out.b.String())
+				t.Logf("seed %d\n%s", seed, w.out.String())
 			}
 		}()
 		for i := range boosters {

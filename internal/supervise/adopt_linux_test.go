@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/omflow/booster/internal/procfs"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // crash runs an agent in a process of its own, lets it start a server in the
@@ -26,7 +27,7 @@ func crash(t *testing.T, dir string, mode ...string) record {
 		t.Fatal(err)
 	}
 	var r record
-	eventually(t, "the agent's server", func() bool {
+	observe.Eventually(t, "the agent's server", func() bool {
 		out, _ := os.ReadFile(filepath.Join(dir, "server.log"))
 		var ok bool
 		r, ok, _ = loadRecord(dir)
@@ -55,7 +56,7 @@ func TestAdoption(t *testing.T) {
 	}
 
 	unix.Kill(left.PID, unix.SIGKILL) // its end is noticed though it is no child
-	eventually(t, "a restart", func() bool {
+	observe.Eventually(t, "a restart", func() bool {
 		now := s.State()
 		return now.State == Running && now.PID != left.PID && now.Restarts == 1 && !now.Adopted
 	})

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // childEnv makes the test binary behave as the server that a test supervises.
@@ -145,25 +147,10 @@ func (j *journal) find(part string) string {
 	return ""
 }
 
-// patience is how long a test waits for what must happen; only a failing test
-// takes so long.
-const patience = 20 * time.Second
-
-// eventually polls until ok returns true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("%s: not within %s", what, patience)
-}
-
 // within is a context for an act that must not hang the tests.
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), observe.Patience)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/procfs"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // supervisor returns one that runs the test's child in the given mode, with
@@ -24,7 +25,7 @@ func supervisor(t *testing.T, dir string, change func(*Config), mode ...string) 
 	j := &journal{}
 	cfg := Config{
 		Name: "s1", Command: append([]string{os.Args[0]}, mode...), Env: childEnv,
-		StateDir: dir, StopGrace: patience, Logger: j.logger(),
+		StateDir: dir, StopGrace: observe.Patience, Logger: j.logger(),
 		BackoffMin: 20 * time.Millisecond, BackoffMax: 40 * time.Millisecond,
 	}
 	if change != nil {
@@ -54,7 +55,7 @@ func waitState(t *testing.T, s *Supervisor, want State) Status {
 	t.Helper()
 	changes, cancel := s.Changes()
 	defer cancel()
-	timeout := time.After(patience)
+	timeout := time.After(observe.Patience)
 	for {
 		select {
 		case got, ok := <-changes:
@@ -72,7 +73,7 @@ func waitState(t *testing.T, s *Supervisor, want State) Status {
 
 func waitOutput(t *testing.T, j *journal, part string) string {
 	t.Helper()
-	eventually(t, "output "+part, func() bool { return j.find(part) != "" })
+	observe.Eventually(t, "output "+part, func() bool { return j.find(part) != "" })
 	return j.find(part)
 }
 
@@ -157,11 +158,11 @@ func TestOrphanedChildren(t *testing.T) {
 	var leaf, next int
 	fmt.Sscanf(waitOutput(t, j, "INFO leaf "), "INFO leaf %d", &leaf)
 	syscall.Kill(s.State().PID, syscall.SIGKILL)
-	eventually(t, "a restart", func() bool { return s.State().Restarts == 1 })
+	observe.Eventually(t, "a restart", func() bool { return s.State().Restarts == 1 })
 	if alive(leaf) {
 		t.Error("a new process was started while the old one's child lives")
 	}
-	eventually(t, "the second leaf", func() bool {
+	observe.Eventually(t, "the second leaf", func() bool {
 		for _, line := range j.all() {
 			if fmt.Sscanf(line, "INFO leaf %d", &next); next != 0 && next != leaf {
 				return true
@@ -195,7 +196,7 @@ func TestBackoffAndFatal(t *testing.T) {
 	s, j := supervisor(t, t.TempDir(), func(c *Config) { c.FatalAfter = 3 }, "fail")
 	s.Start()
 	sawBackoff := false
-	eventually(t, "fatal", func() bool {
+	observe.Eventually(t, "fatal", func() bool {
 		now := s.State().State
 		sawBackoff = sawBackoff || now == Backoff
 		return now == Fatal
@@ -221,7 +222,7 @@ func TestBackoffAndFatal(t *testing.T) {
 		t.Errorf("started %d times", n)
 	}
 	s.Start() // leaves Fatal and begins to count anew
-	eventually(t, "three more starts", func() bool { return starts() == 6 && s.State().State == Fatal })
+	observe.Eventually(t, "three more starts", func() bool { return starts() == 6 && s.State().State == Fatal })
 	if err := s.Restart(within(t)); err != nil {
 		t.Errorf("restart of a command that can be started: %v", err)
 	}
@@ -248,7 +249,7 @@ func TestLongRunIsNoQuickExit(t *testing.T) {
 	for n := range 4 {
 		pid := s.State().PID
 		syscall.Kill(pid, syscall.SIGKILL)
-		eventually(t, "restart", func() bool {
+		observe.Eventually(t, "restart", func() bool {
 			got := s.State()
 			return got.State == Running && got.Restarts == n+1 && got.PID != pid
 		})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omflow/booster/internal/testbed/client"
 	"github.com/omflow/booster/internal/testbed/engine"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 type attachment struct {
@@ -34,7 +35,7 @@ func TestFileListMarksDeletedWhereTheFileIsNot(t *testing.T) {
 	signIn(t, cl, false)
 	a := must(t)(cl.OpenWithFiles(t.Context(), engine.MissionUUID, "files", client.File{Name: `C:\notes\a.txt`, Data: []byte("contents")}))
 	expect(t, a, 200, "Create")
-	eventually(t, "attachment moved to its ticket", func() bool { return len(attachments(t, cl, 1)) == 1 })
+	observe.Eventually(t, "attachment moved to its ticket", func() bool { return len(attachments(t, cl, 1)) == 1 })
 	got := attachments(t, cl, 1)[0]
 	want := attachment{File: "omformflow/" + engine.MissionUUID + "/1/1/a.txt", FileName: "a.txt"}
 	if got != want {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omflow/booster/internal/testbed/database"
 	"github.com/omflow/booster/internal/testbed/engine"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // copyCode copies what an operator would have to: models, migrations and code.
@@ -65,7 +66,7 @@ func TestDeployedFlowIsUnknownElsewhere(t *testing.T) {
 	if n, ok := a.Number(); !ok || n != 2 {
 		t.Fatalf("ticket on the third server: %s", a.Body)
 	}
-	eventually(t, "ticket at its form", func() bool { return open(rows(t, c, design.UUID, 2)) == 1 })
+	observe.Eventually(t, "ticket at its form", func() bool { return open(rows(t, c, design.UUID, 2)) == 1 })
 }
 
 func TestCodeMissing(t *testing.T) {
@@ -79,9 +80,10 @@ func TestCodeMissing(t *testing.T) {
 	d := slowFlow(0)
 	deploy(t, c, 0, d)
 	expect(t, must(t)(cl.Create(t.Context(), token(t, cl), "work", "next")), 200, "Create")
-	eventually(t, "next ticket at its form", func() bool { return open(rows(t, c, d.UUID, 1)) == 1 })
-	if r := rows(t, c, engine.MissionUUID, 1); len(r) != 1 || !r[0].Running || journal(t, c) != 1 {
-		t.Errorf("without code: %+v, journal %d", r, journal(t, c))
+	observe.Eventually(t, "next ticket at its form", func() bool { return open(rows(t, c, d.UUID, 1)) == 1 })
+	observe.Eventually(t, "the stuck one alone in the journal", func() bool { return journal(t, c) == 1 })
+	if r := rows(t, c, engine.MissionUUID, 1); len(r) != 1 || !r[0].Running {
+		t.Errorf("without code: %+v", r)
 	}
 }
 
@@ -190,7 +192,7 @@ func TestSchedulesFireInEveryLeadProcess(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "two seconds in which the schedule fired more than once", func() bool {
+	observe.Eventually(t, "two seconds in which the schedule fired more than once", func() bool {
 		pairs := 0
 		for _, n := range perSecond() {
 			if n > 1 {
@@ -209,7 +211,7 @@ func TestSchedulesFireInEveryLeadProcess(t *testing.T) {
 	if s, err := c.Queries.Schedule(id); err != nil || s.ID != 0 {
 		t.Fatalf("row after deletion: %v, %v", s, err)
 	}
-	eventually(t, "row inserted again", func() bool {
+	observe.Eventually(t, "row inserted again", func() bool {
 		s, err := c.Queries.Schedule(id)
 		return err == nil && s.ID == id
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/testbed/instrument"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestThreads(t *testing.T) {
@@ -18,7 +19,7 @@ func TestThreads(t *testing.T) {
 		conn := dial(t, c)
 		fmt.Fprint(conn, "POST /rest/y HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
 	}
-	eventually(t, "three requests in the server", func() bool { return s.Instruments().Stats().InFlight == 3 })
+	observe.Eventually(t, "three requests in the server", func() bool { return s.Instruments().Stats().InFlight == 3 })
 	cl := newClient(t, c, 0)
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -38,20 +39,20 @@ func TestCreateOfAClientThatLeft(t *testing.T) {
 	hold := dial(t, c)
 	fmt.Fprint(hold, "POST /rest/y HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
 	in := c.Servers[0].Instruments()
-	eventually(t, "thread taken", func() bool { return in.Stats().InFlight == 1 })
+	observe.Eventually(t, "thread taken", func() bool { return in.Stats().InFlight == 1 })
 	ctx, leave := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		_, err := cl.Create(ctx, tok, "mission", "left")
 		done <- err
 	}()
-	eventually(t, "create in the server", func() bool { return in.Stats().InFlight == 2 })
+	observe.Eventually(t, "create in the server", func() bool { return in.Stats().InFlight == 2 })
 	leave()
 	if err := <-done; err == nil {
 		t.Fatal("the create was answered before it left")
 	}
 	fmt.Fprint(hold, "12345")
-	eventually(t, "ticket created all the same", func() bool { return in.Stats().Created["left"] == 1 })
+	observe.Eventually(t, "ticket created all the same", func() bool { return in.Stats().Created["left"] == 1 })
 }
 
 // Whole requests over real connections take what was measured. The bounds are wide
@@ -116,7 +117,7 @@ func TestKillCutsRequestsAndStopDoesNot(t *testing.T) {
 			_, err := cl.Create(t.Context(), tok, "mission", "in flight")
 			created <- err
 		}()
-		eventually(t, "create in the server", func() bool { return s.Instruments().Stats().InFlight == 1 })
+		observe.Eventually(t, "create in the server", func() bool { return s.Instruments().Stats().InFlight == 1 })
 		start := time.Now()
 		if killed {
 			s.Kill()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/testbed/engine"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/testbed/standin"
 )
 
@@ -22,7 +23,7 @@ func runMain(c *Cluster, i int) standin.Config {
 // running waits until a ticket is in its background step.
 func running(t *testing.T, c *Cluster, flow string, number int, step string) {
 	t.Helper()
-	eventually(t, "ticket in step "+step, func() bool {
+	observe.Eventually(t, "ticket in step "+step, func() bool {
 		r := rows(t, c, flow, number)
 		return len(r) == 1 && r[0].Running && r[0].Stop == step
 	})
@@ -39,19 +40,23 @@ func TestReplayRunsStepsOfLivingServersAgain(t *testing.T) {
 	if err := c.RestartWith(1, runMain(c, 1)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "both runs at the form", func() bool { return open(rows(t, c, d.UUID, 1)) == 2 })
-	eventually(t, "journal empty", func() bool { return journal(t, c) == 0 })
+	observe.Eventually(t, "both runs at the form", func() bool { return open(rows(t, c, d.UUID, 1)) == 2 })
+	observe.Eventually(t, "journal empty", func() bool { return journal(t, c) == 0 })
 }
 
 func TestDeadServersTicketsWaitForRunMain(t *testing.T) {
 	c := newCluster(t, 2, 0)
-	d := slowFlow(150 * time.Millisecond)
+	d := slowFlow(3 * time.Second) // the server dies before it is over, also on a busy machine
 	deploy(t, c, 0, d)
 	copyCode(t, c.Config(0).Home, c.Config(1).Home)
 	one := newClient(t, c, 0)
 	tok := token(t, one)
 	expect(t, must(t)(one.Create(t.Context(), tok, "work", "orphan")), 200, "Create")
 	running(t, c, d.UUID, 1, "work")
+	observe.Eventually(t, "the journal names the step", func() bool {
+		q, err := c.Queries.Queue()
+		return err == nil && len(q) == 1 && q[0].Chart == "FITEM_2"
+	})
 	c.Servers[0].Kill()
 	// A start without RUN_MAIN replays nothing, though it runs its own tickets.
 	if err := c.Restart(1); err != nil {
@@ -59,15 +64,16 @@ func TestDeadServersTicketsWaitForRunMain(t *testing.T) {
 	}
 	two := newClient(t, c, 1)
 	expect(t, must(t)(two.Create(t.Context(), token(t, two), "work", "own")), 200, "Create")
-	eventually(t, "own ticket at its form", func() bool { return open(rows(t, c, d.UUID, 2)) == 1 })
-	if r := rows(t, c, d.UUID, 1); len(r) != 1 || !r[0].Running || journal(t, c) != 1 {
-		t.Fatalf("orphan: %+v, journal %d", r, journal(t, c))
+	observe.Eventually(t, "own ticket at its form", func() bool { return open(rows(t, c, d.UUID, 2)) == 1 })
+	observe.Eventually(t, "the orphan alone in the journal", func() bool { return journal(t, c) == 1 })
+	if r := rows(t, c, d.UUID, 1); len(r) != 1 || !r[0].Running {
+		t.Fatalf("orphan: %+v", r)
 	}
 	if err := c.RestartWith(1, runMain(c, 1)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "orphan at its form", func() bool { return open(rows(t, c, d.UUID, 1)) == 1 })
-	eventually(t, "journal empty", func() bool { return journal(t, c) == 0 })
+	observe.Eventually(t, "orphan at its form", func() bool { return open(rows(t, c, d.UUID, 1)) == 1 })
+	observe.Eventually(t, "journal empty", func() bool { return journal(t, c) == 0 })
 }
 
 func TestDatabaseDownAndUp(t *testing.T) {
@@ -110,14 +116,14 @@ func TestDatabaseDownAndUp(t *testing.T) {
 	for range 4 {
 		expect(t, must(t)(program.Create(t.Context(), tok, "mission", "stuck")), 200, "Create")
 	}
-	eventually(t, "workers tried all four", func() bool { return failed.n.Load() == 4 })
+	observe.Eventually(t, "workers tried all four", func() bool { return failed.n.Load() == 4 })
 	if n := stuck(t, c); n != 4 || journal(t, c) != 4 {
 		t.Fatalf("%d of 4 tickets running, %d in the journal", n, journal(t, c))
 	}
 	if err := c.Restart(0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a restart runs them all", func() bool { return stuck(t, c) == 0 && journal(t, c) == 0 })
+	observe.Eventually(t, "a restart runs them all", func() bool { return stuck(t, c) == 0 && journal(t, c) == 0 })
 }
 
 // counter is a log that counts one message.

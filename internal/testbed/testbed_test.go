@@ -1,7 +1,6 @@
 package testbed
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/omflow/booster/internal/testbed/client"
 	"github.com/omflow/booster/internal/testbed/database"
 	"github.com/omflow/booster/internal/testbed/engine"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"go.uber.org/goleak"
 )
 
@@ -74,22 +74,6 @@ func signIn(t *testing.T, cl *client.Client, takeOver bool) {
 	}
 }
 
-// eventually polls until ok or ten seconds have passed.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("not within ten seconds: %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 // expect checks an answer's status and the start of its message.
 func expect(t *testing.T, a client.Answer, status int, message string) {
 	t.Helper()
@@ -115,6 +99,15 @@ func slowFlow(work time.Duration) database.Design {
 	return database.Design{
 		UUID: "00112233445566778899aabbccddeeff", Name: "work", APIPath: "work",
 		Steps: []database.Step{{Name: "work", Work: work}, {Name: "check"}},
+	}
+}
+
+// checkedFlow checks the data of its tickets for longer than a busy machine needs to look
+// at them meanwhile.
+func checkedFlow() database.Design {
+	return database.Design{
+		UUID: "ffeeddccbbaa99887766554433221100", Name: "checking", APIPath: "checking", Validation: 2 * time.Second,
+		Steps: []database.Step{{Name: "check"}},
 	}
 }
 
@@ -163,7 +156,7 @@ func TestTicketFromStartToEnd(t *testing.T) {
 	}
 	var at []client.OpenRow
 	for _, want := range []client.OpenRow{{DataID: 2, Stop: "任務分析"}, {DataID: 3, Stop: "任務處理"}} {
-		eventually(t, "ticket at "+want.Stop, func() bool {
+		observe.Eventually(t, "ticket at "+want.Stop, func() bool {
 			var err error
 			at, err = cl.OpenRows(t.Context(), tok, "mission", 1)
 			if err != nil {
@@ -176,7 +169,7 @@ func TestTicketFromStartToEnd(t *testing.T) {
 		}
 		expect(t, must(t)(cl.Update(t.Context(), tok, "mission", want.DataID)), 200, "Push the data successfully.")
 	}
-	eventually(t, "ticket closed and journal empty", func() bool {
+	observe.Eventually(t, "ticket closed and journal empty", func() bool {
 		list := rows(t, c, engine.MissionUUID, 1)
 		return list[len(list)-1].Closed && journal(t, c) == 0
 	})

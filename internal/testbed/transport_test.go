@@ -12,6 +12,7 @@ import (
 
 	"github.com/omflow/booster/internal/testbed/client"
 	"github.com/omflow/booster/internal/testbed/instrument"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // dial opens a connection that is closed at the end and cannot hang the test.
@@ -127,7 +128,7 @@ func TestHangAndEndlessEndWithTheFault(t *testing.T) {
 		}
 		conn := dial(t, c)
 		fmt.Fprint(conn, "GET /accounts/login/ HTTP/1.1\r\nHost: x\r\n\r\n")
-		eventually(t, "request in the server", func() bool { return in.Stats().InFlight == 1 })
+		observe.Eventually(t, "request in the server", func() bool { return in.Stats().InFlight == 1 })
 		// The fault was for one request.
 		cl := newClient(t, c, 0)
 		if a := must(t)(cl.Get(t.Context(), "/accounts/login/")); a.Code != 200 {
@@ -139,7 +140,7 @@ func TestHangAndEndlessEndWithTheFault(t *testing.T) {
 		if n, err := io.Copy(io.Discard, conn); kind == instrument.Hang && (n != 0 || err != nil) {
 			t.Errorf("%s: %d bytes, %v", kind, n, err)
 		}
-		eventually(t, "request gone", func() bool { return in.Stats().InFlight == 0 })
+		observe.Eventually(t, "request gone", func() bool { return in.Stats().InFlight == 0 })
 	}
 }
 
@@ -177,8 +178,8 @@ func TestInstrumentsOverHTTP(t *testing.T) {
 	if a := do("POST", "fault", `{"kind":"refuse","seconds":0.3}`); a.Code != 200 {
 		t.Fatalf("refusing: HTTP %d %s", a.Code, a.Body)
 	}
-	eventually(t, "connections refused", func() bool { _, err := cl.Get(t.Context(), "/rest/x"); return err != nil })
-	eventually(t, "connections taken again", func() bool { _, err := cl.Get(t.Context(), "/rest/x"); return err == nil })
+	observe.Eventually(t, "connections refused", func() bool { _, err := cl.Get(t.Context(), "/rest/x"); return err != nil })
+	observe.Eventually(t, "connections taken again", func() bool { _, err := cl.Get(t.Context(), "/rest/x"); return err == nil })
 
 	cfg := c.Config(0)
 	cfg.Instruments = false

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func sampleFiles() []*file {
@@ -74,7 +76,7 @@ func TestCacheDamaged(t *testing.T) {
 // sure waits until no hash needs to be checked again.
 func (f *folder) sure() {
 	f.Helper()
-	eventually(f, "hashes are checked", func() bool {
+	observe.Eventually(f, "hashes are checked", func() bool {
 		racy := 0
 		f.w.do(func() {
 			for _, file := range f.w.survey.files {

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"fmt"
@@ -17,55 +16,24 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"go.uber.org/goleak"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what must happen; only a failing test
-// takes so long.
-const patience = 20 * time.Second
-
-// eventually polls until ok returns true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("%s: not within %s", what, patience)
-}
 
 // folder is a real folder with a Watcher.
 type folder struct {
 	testing.TB
 	root string
 	w    *Watcher
-	log  *safeBuffer
-}
-
-// safeBuffer is a bytes.Buffer for several goroutines.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log  *observe.Buffer
 }
 
 // newFolder makes a folder in which nothing is watched yet.
 func newFolder(t testing.TB) *folder {
 	t.Helper()
-	return &folder{TB: t, root: filepath.Join(t.TempDir(), "home"), log: new(safeBuffer)}
+	return &folder{TB: t, root: filepath.Join(t.TempDir(), "home"), log: new(observe.Buffer)}
 }
 
 // testSettle is short; the rescan must not find what events should.
@@ -105,7 +73,7 @@ func (f *folder) watchWith(cfg Config, n notifier) *folder {
 func (f *folder) use(w *Watcher) {
 	f.w = w
 	f.Cleanup(func() { w.Close() })
-	eventually(f, "first scan", func() bool { s := w.Status(); return !s.LastScan.IsZero() || s.Suspicious != "" })
+	observe.Eventually(f, "first scan", func() bool { s := w.Status(); return !s.LastScan.IsZero() || s.Suspicious != "" })
 }
 
 // accept makes what the folder holds the base.
@@ -145,22 +113,39 @@ func (f *folder) must(err error) {
 	}
 }
 
-// change waits for the change that is wanted and accepts it. Others may come
-// before it, when the disk held the test up in the middle of what it did; each
-// holds the ones before it, so that what is wrong in one is wrong in the last.
-func (f *folder) change(want string) string {
+// until takes changes until one is what is wanted, or returns the last. Others may
+// come before it, when the machine held the test up in the middle of what it did;
+// each holds the ones before it, so that what is wrong in one is wrong in the last.
+func (f *folder) until(wanted func(Change) bool) Change {
 	f.Helper()
 	c := f.take()
-	late := time.After(patience)
-	for waiting := true; waiting && c.String() != want; {
+	late := time.After(observe.Patience)
+	for !wanted(c) {
 		select {
 		case c = <-f.w.Changes():
 		case <-late:
-			waiting = false
+			return c
 		}
 	}
+	return c
+}
+
+// change waits for the change that is wanted and accepts it.
+func (f *folder) change(want string) string {
+	f.Helper()
+	c := f.until(func(c Change) bool { return c.String() == want })
 	f.w.SetBase(c.Tree)
 	return c.String()
+}
+
+// gone waits for a change in which n files are removed.
+func (f *folder) gone(n int) Change {
+	f.Helper()
+	c := f.until(func(c Change) bool { return len(c.Removed) == n })
+	if len(c.Removed) != n {
+		f.Fatalf("%d files removed, want %d", len(c.Removed), n)
+	}
+	return c
 }
 
 func (f *folder) take() Change {
@@ -171,8 +156,8 @@ func (f *folder) take() Change {
 			f.Fatal("changes: closed")
 		}
 		return c
-	case <-time.After(patience):
-		f.Fatalf("no change within %s; status %+v\n%s", patience, f.w.Status(), f.log)
+	case <-time.After(observe.Patience):
+		f.Fatalf("no change within %s; status %+v\n%s", observe.Patience, f.w.Status(), f.log)
 		panic("unreachable")
 	}
 }

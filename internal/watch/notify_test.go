@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // After an overflow nothing that was reported counts; the whole folder is
@@ -25,7 +27,7 @@ func TestOverflow(t *testing.T) {
 	if got := f.change("+new/dir/b ~a"); got != "+new/dir/b ~a" {
 		t.Errorf("changes %q", got)
 	}
-	eventually(t, "the new directory is watched", func() bool { return n.watches(f.path("new/dir")) })
+	observe.Eventually(t, "the new directory is watched", func() bool { return n.watches(f.path("new/dir")) })
 	f.remove("a")
 	n.er <- fsnotify.ErrEventOverflow
 	if got := f.change("-a"); got != "-a" {
@@ -56,10 +58,10 @@ func TestWatchLimit(t *testing.T) {
 	}
 	// Once there is room again, the rescans use it.
 	n.failWith(nil)
-	eventually(t, "watched again", func() bool { s := f.w.Status(); return s.Degraded == "" && s.Watches == 2 })
+	observe.Eventually(t, "watched again", func() bool { s := f.w.Status(); return s.Degraded == "" && s.Watches == 2 })
 	n.failWith(errors.New("out of order"))
 	f.write("e/a", "one")
-	eventually(t, "another cause", func() bool { return strings.Contains(f.w.Status().Degraded, "out of order") })
+	observe.Eventually(t, "another cause", func() bool { return strings.Contains(f.w.Status().Degraded, "out of order") })
 }
 
 // An event for one directory has that one looked into and no other.
@@ -70,7 +72,7 @@ func TestEventsAreHints(t *testing.T) {
 	n := newFakeNotifier()
 	f.watchWith(Config{}, n)
 	f.accept()
-	eventually(t, "the first scan has settled", func() bool {
+	observe.Eventually(t, "the first scan has settled", func() bool {
 		var due time.Time
 		f.w.do(func() { due = f.w.settler.due() })
 		return due.IsZero()
@@ -104,7 +106,7 @@ func TestRemovalOfRestlessFile(t *testing.T) {
 	f.remove("d/gone")
 	n.ev <- fsnotify.Event{Name: f.path("a"), Op: fsnotify.Write}
 	var first Change
-	eventually(t, "a change", func() bool {
+	observe.Eventually(t, "a change", func() bool {
 		select {
 		case first = <-f.w.Changes():
 			return true

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // refused returns the reason for a name in the status, or "".
@@ -62,7 +64,7 @@ func TestLinks(t *testing.T) {
 	f.write("other/a", "two")
 	f.rename("real", "gone")
 	f.link("other", "real")
-	c = f.take()
+	c = f.until(func(c Change) bool { return c.String() == "+gone/a +other/a" })
 	if got := c.String(); got != "+gone/a +other/a" || !contentOf(c.Tree, "real/a", "one") {
 		t.Errorf("changes %q", got)
 	}
@@ -235,11 +237,11 @@ func TestUnreadable(t *testing.T) {
 	f.accept()
 	f.must(os.Chmod(f.path("a"), 0))
 	f.must(os.Chmod(f.path("d"), 0))
-	eventually(t, "both are refused", func() bool { return f.refused("a") != "" && f.refused("d") != "" })
+	observe.Eventually(t, "both are refused", func() bool { return f.refused("a") != "" && f.refused("d") != "" })
 	f.nothing()
 	f.must(os.Chmod(f.path("a"), 0o644))
 	f.must(os.Chmod(f.path("d"), 0o755))
-	eventually(t, "none is refused", func() bool { return f.w.Status().RefusedCount == 0 })
+	observe.Eventually(t, "none is refused", func() bool { return f.w.Status().RefusedCount == 0 })
 	f.nothing()
 }
 

@@ -5,11 +5,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func (f *folder) suspicious(part string) {
 	f.Helper()
-	eventually(f, "suspicious: "+part, func() bool { return strings.Contains(f.w.Status().Suspicious, part) })
+	observe.Eventually(f, "suspicious: "+part, func() bool { return strings.Contains(f.w.Status().Suspicious, part) })
 	if len(f.w.changes) != 0 {
 		f.Errorf("a change although %s", f.w.Status().Suspicious)
 	}
@@ -17,7 +19,7 @@ func (f *folder) suspicious(part string) {
 
 func (f *folder) calm() {
 	f.Helper()
-	eventually(f, "no longer suspicious", func() bool { return f.w.Status().Suspicious == "" })
+	observe.Eventually(f, "no longer suspicious", func() bool { return f.w.Status().Suspicious == "" })
 }
 
 func (f *folder) fill(n int) {
@@ -56,27 +58,19 @@ func TestMassRemoval(t *testing.T) {
 	for i := range 20 { // half is not more than half
 		f.remove(fmt.Sprintf("app/%02d.py", i))
 	}
-	if got := f.take(); len(got.Removed) != 20 {
-		t.Fatalf("%d files removed, want 20", len(got.Removed))
-	}
+	f.gone(20)
 	f.remove("app/20.py")
 	f.suspicious("21 of 40 files are gone")
 	f.must(f.w.ConfirmRemoval())
-	c := f.take()
-	if len(c.Removed) != 21 {
-		t.Errorf("%d files removed after the confirmation, want 21", len(c.Removed))
-	}
+	f.gone(21)
 	f.calm()
 	// It holds until the base is set, and not after.
 	f.remove("app/21.py")
-	if c = f.take(); len(c.Removed) != 22 {
-		t.Errorf("%d files removed, want 22", len(c.Removed))
-	}
-	f.w.SetBase(c.Tree)
+	f.w.SetBase(f.gone(22).Tree)
 	for i := 22; i < 35; i++ {
 		f.remove(fmt.Sprintf("app/%02d.py", i))
 	}
-	f.suspicious("13 of 18 files are gone")
+	f.suspicious("14 of 19 files are gone, 1 of them since less")
 }
 
 func TestRemovalShare(t *testing.T) {
@@ -99,9 +93,7 @@ func TestFewRemovals(t *testing.T) {
 	for i := range 10 {
 		f.remove(fmt.Sprintf("app/%02d.py", i))
 	}
-	if c := f.take(); len(c.Removed) != 10 {
-		t.Errorf("%d files removed, want 10", len(c.Removed))
-	}
+	f.gone(10)
 }
 
 func TestVanishedAndBack(t *testing.T) {
@@ -200,11 +192,7 @@ func TestSlowWipe(t *testing.T) {
 	}
 	for _, part := range [][2]int{{0, 9}, {9, 18}} {
 		wipe(part[0], part[1])
-		c := f.take()
-		if len(c.Removed) != part[1]-part[0] {
-			t.Fatalf("%d files removed, want %d", len(c.Removed), part[1]-part[0])
-		}
-		f.w.SetBase(c.Tree)
+		f.w.SetBase(f.gone(part[1] - part[0]).Tree)
 	}
 	wipe(18, 27) // few of those that are left, but not of all that were there
 	f.suspicious("27 of 40 files are gone, 18 of them since less than 10m0s")
@@ -214,13 +202,11 @@ func TestSlowWipe(t *testing.T) {
 	// Long ago is another matter.
 	f.w.do(func() {
 		for i := range f.w.removals.list {
-			f.w.removals.list[i].at = f.w.removals.list[i].at.Add(-removalWindow)
+			f.w.removals.list[i].At = f.w.removals.list[i].At.Add(-removalWindow)
 		}
 		f.w.judge = true
 	})
-	if c := f.take(); len(c.Removed) != 9 {
-		t.Errorf("%d files removed, want 9", len(c.Removed))
-	}
+	f.gone(9)
 	f.calm()
 }
 
@@ -232,7 +218,7 @@ func TestReplacedByTheSame(t *testing.T) {
 	f.accept()
 	f.must(os.Rename(f.root, f.root+".away"))
 	f.fill(3)
-	eventually(t, "the new one is known", func() bool {
+	observe.Eventually(t, "the new one is known", func() bool {
 		known := false
 		f.w.do(func() {
 			info, err := os.Stat(f.root)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestChanges(t *testing.T) {
@@ -70,10 +72,11 @@ func TestNoChange(t *testing.T) {
 	f.nothing()
 }
 
+// The writer's pauses are shorter than the settle time, also on a busy machine.
 func TestSetIsWhole(t *testing.T) {
 	f := newFolder(t)
 	f.write("a", "one")
-	f.watch(Config{Settle: 300 * time.Millisecond})
+	f.watch(Config{Settle: 2 * time.Second, MaxSettle: time.Hour})
 	f.accept()
 	for i := range 200 {
 		f.write(fmt.Sprintf("set/%03d", i), "x")
@@ -91,10 +94,10 @@ func TestUntakenChange(t *testing.T) {
 	f.watch(Config{})
 	f.accept()
 	f.write("b", "two")
-	eventually(t, "change waits", func() bool { return len(f.w.changes) == 1 })
+	observe.Eventually(t, "change waits", func() bool { return len(f.w.changes) == 1 })
 	f.write("c", "three")
 	var c Change
-	eventually(t, "the second holds the first", func() bool {
+	observe.Eventually(t, "the second holds the first", func() bool {
 		select {
 		case c = <-f.w.Changes():
 		default:
@@ -106,11 +109,11 @@ func TestUntakenChange(t *testing.T) {
 		t.Errorf("after two that were not accepted: %q", got)
 	}
 	f.write("e", "five")
-	eventually(t, "the fourth waits", func() bool { return len(f.w.changes) == 1 })
+	observe.Eventually(t, "the fourth waits", func() bool { return len(f.w.changes) == 1 })
 	for _, name := range []string{"b", "c", "d", "e"} {
 		f.remove(name)
 	}
-	eventually(t, "what was undone is withdrawn", func() bool { return len(f.w.changes) == 0 })
+	observe.Eventually(t, "what was undone is withdrawn", func() bool { return len(f.w.changes) == 0 })
 	f.nothing()
 }
 
@@ -158,7 +161,7 @@ func TestPauseWithdraws(t *testing.T) {
 	f.watch(Config{})
 	f.accept()
 	f.write("b", "two")
-	eventually(t, "change waits", func() bool { return len(f.w.changes) == 1 })
+	observe.Eventually(t, "change waits", func() bool { return len(f.w.changes) == 1 })
 	f.w.Pause()
 	if len(f.w.changes) != 0 {
 		t.Error("a change is there after Pause")
@@ -175,7 +178,7 @@ func TestNothingWithoutBase(t *testing.T) {
 	f.write("a", "one")
 	f.watch(Config{})
 	f.write("b", "two")
-	eventually(t, "the file is found", func() bool { return f.w.Status().Files == 2 })
+	observe.Eventually(t, "the file is found", func() bool { return f.w.Status().Files == 2 })
 	if _, err := f.w.Snapshot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +292,7 @@ func TestTooManyFiles(t *testing.T) {
 	for i := range 30 {
 		f.write(fmt.Sprintf("many/%d/x", i), "x")
 	}
-	eventually(t, "suspicious", func() bool { return strings.Contains(f.w.Status().Suspicious, "more than 20 files") })
+	observe.Eventually(t, "suspicious", func() bool { return strings.Contains(f.w.Status().Suspicious, "more than 20 files") })
 	if _, err := f.w.Snapshot(t.Context()); err == nil {
 		t.Error("a snapshot of too many files")
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // knowsWriters skips where the system does not tell who writes.
@@ -82,7 +84,7 @@ func TestSlowWriter(t *testing.T) {
 	if !contentOf(first.Tree, "big", "old") {
 		t.Error("the unfinished file is not as the base has it")
 	}
-	eventually(t, "status names the file", func() bool {
+	observe.Eventually(t, "status names the file", func() bool {
 		s := f.w.Status()
 		return len(s.Open) == 1 && s.Open[0] == "big"
 	})
@@ -119,7 +121,7 @@ func TestSetWaitsForWriter(t *testing.T) {
 	_, err = w.WriteString("ne")
 	f.must(err)
 	f.write("b", "b")
-	eventually(t, "the writer is seen", func() bool { return len(f.w.Status().Open) == 1 })
+	observe.Eventually(t, "the writer is seen", func() bool { return len(f.w.Status().Open) == 1 })
 	if len(f.w.changes) != 0 {
 		t.Error("a change while the writer is at work")
 	}
@@ -141,7 +143,7 @@ func TestNewOpenFile(t *testing.T) {
 	f.accept()
 	w, err := os.Create(f.path("new"))
 	f.must(err)
-	eventually(t, "the writer is seen", func() bool { return len(f.w.Status().Open) == 1 })
+	observe.Eventually(t, "the writer is seen", func() bool { return len(f.w.Status().Open) == 1 })
 	f.nothing()
 	_, err = w.WriteString("done")
 	f.must(err)
@@ -295,7 +297,7 @@ func TestNetworkFileSystem(t *testing.T) {
 	}
 	// The server's clock says nothing: the times come from the scans.
 	file.seen = now
-	if got := h.quietAt(file, now); !got.Equal(now.Add(time.Second)) {
+	if got := h.quietAt(file, now, cfg.Settle); !got.Equal(now.Add(time.Second)) {
 		t.Errorf("quiet at %s, want a second after it was seen", got)
 	}
 	if v, _ := h.read(root, file); v != hashed || file.recheck.IsZero() {
@@ -318,7 +320,7 @@ func TestQuietAt(t *testing.T) {
 		"in the future":   {now.Add(time.Hour), seen},
 	} {
 		f := &file{stamp: stamp{ctime: tc.changed.UnixNano()}, seen: seen}
-		if got := h.quietAt(f, now); !got.Equal(tc.want.Add(settle)) {
+		if got := h.quietAt(f, now, settle); !got.Equal(tc.want.Add(settle)) {
 			t.Errorf("%s: quiet at %s, want %s", name, got, tc.want.Add(settle))
 		}
 	}

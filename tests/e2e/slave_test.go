@@ -10,12 +10,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/omflow/booster/internal/testbed/programs"
 	"github.com/omflow/booster/tests/e2e/harness"
 )
 
@@ -34,9 +34,7 @@ const manyFiles = 1500
 // all of it is in a release, whose number it returns.
 func settled(t *testing.T) (c *harness.Cluster, release uint64) {
 	t.Helper()
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed here")
-	}
+	programs.Python(t)
 	c = start(t, harness.Config{Servers: []harness.Server{}})
 	first := c.AddAgent(t, "s1", harness.Server{Capacity: 5})
 	for i := range manyFiles {

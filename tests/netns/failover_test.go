@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func runs() int { return fromEnv("PAIR_RUNS", 5) }
@@ -58,7 +59,7 @@ func TestFailover(t *testing.T) {
 				at := boottime.Now()
 				tt.fail(n, active)
 				next := other(active)
-				eventually(t, next+" serves", func() bool { return client.served(200*time.Millisecond) == next })
+				observe.Eventually(t, next+" serves", func() bool { return client.served(200*time.Millisecond) == next })
 				took = append(took, outage(t, client.since(at), at, next))
 				if slices.Contains(n.holders(active), active) {
 					t.Errorf("%s serves, and %s has the virtual IP", next, active)
@@ -66,10 +67,10 @@ func TestFailover(t *testing.T) {
 				mended := boottime.Now()
 				tt.mend(n, active)
 				// It is standby again, and hears the other one.
-				eventually(t, active+" is back", func() bool { return n.standsBy(active, mended) })
+				observe.Eventually(t, active+" is back", func() bool { return n.standsBy(active, mended) })
 				// The kernel looks for neighbours of a cable that was out once a
 				// second: until it has found them, that is not mended.
-				eventually(t, next+" goes on", func() bool { return client.served(1500*time.Millisecond) == next })
+				observe.Eventually(t, next+" goes on", func() bool { return client.served(1500*time.Millisecond) == next })
 				answeredBy(t, active+" comes back", client.since(mended), next)
 				n.heldBy(next)
 				active = next

@@ -19,6 +19,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/pair"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -176,7 +177,7 @@ func (n *network) holders(machines ...string) (names []string) {
 // one; not at each moment, on a machine that is starved.
 func (n *network) heldBy(name string) {
 	n.t.Helper()
-	eventually(n.t, name+" has the virtual IP", func() bool {
+	observe.Eventually(n.t, name+" has the virtual IP", func() bool {
 		h := n.holders("a", "b")
 		if slices.Contains(h, other(name)) {
 			n.t.Fatalf("%v have the virtual IP, not %s", h, name)
@@ -214,9 +215,9 @@ func pairOnNetwork(t *testing.T, agents int) (*network, *record) {
 		n.start(c)
 	}
 	r := n.client("client")
-	eventually(t, "the primary serves", func() bool { return r.served(500*time.Millisecond) == "a" })
+	observe.Eventually(t, "the primary serves", func() bool { return r.served(500*time.Millisecond) == "a" })
 	for _, name := range []string{"a", "b"} {
-		eventually(t, name+" knows the witnesses", func() bool { s, _ := n.last(name); return s.Witnesses == agents })
+		observe.Eventually(t, name+" knows the witnesses", func() bool { s, _ := n.last(name); return s.Witnesses == agents })
 	}
 	return n, r
 }
@@ -256,14 +257,4 @@ func (n *network) last(name string) (s sample, ok bool) {
 		}
 	}
 	return sample{}, false
-}
-
-// eventually polls until ok, for much longer than it takes.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 30 s: %s", what)
-		}
-	}
 }

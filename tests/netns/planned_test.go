@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // boosterFile is the Caddyfile of a booster. failover_after is long so that this tells of
@@ -91,11 +92,11 @@ func TestPlannedFailoverUnderLoad(t *testing.T) {
 	}
 	n.inState("a", "active")
 	n.inState("b", "standby")
-	eventually(t, "the witnesses are known", func() bool { s, err := n.pairOf("b"); return err == nil && len(s.Witnesses) == len(agents) })
+	observe.Eventually(t, "the witnesses are known", func() bool { s, err := n.pairOf("b"); return err == nil && len(s.Witnesses) == len(agents) })
 	l := n.startLoad("client")
 	steady := func() {
 		t.Helper()
-		eventually(t, "all requests are answered", func() bool { return l.ok(boottime.Now(), 3*time.Second) })
+		observe.Eventually(t, "all requests are answered", func() bool { return l.ok(boottime.Now(), 3*time.Second) })
 	}
 	steady()
 	// change has the boosters change places, and tells what became of the requests.
@@ -109,14 +110,14 @@ func TestPlannedFailoverUnderLoad(t *testing.T) {
 		if err := act(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, next+" is active", func() bool {
+		observe.Eventually(t, next+" is active", func() bool {
 			s, err := n.pairOf(next)
 			return err == nil && s.State == "active" && s.Term > before.Term
 		})
 		ended := boottime.Now()
 		n.heldBy(next)
 		// All that were sent till then have ended, or have failed.
-		eventually(t, "two seconds pass", func() bool { return boottime.Now()-ended > 2*time.Second })
+		observe.Eventually(t, "two seconds pass", func() bool { return boottime.Now()-ended > 2*time.Second })
 		steady()
 		report(t, fmt.Sprintf("%s, in %v", what, (ended-began).Round(time.Millisecond)), l.between(began, boottime.Now()))
 	}

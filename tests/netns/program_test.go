@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // build builds the booster.
@@ -85,7 +87,7 @@ func (n *network) pairOf(machine string) (pairState, error) {
 func (n *network) inState(machine, state string) pairState {
 	n.t.Helper()
 	var s pairState
-	eventually(n.t, machine+" is "+state, func() bool {
+	observe.Eventually(n.t, machine+" is "+state, func() bool {
 		var err error
 		s, err = n.pairOf(machine)
 		return err == nil && s.State == state && s.PeerState == "alive"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // starved is for how long, in all, a connection may be answered by nobody
@@ -39,7 +40,7 @@ func answeredBy(t *testing.T, what string, tries []try, nodes ...string) {
 // forTwoSeconds returns the client's tries of two seconds from at.
 func forTwoSeconds(t *testing.T, client *record, at time.Duration) (tries []try) {
 	t.Helper()
-	eventually(t, "two seconds pass", func() bool { tries = client.since(at); return boottime.Now()-at > 2*time.Second })
+	observe.Eventually(t, "two seconds pass", func() bool { tries = client.since(at); return boottime.Now()-at > 2*time.Second })
 	if len(tries) < 50 {
 		t.Errorf("only %d connections", len(tries))
 	}
@@ -54,7 +55,7 @@ func TestSplitBetweenBoosters(t *testing.T) {
 	at := boottime.Now()
 	n.in("a", "route add blackhole 10.9.0.12")
 	n.in("b", "route add blackhole 10.9.0.11")
-	eventually(t, "b notices", func() bool { s, _ := n.last("b"); return !s.Peer })
+	observe.Eventually(t, "b notices", func() bool { s, _ := n.last("b"); return !s.Peer })
 	answeredBy(t, "split", forTwoSeconds(t, client, at), "a")
 	n.heldBy("a")
 	// Another neighbour, that has heard of the address from the wrong machine.
@@ -63,7 +64,7 @@ func TestSplitBetweenBoosters(t *testing.T) {
 	healed := boottime.Now()
 	n.in("a", "route del blackhole 10.9.0.12")
 	n.in("b", "route del blackhole 10.9.0.11")
-	eventually(t, "the neighbour knows better", func() bool { return !strings.Contains(n.in("w1", "neigh show "+virtualIP), wrong) })
+	observe.Eventually(t, "the neighbour knows better", func() bool { return !strings.Contains(n.in("w1", "neigh show "+virtualIP), wrong) })
 	answeredBy(t, "healed", forTwoSeconds(t, client, healed), "a")
 	if s, _ := n.last("b"); !s.Peer || s.Held {
 		t.Errorf("after the heal b says %+v", s)
@@ -98,13 +99,13 @@ func TestPlannedStop(t *testing.T) {
 		if err := n.nodes[active].cmd.Wait(); err != nil {
 			t.Errorf("%s ends with %v", active, err)
 		}
-		eventually(t, next+" serves", func() bool { return client.served(300*time.Millisecond) == next })
+		observe.Eventually(t, next+" serves", func() bool { return client.served(300*time.Millisecond) == next })
 		answeredBy(t, "planned", client.since(at), active, next)
 		n.heldBy(next)
 		started := boottime.Now()
 		n.start(n.nodes[active].node)
-		eventually(t, active+" is back", func() bool { return n.standsBy(active, started) })
-		eventually(t, "the witnesses are known", func() bool { s, _ := n.last(active); return s.Witnesses == 3 })
+		observe.Eventually(t, active+" is back", func() bool { return n.standsBy(active, started) })
+		observe.Eventually(t, "the witnesses are known", func() bool { s, _ := n.last(active); return s.Witnesses == 3 })
 		active = next
 	}
 	n.checkTerms()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // echo listens on all addresses, as a web server does, with or without Multipath TCP,
@@ -75,7 +77,7 @@ func hold(t *testing.T, a *Address) {
 	if host.Is6() {
 		family = "-6"
 	}
-	eventually(t, "there is a route to the address", func() bool {
+	observe.Eventually(t, "there is a route to the address", func() bool {
 		return strings.Contains(ip(t, family+" route show table local"), "local "+host.String()+" ")
 	})
 }
@@ -136,15 +138,6 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
-}
-
 // Connections counts what is open at the address and port, and nothing else; Reset ends
 // it.
 func TestConnections(t *testing.T) {
@@ -157,7 +150,7 @@ func TestConnections(t *testing.T) {
 		count := func(want Connections) {
 			t.Helper()
 			var got Connections
-			eventually(t, "connections", func() bool {
+			observe.Eventually(t, "connections", func() bool {
 				var err error
 				if got, err = a.Connections([]uint16{port}); err != nil {
 					t.Fatal(err)
@@ -213,7 +206,7 @@ func TestConnectionsOfTheLost(t *testing.T) {
 	do(t, func() error { return deafen(raw) }, conn.CloseWrite)
 	count := func(want Connections) {
 		t.Helper()
-		eventually(t, "connections", func() bool {
+		observe.Eventually(t, "connections", func() bool {
 			got, err := a.Connections([]uint16{port})
 			if err != nil {
 				t.Fatal(err)
