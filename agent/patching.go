@@ -18,6 +18,7 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/supervise"
 )
 
 const (
@@ -173,6 +174,11 @@ func (m *monitor) fillPatch(ask *rollout.Ask) {
 	if !s.Applied.IsZero() {
 		ask.Release, ask.ReleaseHash = s.Applied.Number, s.Applied.Hash.String()
 	}
+	if m.patch.restarts() && m.process.State == supervise.Running && m.process.Since.Before(s.Restored) {
+		// Its files are that release again, but it may have seen that they were gone. A
+		// server that has not the release is restarted in its turn.
+		ask.ReleaseHash = ""
+	}
 	ask.Staged, ask.Pending, ask.Trouble = s.Staged.Number, s.Pending > 0, bound(s.Trouble)
 }
 
@@ -263,13 +269,18 @@ func (m *monitor) applyStopped(ctx context.Context, number uint64) {
 	})
 }
 
+// restarts reports whether the server is restarted for a release.
+func (p *patching) restarts() bool {
+	return p.conf.OnChange != onChangeNone && p.conf.OnChange != onChangeRun
+}
+
 // applyRunning carries out an order to bring the server to a release: it is stopped, to
 // be started by play once the release is applied, or left running where the
 // configuration says so. A release that can't be prepared leaves it as it is.
 func (m *monitor) applyRunning(ctx context.Context, order, number uint64, grace time.Duration) {
 	p := m.patch
 	done := func() { m.part.tenant.Restarted(order) }
-	if p.conf.OnChange == onChangeNone || p.conf.OnChange == onChangeRun {
+	if !p.restarts() {
 		m.log.Info("a release is applied while the server runs", "release", number)
 		m.do("applying a release", func() error {
 			err := p.put(ctx, number)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/patch"
@@ -216,6 +217,28 @@ func TestBlocked(t *testing.T) {
 	f.set(func(s *patch.State) { s.Blocked = "" })
 	f.cfg.Changed()
 	b.to.wait(t, "up", up)
+}
+
+// TestRestored: a server that ran while its files were gone has not the release, as the
+// booster is told, until it was restarted in its turn.
+func TestRestored(t *testing.T) {
+	b := newBed(t)
+	f := &folder{state: patch.State{Applied: ref(1), Staged: ref(1)}}
+	b.patching(f, nil)
+	first := b.to.wait(t, "up", up)
+	b.to.waitAsk(t, "it has the release", func(a rollout.Ask) bool { return a.ReleaseHash == ref(1).Hash.String() })
+	f.set(func(s *patch.State) { s.Restored = time.Now() })
+	f.cfg.Changed()
+	b.to.waitAsk(t, "it has not", func(a rollout.Ask) bool { return a.Release == 1 && a.ReleaseHash == "" && a.Runs != "" })
+	if r := b.to.get(); r.PID != first.PID {
+		t.Error("it was restarted out of its turn")
+	}
+	b.to.say(ordering(5, 1))
+	b.to.waitAsk(t, "it has the release again", func(a rollout.Ask) bool { return a.Done == 5 && a.ReleaseHash == ref(1).Hash.String() })
+	b.to.wait(t, "up again", upWithout(first.PID))
+	if got := f.did(); len(got) > 0 {
+		t.Errorf("calls %v", got)
+	}
 }
 
 // TestOnChange: where the configuration says so, the server is left running.

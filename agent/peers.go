@@ -1,13 +1,13 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/patch"
@@ -16,12 +16,8 @@ import (
 	"github.com/omflow/booster/internal/release/history"
 )
 
-// chainFiles and chainReleases bound what is fetched of a sequence at once, so that
-// its lists fit into memory; the rest is fetched when those are kept.
-const (
-	chainFiles    = 1_000_000
-	chainReleases = 128
-)
+// askTime is how long one of several nodes, of which any may answer, is waited for.
+const askTime = 3 * time.Second
 
 // peers are the other nodes by the node that is in force: a reload may change it.
 type peers atomic.Pointer[patch.Peers]
@@ -38,8 +34,18 @@ func (p *peers) Chain(ctx context.Context, after uint64) ([]*release.Manifest, e
 	return p.now().Chain(ctx, after)
 }
 
+// Release implements patch.Peers.
+func (p *peers) Release(ctx context.Context, ref release.Ref) (*release.Manifest, error) {
+	return p.now().Release(ctx, ref)
+}
+
 // Announce implements patch.Peers.
 func (p *peers) Announce(ctx context.Context, m *release.Manifest) { p.now().Announce(ctx, m) }
+
+// Offer implements patch.Peers.
+func (p *peers) Offer(ctx context.Context, contents ...api.Content) {
+	p.now().Offer(ctx, contents...)
+}
 
 // Agents implements patch.Peers.
 func (p *peers) Agents() []string { return p.now().Agents() }
@@ -53,76 +59,32 @@ func (p *peers) Blobs(ctx context.Context, agent string, files []release.File, p
 type nodePeers struct{ member }
 
 // Releases implements cluster.
-func (m member) Releases() patch.Peers { return nodePeers{m} }
-
-func (n nodePeers) client() api.Client { return api.Client{Do: n.Do} }
-
-// Propose implements patch.Peers: it asks all boosters, of which the active one alone
-// gives out numbers.
-func (n nodePeers) Propose(ctx context.Context, p api.Proposal) error {
-	boosters := n.boosters()
-	results := make(chan error, len(boosters))
-	for _, booster := range boosters {
-		go func() {
-			_, err := n.client().Propose(ctx, booster, p)
-			results <- err
-		}()
-	}
-	errs := []error{patch.ErrNoBooster}
-	var answer error
-	for range boosters {
-		err := <-results
-		var stale *history.StaleError
-		switch {
-		case err == nil:
-			return nil // the others find out from the active one
-		case errors.As(err, &stale), errors.Is(err, api.ErrRefused):
-			answer = err
-		default:
-			errs = append(errs, err)
-		}
-	}
-	return cmp.Or(answer, errors.Join(errs...))
+func (m member) Releases() patch.Peers {
+	n := nodePeers{m}
+	return releasePeers{n, newNumberers(n.boosters, n.client())}
 }
 
-// errEnough ends the fetching of a sequence for now.
-var errEnough = errors.New("that is enough at once")
+// releasePeers are the other nodes, of which boosters give out numbers.
+type releasePeers struct {
+	nodePeers
+	*numberers
+}
 
-// Chain implements patch.Peers: of what the boosters have, it takes the longest.
-func (n nodePeers) Chain(ctx context.Context, after uint64) (longest []*release.Manifest, err error) {
-	boosters := n.boosters()
-	if len(boosters) == 0 {
-		return nil, patch.ErrNoBooster
-	}
-	last := func(chain []*release.Manifest) uint64 {
-		if len(chain) == 0 {
-			return 0
+func (n nodePeers) client() api.Client { return api.Client{Do: n.Do, Stream: n.DoStream} }
+
+// Release implements patch.Peers.
+func (n nodePeers) Release(ctx context.Context, ref release.Ref) (*release.Manifest, error) {
+	errs := []error{fmt.Errorf("fetch release %s: %w", ref, history.ErrUnknown)}
+	for _, name := range append(n.boosters(), n.Agents()...) {
+		cctx, cancel := context.WithTimeout(ctx, askTime)
+		m, err := n.client().Release(cctx, name, ref)
+		cancel()
+		if err == nil {
+			return m, nil
 		}
-		return chain[len(chain)-1].Number
+		errs = append(errs, err)
 	}
-	var errs []error
-	for _, booster := range boosters {
-		var chain []*release.Manifest
-		files := 0
-		err := n.client().Chain(ctx, booster, after, func(m *release.Manifest) error {
-			chain = append(chain, m)
-			if files += len(m.Files); files > chainFiles || len(chain) == chainReleases {
-				return errEnough
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errEnough) {
-			errs = append(errs, err)
-			continue
-		}
-		if longest == nil || last(chain) > last(longest) {
-			longest = chain
-		}
-	}
-	if len(errs) == len(boosters) {
-		return nil, fmt.Errorf("%w: %w", patch.ErrNoBooster, errors.Join(errs...))
-	}
-	return longest, nil
+	return nil, errors.Join(errs...)
 }
 
 // Announce implements patch.Peers.
@@ -130,6 +92,11 @@ func (n nodePeers) Announce(ctx context.Context, m *release.Manifest) {
 	// An agent that can't be told hears of it from the booster, and one that keeps no
 	// folder the same does not answer.
 	_ = n.client().Announce(ctx, n.Agents(), m)
+}
+
+// Offer implements patch.Peers.
+func (n nodePeers) Offer(ctx context.Context, contents ...api.Content) {
+	_ = n.client().Offer(ctx, n.Agents(), contents...) // who was not told fetches them later
 }
 
 // Agents implements patch.Peers.
@@ -151,5 +118,5 @@ func (n nodePeers) Blobs(ctx context.Context, agent string, files []release.File
 // Interface guards
 var (
 	_ patch.Peers = (*peers)(nil)
-	_ patch.Peers = nodePeers{}
+	_ patch.Peers = releasePeers{}
 )

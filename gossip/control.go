@@ -111,20 +111,35 @@ func (n *Node) newControlServer() *http.Server {
 
 // newControlClient makes the client of other nodes' control APIs.
 func (n *Node) newControlClient() *http.Client {
-	tr := &http.Transport{
-		DialTLSContext: n.dialMember,
+	tr := n.newControlTransport(alpnHTTP2, alpnHTTP1)
+	tr.ForceAttemptHTTP2 = true
+	// A peer whose machine lost its power says nothing: ask. Frames larger than the
+	// default of 16 kB bring lists of files sooner.
+	tr.HTTP2 = &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second, MaxReadFrameSize: 256 << 10}
+	return newClient(tr)
+}
+
+// newStreamClient makes the client for what is large.
+func (n *Node) newStreamClient() *http.Client {
+	tr := n.newControlTransport(alpnHTTP1)
+	tr.ReadBufferSize = 64 << 10
+	return newClient(tr)
+}
+
+// newControlTransport makes a transport that speaks the given protocols.
+func (n *Node) newControlTransport(alpn ...string) *http.Transport {
+	return &http.Transport{
+		DialTLSContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return n.dialMember(ctx, addr, alpn) },
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return nil, errors.New("call a member's control API: write https://")
 		},
-		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,
-		// A peer whose machine lost its power says nothing: ask.
-		// Larger frames than the default of 16 kB make contents of files come a
-		// quarter sooner.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second, MaxReadFrameSize: 256 << 10},
 	}
+}
+
+func newClient(tr *http.Transport) *http.Client {
 	return &http.Client{
 		Transport:     tr,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -132,7 +147,7 @@ func (n *Node) newControlClient() *http.Client {
 }
 
 // dialMember connects to the member whose name is the host of addr.
-func (n *Node) dialMember(ctx context.Context, _, addr string) (net.Conn, error) {
+func (n *Node) dialMember(ctx context.Context, addr string, alpn []string) (net.Conn, error) {
 	name, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("call member: %w", err)
@@ -143,7 +158,7 @@ func (n *Node) dialMember(ctx context.Context, _, addr string) (net.Conn, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.timing.handshake)
 	defer cancel()
-	conn, err := n.transport.dial(ctx, m.Address, name, alpnHTTP2, alpnHTTP1)
+	conn, err := n.transport.dial(ctx, m.Address, name, alpn...)
 	if err != nil {
 		return nil, fmt.Errorf("call member %q: %w", name, err)
 	}
@@ -159,12 +174,24 @@ func (n *Node) Client() *http.Client { return n.client }
 // Do sends req to the named member's control API; only the path and query of
 // its URL count. Otherwise it is like http.Client.Do.
 func (n *Node) Do(ctx context.Context, member string, req *http.Request) (*http.Response, error) {
+	return do(ctx, n.client, member, req)
+}
+
+// DoStream is Do for an answer of megabytes: it has an HTTP/1.1 connection for itself.
+// That costs 0.17 s of processor time for 100 MB, both sides together, and HTTP/2 0.27 s;
+// and a stream that is read slowly holds up nothing else. Nobody asks a peer meanwhile
+// whether it lives: whoever reads must know how long to wait.
+func (n *Node) DoStream(ctx context.Context, member string, req *http.Request) (*http.Response, error) {
+	return do(ctx, n.streams, member, req)
+}
+
+func do(ctx context.Context, client *http.Client, member string, req *http.Request) (*http.Response, error) {
 	if !trust.ValidName(member) {
 		return nil, fmt.Errorf("call member %q: this is no node name", member)
 	}
 	out := req.Clone(ctx)
 	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = "https", member, member, ""
-	return n.client.Do(out)
+	return client.Do(out)
 }
 
 // handover is the net.Listener that gives authenticated connections to the

@@ -121,12 +121,9 @@ func TestControlChecksNames(t *testing.T) {
 }
 
 func TestReconfigure(t *testing.T) {
-	a := newNode(t, "booster-a", KindBooster, patient)
-	b := newNode(t, "booster-b", KindBooster, patient)
-	s := newNode(t, "s1", KindAgent, func(c *Config) {
-		patient(c)
-		c.Join = []string{a.Addr()}
-	})
+	a := newNode(t, "booster-a", KindBooster, nil)
+	b := newNode(t, "booster-b", KindBooster, nil)
+	s := newNode(t, "s1", KindAgent, join(a.Addr()))
 	together(t, a, s)
 	before, _ := a.members.get("s1")
 	told := make(chan Member, 100)
@@ -175,5 +172,35 @@ func TestReconfigure(t *testing.T) {
 	other.Keys = trust.Keys{}
 	if err := s.Reconfigure(other); err == nil || errors.Is(err, ErrNeedsNewNode) {
 		t.Errorf("no key: error %v", err)
+	}
+}
+
+// TestDoStream: a stream is authenticated as any other call is, has HTTP/1.1, and goes to
+// a member of that name only.
+func TestDoStream(t *testing.T) {
+	a := newNode(t, "booster-a", KindBooster, nil)
+	s := newNode(t, "s1", KindAgent, join(a.Addr()))
+	together(t, a, s)
+	a.SetHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, _ := PeerFrom(r.Context())
+		io.WriteString(w, peer.Name+strings.Repeat("x", 1<<20))
+	}))
+	req, err := http.NewRequest("GET", "/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := s.DoStream(t.Context(), "booster-a", req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || len(b) != len("s1")+1<<20 || !strings.HasPrefix(string(b), "s1x") || resp.ProtoMajor != 1 {
+		t.Errorf("%d bytes, %v, over %s", len(b), err, resp.Proto)
+	}
+	for _, name := range []string{"s9", "no/name"} {
+		if _, err := s.DoStream(t.Context(), name, req); err == nil {
+			t.Errorf("%s answered", name)
+		}
 	}
 }

@@ -52,6 +52,7 @@ type Node struct {
 	reachable  atomic.Int32 // members that are alive or suspect
 	taken      taken        // by refresh
 	client     *http.Client
+	streams    *http.Client // for answers of megabytes
 	server     *http.Server
 
 	look      chan struct{} // the member table may have changed
@@ -128,7 +129,7 @@ func New(c Config) (*Node, error) {
 		n.logger().Error("marks can't be read; the other nodes' are used", "error", err)
 	}
 	n.transport = n.newTransport(tcp, udp, ring, advertise)
-	n.client = n.newControlClient()
+	n.client, n.streams = n.newControlClient(), n.newStreamClient()
 	n.server = n.newControlServer()
 	return n, nil
 }
@@ -321,6 +322,7 @@ func (n *Node) Close() error {
 	n.seeds.stop()
 	n.seeds.wg.Wait()
 	n.client.CloseIdleConnections()
+	n.streams.CloseIdleConnections()
 	n.wg.Wait()
 	n.quiet.Close()
 	if err != nil {

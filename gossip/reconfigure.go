@@ -47,6 +47,7 @@ func (n *Node) setKeys(c Config) error {
 	// Kept connections show peers the certificate of the old first key. New
 	// ones are made under the new one before the old key is taken away.
 	n.client.CloseIdleConnections()
+	n.streams.CloseIdleConnections()
 	n.transport.conns.drop(n.id)
 	return nil
 }

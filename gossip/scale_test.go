@@ -44,8 +44,8 @@ func (f figures) String() string {
 		float64(f.memory)/1e6, f.processor, float64(f.late)/1e6, float64(max(f.latest, f.latestAtDeath))/1e6)
 }
 
-// observe starts a crowd, looks at it for a while, and kills some of its agents.
-func observe(t *testing.T, agents, kills int, watch time.Duration) figures {
+// study starts a crowd, looks at it for a while, and kills some of its agents.
+func study(t *testing.T, agents, kills int, watch time.Duration) figures {
 	t.Helper()
 	before := readMemory()
 	c := newCrowd(t, agents)
@@ -94,7 +94,7 @@ func (c *crowd) check(t *testing.T, f figures) {
 
 // TestCrowd is TestScale at a size that does not take minutes.
 func TestCrowd(t *testing.T) {
-	t.Log(tableHead + observe(t, 20, 1, 2*time.Second).String())
+	t.Log(tableHead + study(t, 20, 1, 2*time.Second).String())
 }
 
 // TestScale prints a table, which docs/scale.md has from it.
@@ -106,7 +106,7 @@ func TestScale(t *testing.T) {
 	const exchanges = time.Minute
 	var all []figures
 	for _, agents := range []int{25, 50, 100, 200} {
-		t.Run(fmt.Sprint(agents), func(t *testing.T) { all = append(all, observe(t, agents, 5, exchanges)) })
+		t.Run(fmt.Sprint(agents), func(t *testing.T) { all = append(all, study(t, agents, 5, exchanges)) })
 	}
 	var table strings.Builder
 	table.WriteString(tableHead)

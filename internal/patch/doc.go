@@ -23,6 +23,12 @@
 // the same rule, what differs from the ground is somebody's change, makes sure that
 // nothing old overwrites something newer, and that no change is lost.
 //
+// A file of 1 MiB or more is on its way before that: as soon as the watcher has hashed it,
+// while the folder has yet to settle, the other agents are offered the content, and fetch
+// it into their stores. So its release has little to wait for. When none comes, because
+// the file changed once more, the content goes again: four such contents stay at most, on
+// a disk that has 1 GiB to spare beside them, and the store's collection removes these.
+//
 // # From a release to the folder
 //
 // Each announced release is fetched and staged at once, from its origin and, when that
@@ -46,6 +52,10 @@
 //     brings it.
 //   - A peer that is gone, busy, or sends what it must not: another one is asked, and
 //     later it again.
+//   - A content in the store is damaged: it is found out when it is applied or another
+//     server asks for it, not sent, and fetched from a server that has it. A release
+//     whose list is damaged comes from any node; while the newest one is, nothing is
+//     published or staged, and [State].Trouble says so.
 //   - No room on the state folder's disk for the contents of a change or a release: it
 //     is told before the disk is full, and tried again.
 //   - The folder is gone, empty, or has lost most of its files: nothing is published
@@ -77,7 +87,7 @@
 //
 // # How it works
 //
-// Three goroutines: the keeper opens the folder and mends it, the publisher waits for
-// changes, the fetcher for news. Whoever changes what the folder is taken for holds
+// Five goroutines: the keeper opens the folder and mends it, the publisher waits for
+// changes, the fetcher for news, and two tell of and fetch what is offered. Whoever changes what the folder is taken for holds
 // Member.work; Apply does not wait for a call to a peer to end, it cancels it.
 package patch

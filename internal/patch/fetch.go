@@ -12,7 +12,6 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/apply"
-	"github.com/omflow/booster/internal/release/disk"
 	"github.com/omflow/booster/internal/release/history"
 )
 
@@ -25,9 +24,6 @@ const (
 	// fetchPatience is how long the peers of a cluster are asked for one release's
 	// contents without getting any, before the failure is told.
 	fetchPatience = 5 * time.Second
-	// reserve is how much room contents leave on the disk, in bytes: a server that finds
-	// none fails, long before it could be brought to anything.
-	reserve = 16 << 20
 	// commitBytes is how much is fetched before it is kept for good, so that what a
 	// broken stream has brought needs not come again.
 	commitBytes = 256 << 20
@@ -37,6 +33,7 @@ const (
 func (m *Member) fetchAll(ctx context.Context) {
 	retry := time.NewTimer(fetchRetry)
 	defer retry.Stop()
+	told := make(map[release.Ref]bool)
 	for {
 		select {
 		case <-ctx.Done():
@@ -45,6 +42,10 @@ func (m *Member) fetchAll(ctx context.Context) {
 		case <-retry.C:
 		}
 		err := m.catchUp(m.preempted())
+		if m.mend(m.preempted(), told) && errors.Is(err, history.ErrUnreadable) {
+			err = m.catchUp(m.preempted())
+		}
+		m.replace(m.preempted())
 		if ctx.Err() != nil {
 			return
 		}
@@ -224,6 +225,9 @@ func (m *Member) stage(ctx context.Context, f *folder, target *release.Manifest,
 // gather fetches what a release needs here, and says what the applier is to do. The
 // caller holds pins, as long as the contents are to stay.
 func (m *Member) gather(ctx context.Context, f *folder, target *release.Manifest) (apply.Request, *first, error) {
+	if err := m.named(ctx, target); err != nil {
+		return apply.Request{}, nil, err
+	}
 	missing, err := m.missing(ctx, f, target)
 	if err != nil {
 		return apply.Request{}, nil, err
@@ -296,31 +300,6 @@ func (m *Member) fetch(ctx context.Context, origin string, files []release.File)
 	return nil
 }
 
-// room fails when contents that are not here don't fit on the disk of the state folder.
-// Where its room is not known they are tried.
-func (m *Member) room(missing []release.File) error {
-	if len(missing) == 0 {
-		return nil
-	}
-	state, err := disk.Open(m.cfg.StateDir)
-	if err != nil {
-		return fmt.Errorf("look for space: %w", err)
-	}
-	defer state.Close()
-	free, err := state.Free("look for space")
-	if err != nil {
-		return nil
-	}
-	need := uint64(reserve)
-	for _, file := range missing {
-		need += uint64(file.Size)
-	}
-	if free < need {
-		return fmt.Errorf("not enough space on the disk of %s: %d bytes are needed, %d are free", m.cfg.StateDir, need, free)
-	}
-	return nil
-}
-
 // sources are the agents to ask, in turn: the origin, and the others in any order.
 func (m *Member) sources(origin string) []string {
 	agents := m.cfg.Peers.Agents()
@@ -384,6 +363,9 @@ func (m *Member) fetchOlder(ctx context.Context) error {
 			if c.New != nil {
 				news = append(news, *c.New)
 			}
+		}
+		if err := m.named(ctx, next); err != nil {
+			return err
 		}
 		if err := m.fetch(ctx, next.Origin, m.blobs.Missing(news)); err != nil {
 			return fmt.Errorf("fetch release %d: %w", number, err)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/apply"
 )
@@ -12,8 +14,8 @@ import (
 // Lost implements api.Agent: it says what to make of files that are gone, of which
 // [State].Suspicious tells. With api.Confirm the removal is published like any change.
 // With api.Restore the folder becomes again what the release says that it is known to
-// hold; files that have changed besides are kept aside, and the server should be
-// restarted. It fails when nothing waits for that.
+// hold; files that have changed besides are kept aside, and a server that runs is to be
+// restarted: see [State].Restored. It fails when nothing waits for that.
 func (m *Member) Lost(ctx context.Context, act api.Lost) error {
 	if err := act.Validate(); err != nil {
 		return fmt.Errorf("decide on what is gone: %w", err)
@@ -69,6 +71,11 @@ func (m *Member) restore(ctx context.Context) error {
 		return errors.Join(err, missing)
 	}
 	m.log.Warn("files that were gone are back", "release", target.Number, "changes", result.Changes.String(), "kept_aside", len(result.Kept))
+	if result.Changes != (release.Summary{}) {
+		m.mu.Lock()
+		m.restored = time.Now()
+		m.mu.Unlock()
+	}
 	m.turned()
 	if len(result.Kept) > 0 {
 		m.listConflicts()
@@ -80,6 +87,7 @@ func (m *Member) restore(ctx context.Context) error {
 // nextTurn lets go on what gave way.
 func (m *Member) nextTurn() {
 	m.mu.Lock()
+	m.endTurn() // of two that were waited for at once, the first has begun another one
 	m.turn, m.endTurn = context.WithCancel(m.life)
 	m.mu.Unlock()
 	m.wake()

@@ -48,6 +48,8 @@ type cluster struct {
 	streams   map[string]int // of blobs, under way
 	// cut is a server that the booster does not hear.
 	cut string
+	// spoilt has peers send something else than the contents that they are asked for.
+	spoilt bool
 	// hang, if set, holds proposals up until it is closed.
 	hang chan struct{}
 }
@@ -228,6 +230,17 @@ func (s *server) Chain(_ context.Context, after uint64) (chain []*release.Manife
 	return chain, nil
 }
 
+// Release implements Peers.
+func (s *server) Release(_ context.Context, ref release.Ref) (*release.Manifest, error) {
+	s.c.mu.Lock()
+	booster := s.c.booster
+	s.c.mu.Unlock()
+	if booster == nil {
+		return nil, history.ErrUnknown
+	}
+	return booster.Get(ref.Number)
+}
+
 // Announce implements Peers. Through the encoding, as between machines.
 func (s *server) Announce(_ context.Context, m *release.Manifest) {
 	b, err := m.Encode()
@@ -290,7 +303,13 @@ func (s *server) Blobs(ctx context.Context, agent string, files []release.File, 
 		if err != nil {
 			return err
 		}
-		err = put(b, f.SHA256, f.Size)
+		s.c.mu.Lock()
+		sent := io.Reader(b)
+		if s.c.spoilt {
+			sent = io.LimitReader(zeros{}, f.Size)
+		}
+		s.c.mu.Unlock()
+		err = put(sent, f.SHA256, f.Size)
 		b.Close()
 		if err != nil {
 			return err

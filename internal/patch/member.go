@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/apply"
 	"github.com/omflow/booster/internal/release/history"
 	"github.com/omflow/booster/internal/release/store"
@@ -50,9 +51,11 @@ type Member struct {
 	// pins is held for reading while contents are stored that no release names yet.
 	pins sync.RWMutex
 
-	attempt chan struct{}   // a booster may answer again, or the sequence has changed
-	news    chan struct{}   // there is something to fetch
-	publish chan publishNow // what is to be published without waiting
+	attempt chan struct{}    // a booster may answer again, or the sequence has changed
+	news    chan struct{}    // there is something to fetch
+	publish chan publishNow  // what is to be published without waiting
+	offers  chan api.Content // what others are to be offered
+	offered chan offered     // what others have offered
 
 	mu        sync.Mutex
 	turn      context.Context // of what gives way to Apply
@@ -75,6 +78,10 @@ type Member struct {
 	trouble   string  // why the newest release can't be staged
 	failure   string  // why a release that was ordered is not applied
 	kept      conflictList
+	rotten    []release.Hash                 // contents that the disk has damaged
+	restored  time.Time                      // when files were last brought back
+	coming    map[release.Hash]chan struct{} // contents that are fetched on an offer; closed when that has ended
+	spare     []release.Hash                 // those that came, and that no release has named
 }
 
 // known is a manifest and its name, which takes time to find.
@@ -111,6 +118,7 @@ func New(cfg Config) (*Member, error) {
 	m := &Member{
 		cfg: cfg, log: cfg.Logger.With("folder", cfg.Root),
 		attempt: make(chan struct{}, 1), news: make(chan struct{}, 1), publish: make(chan publishNow),
+		offers: make(chan api.Content, maxOffers), offered: make(chan offered, maxOffers), coming: make(map[release.Hash]chan struct{}),
 		blocked: "it is not known yet whether a release was being applied",
 	}
 	covers, err := cfg.allowed()
@@ -141,15 +149,9 @@ func New(cfg Config) (*Member, error) {
 	m.done.Go(func() { m.keep(ctx) })
 	m.done.Go(func() { m.publishAll(ctx) })
 	m.done.Go(func() { m.fetchAll(ctx) })
+	m.done.Go(func() { m.tellOffers(ctx) })
+	m.done.Go(func() { m.takeOffers(ctx) })
 	return m, nil
-}
-
-// intake has the store take in what the watcher reads.
-func (m *Member) intake(size int64) watch.Copy {
-	if in := m.blobs.Take(size); in != nil {
-		return in
-	}
-	return nil
 }
 
 func (m *Member) state(name string) string { return filepath.Join(m.cfg.StateDir, name) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/omflow/booster/internal/release/api"
 )
@@ -261,6 +262,7 @@ func TestWipedByMistake(t *testing.T) {
 	if err := s2.Lost(t.Context(), api.Restore); err == nil {
 		t.Error("something was brought back although nothing is gone")
 	}
+	begun := time.Now()
 	s2.remove("lib")
 	s2.write(content{"mine.log": "no release's"})
 	c.wait("suspicion", func() bool { return s2.State().Suspicious != "" })
@@ -268,6 +270,9 @@ func TestWipedByMistake(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.wait("calm", func() bool { return s2.State().Suspicious == "" })
+	if at := s2.State().Restored; at.Before(begun) {
+		t.Errorf("it was restored at %s", at)
+	}
 	// Only what was new here becomes a release.
 	c.numbered(2)
 	c.rollOut()

@@ -22,9 +22,15 @@ type Peers interface {
 	// Chain returns the releases after a number, oldest first, as the active booster
 	// has them.
 	Chain(ctx context.Context, after uint64) ([]*release.Manifest, error)
+	// Release fetches one release, whichever node has it. The error matches
+	// history.ErrUnknown when none has.
+	Release(ctx context.Context, ref release.Ref) (*release.Manifest, error)
 	// Announce tells all other agents of a release, and returns when all know or
 	// can't be told. Those find out from the booster.
 	Announce(ctx context.Context, m *release.Manifest)
+	// Offer tells all other agents of contents that a release may soon name. Nothing is
+	// lost when they can't be told.
+	Offer(ctx context.Context, contents ...api.Content)
 	// Agents are the names of the other agents that are alive.
 	Agents() []string
 	// Blobs fetches contents from an agent and hands each to put, which checks it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/omflow/booster/internal/release"
@@ -54,6 +55,29 @@ func paths(changes []release.Change) []string {
 		out[i] = c.Path
 	}
 	return out
+}
+
+// returned looks once more for the files that a change removes, which may have been
+// found long ago, and names one that is there again: a removal costs most when it is
+// wrong.
+func (f *folder) returned(changes []release.Change) string {
+	// Where the system ignores case a file that got another spelling is found under the
+	// old one too.
+	respelled := make(map[string]bool)
+	for _, c := range changes {
+		if c.Old == nil {
+			respelled[release.FoldKey(c.Path)] = true
+		}
+	}
+	for _, c := range changes {
+		if c.New != nil || respelled[release.FoldKey(c.Path)] {
+			continue
+		}
+		if info, err := f.root.Lstat(filepath.FromSlash(c.Path)); err == nil && info.Mode().IsRegular() {
+			return c.Path
+		}
+	}
+	return ""
 }
 
 // store puts what has changed into the blob store.

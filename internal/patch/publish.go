@@ -209,6 +209,9 @@ func (m *Member) publishOne(d *draft) (number uint64, err error) {
 		return 0, nil
 	}
 	m.wait(len(changes), "")
+	if path := f.returned(changes); path != "" {
+		return 0, fmt.Errorf("%q was removed and is there again: %w", path, errTurned)
+	}
 	m.pins.RLock()
 	defer m.pins.RUnlock()
 	if err := m.store(f, changes); err != nil {

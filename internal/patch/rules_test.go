@@ -329,3 +329,40 @@ func TestNewestNews(t *testing.T) {
 		}
 	}
 }
+
+// TestReturned: a removal that waits for a booster is not published when the file is
+// there again by then.
+func TestReturned(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1", "b": "1"})
+	booster := c.booster
+	c.setBooster(nil)
+	s1.remove("a")
+	c.wait("pending", func() bool { return s1.State().Waiting != "" })
+	s1.write(content{"a": "1"})
+	c.setBooster(booster)
+	s1.write(content{"b": "2"})
+	c.numbered(2)
+	c.quiet()
+	c.rollOut()
+	for n := uint64(2); n <= c.head().Number; n++ {
+		if m, err := booster.Get(n); err != nil || len(m.Deleted) > 0 {
+			t.Errorf("release %d removes %v: %v", n, m.Deleted, err)
+		}
+	}
+	for _, s := range []*server{s1, s2} {
+		s.mustHold(content{"a": "1", "b": "2"})
+	}
+}
+
+// TestTurns: of the contexts of what gives way none is left when nobody has it.
+func TestTurns(t *testing.T) {
+	_, s1, _ := two(t, content{"a": "1"})
+	was := s1.preempted()
+	s1.nextTurn()
+	if was.Err() == nil {
+		t.Error("a turn goes on although the next one has begun")
+	}
+	if err := s1.preempted().Err(); err != nil {
+		t.Errorf("the new turn: %v", err)
+	}
+}

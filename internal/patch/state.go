@@ -1,16 +1,20 @@
 package patch
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/apply"
 	"github.com/omflow/booster/internal/release/conflicts"
 	"github.com/omflow/booster/internal/release/history"
+	"github.com/omflow/booster/internal/release/store"
 )
 
 // State is how a folder stands.
@@ -29,6 +33,10 @@ type State struct {
 	Trouble string
 	// Blocked says why the server must not be started, "" when it may.
 	Blocked string
+	// Restored is when files that were gone were last brought back under a server that
+	// may have been running, zero for never since the start: what it has read before that
+	// may not be what they are.
+	Restored time.Time
 	// Suspicious says why nothing is published or applied until the files are back or
 	// Lost is called, Degraded what the watcher sees late or not at all.
 	Suspicious, Degraded string
@@ -42,6 +50,7 @@ func (m *Member) State() State {
 	s := State{
 		Staged: m.staged, Pending: m.waits.files, Waiting: m.waits.why,
 		Trouble: m.failure, Blocked: m.blocked, Suspicious: w.Suspicious, Degraded: w.Degraded,
+		Restored: m.restored,
 	}
 	if s.Trouble == "" {
 		s.Trouble = m.trouble
@@ -129,36 +138,51 @@ func (m *Member) List() []history.Entry { return m.releases.List() }
 func (m *Member) Get(number uint64) (*release.Manifest, error) { return m.releases.Get(number) }
 
 // OpenBlob opens a content for another node, which compares it with its hash: from the
-// store, or from a file of the applied release that was here before there were
-// releases. The error matches fs.ErrNotExist if it is not here.
+// store, or from the folder, whose files were there before there were releases. The error matches fs.ErrNotExist if it is not here. One that the disk has
+// damaged is not here any more, and is fetched anew.
 func (m *Member) OpenBlob(h release.Hash) (fs.File, error) {
-	b, err := m.blobs.Open(h)
+	b, err := m.blobs.OpenSound(h)
 	if err == nil {
 		return b, nil
 	}
+	if errors.Is(err, store.ErrDamaged) {
+		m.damaged(h)
+		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
 	m.mu.Lock()
-	f := m.folder
-	var applied *release.Manifest
+	f, holds := m.folder, m.holds()
+	applied := known{}
 	if f != nil {
-		applied = f.applied.m
+		applied = f.applied
 	}
 	m.mu.Unlock()
-	if applied == nil {
-		return nil, err
+	for _, of := range []known{holds, applied} {
+		if in := f.find(of.m, h); in != nil {
+			return in, nil
+		}
 	}
-	i := slices.IndexFunc(applied.Files, func(file release.File) bool { return file.SHA256 == h })
+	return nil, err
+}
+
+// find opens a file of the folder that has the content h, as a release says, nil if none
+// is there.
+func (f *folder) find(of *release.Manifest, h release.Hash) fs.File {
+	if f == nil || of == nil {
+		return nil
+	}
+	i := slices.IndexFunc(of.Files, func(file release.File) bool { return file.SHA256 == h })
 	if i < 0 {
-		return nil, err
+		return nil
 	}
-	path := filepath.FromSlash(applied.Files[i].Path)
-	if info, statErr := f.root.Lstat(path); statErr != nil || !info.Mode().IsRegular() || info.Size() != applied.Files[i].Size {
-		return nil, err
+	path := filepath.FromSlash(of.Files[i].Path)
+	if info, err := f.root.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() != of.Files[i].Size {
+		return nil
 	}
-	in, openErr := f.root.Open(path)
-	if openErr != nil {
-		return nil, err
+	in, err := f.root.Open(path)
+	if err != nil {
+		return nil
 	}
-	return in, nil
+	return in
 }
 
 // collect removes releases that are too many, and contents that none has.

@@ -139,14 +139,21 @@ func loadCache(path string) (map[string]cached, error) {
 // saveCache replaces the cache file. It is not synced: one that a power failure
 // damaged is found out by its hash.
 func saveCache(path string, files []*file) error {
+	if err := replaceFile(path, encodeCache(files)); err != nil {
+		return fmt.Errorf("save hashes: %w", err)
+	}
+	return nil
+}
+
+// replaceFile replaces a file as a whole.
+func replaceFile(path string, b []byte) error {
 	tmp := path + ".tmp" // one name, so that a crash leaves no more than one
-	err := os.WriteFile(tmp, encodeCache(files), 0o600)
+	err := os.WriteFile(tmp, b, 0o600)
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}
 	if err != nil {
 		os.Remove(tmp)
-		return fmt.Errorf("save hashes: %w", err)
 	}
-	return nil
+	return err
 }

@@ -53,11 +53,14 @@ type Config struct {
 	MaxPath int
 	// RemovalShare is the part of the base's files which may vanish within ten
 	// minutes before somebody is asked; see [Watcher.ConfirmRemoval]. Ten files may
-	// always vanish, unless the folder is left empty. Between 0 and 1.
+	// always vanish, unless the folder is left empty, and one that was moved in the
+	// folder has not vanished. Between 0 and 1.
 	// Default 0.5.
 	RemovalShare float64
 	// CacheFile keeps the hashes over a restart, so that only what changed is
-	// read again. It must not lie where the rules look. Default: none.
+	// read again, and a file beside it, with .removals after its name, what was removed
+	// within RemovalShare's ten minutes. They must not lie where the rules look.
+	// Default: none.
 	CacheFile string
 	// Copy, if set, may give a Copy for a file of that many bytes, which is new or has
 	// another size than the base says: whoever is to have the content as well is

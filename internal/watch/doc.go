@@ -30,6 +30,11 @@
 // CAP_LEASE only, and not on network file systems; without it only quiet time
 // counts, and [Status.Degraded] says so.
 //
+// A change is read before it counts, after an eighth of the settle time, so that a large
+// file is hashed by then; and only once until it does, so that who writes the same file
+// again and again does not keep the disk busy. Writers are looked for when it counts all
+// the same.
+//
 // While some files go on changing, the others are published after
 // [Config.MaxSettle]; in the Tree the unfinished ones are as the base has them.
 // This may part files that belong together, but never a file. Between the
@@ -51,11 +56,17 @@
 // Nothing is published while the folder is missing, has been replaced by
 // another, has lost or got a mount, holds nothing any more that is looked at, or has
 // lost more than [Config.RemovalShare] of its files within ten minutes, be it at once or
-// bit by bit: a slow wipe is published in parts before it can be told from a few
-// removals, but never for more than that share. [Status.Suspicious] says which. It
-// ends when the files are back or [Watcher.ConfirmRemoval] is called. Replacements
+// bit by bit, and with a restart in between: a slow wipe is published in parts before it
+// can be told from a few removals, but never for more than that share. A file that was
+// moved to another place in the folder is not lost. [Status.Suspicious] says which. It
+// ends when the files are back or [Watcher.ConfirmRemoval] is called, which stands for
+// the files that are gone by then: when more go, that is asked about again. Replacements
 // and mounts are only noticed while the Watcher runs; what they take away is
 // still noticed after a restart.
+//
+// Before a removal is published each file is looked for once more. One that is there, since
+// somebody deleted it and made it again just while its directory was listed, goes on as
+// the base has it until it was looked at.
 //
 // # When the system does not report
 //
@@ -74,6 +85,7 @@
 // empty; another owns all other state, and does one thing after the other:
 // hear (the inbox), look (bring the known files up to date), settle (decide, in
 // a type that knows times only), read (hash what changed), compare, publish.
-// Methods hand it a function and wait for it; it leaves off reading for that.
+// Methods hand it a function and wait for it; it leaves off reading for that, and goes on
+// later where it left off.
 // Both have ended when Close returns.
 package watch

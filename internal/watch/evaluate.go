@@ -124,8 +124,16 @@ func (s *survey) refuses(path string) bool {
 	return false
 }
 
+// pass says which files are read.
+type pass struct {
+	age   time.Duration // those that were quiet for so long; 0: all
+	all   bool          // also when others are too young to count
+	ahead bool          // nothing is decided by it
+}
+
 // reading is what came of reading the files that changed.
 type reading struct {
+	hashed  int
 	open    []string
 	quietAt time.Time // when the last of the young ones will be quiet
 	stopped bool
@@ -137,40 +145,46 @@ func (r *reading) young(quietAt time.Time) {
 	}
 }
 
-// read hashes what has changed. Without all, nothing is read while a file is
-// too young to count; in a snapshot age does not matter.
-func (w *Watcher) read(root *os.Root, now time.Time, ages, all bool) reading {
+// read hashes what has changed. What was read ahead is not read again, but looked at
+// once more, when it counts.
+func (w *Watcher) read(root *os.Root, now time.Time, p pass) reading {
 	var r reading
 	var todo []*file
 	w.recheckAt = time.Time{}
+	there := false
 	for _, f := range w.survey.files {
+		there = there || w.hasher.left != nil && w.hasher.left.f == f
 		due := !f.recheck.IsZero() && !now.Before(f.recheck)
 		switch {
-		case f.hashed && !due || f.failure != "":
+		case f.hashed && !due && (p.ahead || !f.ahead) || f.failure != "":
 			w.noteRecheck(f)
 			continue
-		case ages:
-			if quiet := w.hasher.quietAt(f, now); quiet.After(now) {
-				r.young(quiet)
-				continue
-			}
+		}
+		if quiet := w.hasher.quietAt(f, now, p.age); quiet.After(now) {
+			r.young(quiet)
+			continue
 		}
 		todo = append(todo, f)
 	}
-	if !r.quietAt.IsZero() && !all {
+	w.hasher.first(todo, there)
+	if !r.quietAt.IsZero() && !p.all {
 		return r
 	}
 	for _, f := range todo {
-		v, blind := w.hasher.read(root, f)
+		v, blind := interrupted, ""
+		if r.hashed == 0 || !w.hasher.interrupt() { // else nothing might ever be read
+			v, blind = w.hasher.read(root, f)
+		}
 		if v != hashed && v != interrupted {
-			f.hashed, f.recheck = false, time.Time{} // what was known of it is void
+			f.hashed, f.ahead, f.recheck = false, false, time.Time{} // what was known of it is void
 		}
 		if blind != "" {
 			w.leaseless = blind
 		}
 		switch v {
 		case hashed:
-			w.newSums = true
+			w.newSums, f.ahead = true, p.ahead
+			r.hashed++
 		case busy:
 			r.open = append(r.open, f.path)
 		case moved:
@@ -210,7 +224,7 @@ func (w *Watcher) copyOf(f *file) Copy {
 // evaluate publishes what has settled.
 func (w *Watcher) evaluate(root *os.Root, now time.Time) {
 	w.hasher.copies = w.copyOf
-	r := w.read(root, now, true, w.settler.overdue(now))
+	r := w.read(root, now, pass{age: w.cfg.Settle, all: w.settler.overdue(now)})
 	w.hasher.copies = nil
 	if r.stopped {
 		return
@@ -228,18 +242,31 @@ func (w *Watcher) evaluate(root *os.Root, now time.Time) {
 	case publishPart:
 		gone = func(path string) bool { return !isHot(path) }
 	}
-	change := compare(w.base, w.survey.tree(w.base, w.rules, gone))
-	reason := w.suspicious(root, &change)
+	change := w.change(root, gone, now)
+	reason, about := w.suspicious(root, &change)
 	w.suspect(reason)
+	w.found = about
 	switch {
 	case reason != "" || change.empty():
 		w.withdraw()
 		w.offered = nil
 	case w.offered == nil || !w.offered.Equal(change.Tree):
 		w.withdraw()
-		w.offered, w.removed = change.Tree, change.Removed
+		w.offered, w.removed = change.Tree, change.lost()
 		w.changes <- change // has room: it was emptied, and nobody else fills it
 	}
+}
+
+// change tells how the folder differs from the base. gone tells whether a file that was
+// not found counts as removed.
+func (w *Watcher) change(root *os.Root, gone func(path string) bool, now time.Time) Change {
+	change := compare(w.base, w.survey.tree(w.base, w.rules, gone))
+	back := w.returned(root, &change)
+	if len(back) == 0 {
+		return change
+	}
+	w.settler.activity(now)
+	return compare(w.base, w.survey.tree(w.base, w.rules, func(path string) bool { return gone(path) && !back[path] }))
 }
 
 // withdraw takes back a Change that nobody took.
@@ -252,6 +279,9 @@ func (w *Watcher) withdraw() {
 
 // snapshot is Snapshot, in the goroutine that owns the state.
 func (w *Watcher) snapshot(ctx context.Context) (*Tree, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	now := time.Now()
 	w.rescanAt = time.Time{}
 	root, err := w.look(now)
@@ -262,17 +292,16 @@ func (w *Watcher) snapshot(ctx context.Context) (*Tree, error) {
 	interrupt := w.hasher.interrupt
 	defer func() { w.hasher.interrupt = interrupt }()
 	w.hasher.interrupt = func() bool { return ctx.Err() != nil }
-	r := w.read(root, now, false, true)
+	r := w.read(root, now, pass{all: true})
 	if r.stopped {
 		return nil, context.Cause(ctx)
 	}
-	tree := w.survey.tree(w.base, w.rules, func(string) bool { return true })
-	change := compare(w.base, tree)
-	if reason := w.suspicious(root, &change); reason != "" {
+	change := w.change(root, func(string) bool { return true }, now)
+	if reason, _ := w.suspicious(root, &change); reason != "" {
 		return nil, errors.New(reason)
 	}
-	w.removed = change.Removed // should the tree become the base
-	return tree, nil
+	w.removed = change.lost() // should the tree become the base
+	return change.Tree, nil
 }
 
 // degraded joins all that makes the watcher see less, or later.

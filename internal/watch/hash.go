@@ -32,23 +32,22 @@ type hasher struct {
 	cfg        *Config
 	network    string // the kind of network file system, or ""
 	writerOpen func(*os.File) (bool, error)
-	interrupt  func() bool // asked between files and pieces of files
+	interrupt  func() bool // asked between pieces of files; the Watcher asks between files
 	copies     func(*file) Copy
 
-	sum hash.Hash
-	buf []byte
+	sum  hash.Hash
+	buf  []byte
+	left *part // what was interrupted; nil: nothing
 }
 
 func newHasher(cfg *Config, interrupt func() bool) *hasher {
 	return &hasher{cfg: cfg, writerOpen: writerOpen, interrupt: interrupt, sum: sha256.New(), buf: make([]byte, 256<<10)}
 }
 
-// read hashes f, if it is complete and still what the scan saw. The second
-// result is the reason why its writers are not known, or "".
+// read hashes f, if it is complete and still what the scan saw. One that was read
+// ahead is not read again. The second result is the reason why its writers are not
+// known, or "".
 func (h *hasher) read(root *os.Root, f *file) (verdict, string) {
-	if h.interrupt() {
-		return interrupted, ""
-	}
 	r, err := root.OpenFile(f.path, os.O_RDONLY|openFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return moved, ""
@@ -58,20 +57,25 @@ func (h *hasher) read(root *os.Root, f *file) (verdict, string) {
 		return failed, ""
 	}
 	defer r.Close()
-	began := time.Now()
 	v, blind := h.check(r, f)
 	if v != hashed {
 		return v, blind
 	}
-	c := h.begin(f)
-	if v := h.content(r, f, c); v != hashed {
-		c.Discard()
-		return v, blind
+	if f.ahead && f.recheck.IsZero() {
+		return hashed, blind
 	}
-	f.sum = c.Keep()
-	f.hashed, f.failure = true, ""
-	f.recheck = h.recheckAt(f, began)
-	return hashed, blind
+	p := h.goOn(f)
+	switch v = h.content(r, p); v {
+	case hashed:
+		f.sum = p.to.Keep()
+		f.hashed, f.failure = true, ""
+		f.recheck = h.recheckAt(f, p.began)
+	case interrupted:
+		h.leave(p)
+	default:
+		p.to.Discard()
+	}
+	return v, blind
 }
 
 // begin says where the content of f goes.
@@ -97,9 +101,10 @@ func (c hashOnly) Keep() (sum [32]byte) {
 // Discard implements Copy.
 func (c hashOnly) Discard() {}
 
-// content reads f as a whole, if nobody writes to it meanwhile.
-func (h *hasher) content(r *os.File, f *file, c Copy) verdict {
-	n, err := h.copy(c, r, f.stamp.size)
+// content reads the rest of a file, if nobody writes to it meanwhile.
+func (h *hasher) content(r *os.File, p *part) verdict {
+	f := p.f
+	err := h.copy(r, p)
 	if errors.Is(err, errInterrupted) {
 		return interrupted
 	}
@@ -112,7 +117,7 @@ func (h *hasher) content(r *os.File, f *file, c Copy) verdict {
 	if v, _ := h.check(r, f); v != hashed {
 		return v
 	}
-	if n != f.stamp.size {
+	if p.n != f.stamp.size {
 		return moved
 	}
 	return hashed
@@ -149,23 +154,26 @@ func (h *hasher) check(r *os.File, f *file) (verdict, string) {
 
 var errInterrupted = errors.New("interrupted")
 
-// copy hashes what is in r; a file that grows meanwhile is left after one byte
+// copy hashes what was not read yet; a file that grows meanwhile is left after one byte
 // more than the scan saw.
-func (h *hasher) copy(to io.Writer, r io.Reader, size int64) (int64, error) {
-	r = io.LimitReader(r, size+1)
-	var total int64
+func (h *hasher) copy(f *os.File, p *part) error {
+	if _, err := f.Seek(p.n, io.SeekStart); err != nil {
+		return err
+	}
+	from := p.n
+	r := io.LimitReader(f, p.f.stamp.size+1-from)
 	for {
 		n, err := r.Read(h.buf)
-		_, _ = to.Write(h.buf[:n]) // it does not fail
-		total += int64(n)
+		_, _ = p.to.Write(h.buf[:n]) // it does not fail
+		p.n += int64(n)
 		if err == io.EOF {
-			return total, nil
+			return nil
 		}
 		if err != nil {
-			return total, err
+			return err
 		}
-		if h.interrupt() {
-			return total, errInterrupted
+		if p.n-from >= stride && h.interrupt() {
+			return errInterrupted
 		}
 	}
 }
@@ -196,12 +204,12 @@ func (h *hasher) recheckAt(f *file, began time.Time) time.Time {
 	return began.Add(step)
 }
 
-// quietAt is when f has been quiet for the settle time.
-func (h *hasher) quietAt(f *file, now time.Time) time.Time {
+// quietAt is when f has been quiet for that long.
+func (h *hasher) quietAt(f *file, now time.Time, age time.Duration) time.Time {
 	// The system's own time of the change may be long before the scan that found it, or
 	// after that had begun. One from the future says only that clocks were moved.
 	if at := time.Unix(0, f.stamp.ctime); h.network == "" && !at.After(now) {
-		return at.Add(h.cfg.Settle)
+		return at.Add(age)
 	}
-	return f.seen.Add(h.cfg.Settle)
+	return f.seen.Add(age)
 }

@@ -29,6 +29,7 @@ type file struct {
 	seen     time.Time // when the stamp was found
 	sum      [32]byte
 	hashed   bool
+	ahead    bool      // it was hashed before it had settled, and must be looked at once more
 	recheck  time.Time // the hash may be older than the content; zero: it is not
 	collides bool
 	failure  string // why it could not be read

@@ -36,16 +36,19 @@ type state struct {
 	rootAt   time.Time   // when to look whether the known one is back; zero: it is there
 	broken   string      // why the folder cannot be compared
 
-	base      *Tree
-	hasBase   bool
-	offered   *Tree   // the last that went out; nil: none since the base was set
-	removed   []Entry // the removals of that one
-	removals  removals
-	judge     bool // compare with the base at the next step
-	paused    bool
-	confirmed bool // the removal is meant
+	base     *Tree
+	hasBase  bool
+	offered  *Tree   // the last that went out; nil: none since the base was set
+	removed  []Entry // the removals of that one, but for what was moved
+	removals removals
+	judge    bool      // compare with the base at the next step
+	tried    time.Time // the latest activity after which was read ahead
+	aheadFor time.Time // the beginning of the wait in which something was
+	paused   bool
 
 	suspicion string
+	found     *finding // what that is about; nil: nothing that could be meant
+	meant     *finding // what somebody has confirmed; nil: nothing
 	open      []string // changed files that a writer has open
 	leaseless string   // why writers are not known
 	said      map[string]bool
@@ -60,6 +63,7 @@ func (w *Watcher) run(ctx context.Context) {
 		called := false
 		select {
 		case <-ctx.Done():
+			w.hasher.drop()
 			w.saveCache()
 			return
 		case fn := <-w.cmds:
@@ -100,7 +104,7 @@ func (w *Watcher) next() time.Time {
 		return time.Time{}
 	}
 	t := w.rescanAt
-	for _, other := range []time.Time{w.settler.due(), w.recheckAt, w.rootAt} {
+	for _, other := range []time.Time{w.settler.due(), w.aheadAt(), w.recheckAt, w.rootAt} {
 		if !other.IsZero() && other.Before(t) {
 			t = other
 		}
@@ -121,6 +125,12 @@ func (w *Watcher) step(now time.Time) bool {
 	defer root.Close()
 	if due := w.settler.due(); !due.IsZero() && now.Before(due) {
 		w.judge = false // it is judged with what settles now
+		if !w.recheckAt.After(now) {
+			w.recheckAt = time.Time{} // and checked then
+		}
+		if at := w.aheadAt(); !at.IsZero() && !now.Before(at) {
+			w.readAhead(root, now)
+		}
 		return true
 	}
 	if w.hasBase {
@@ -236,6 +246,8 @@ func (w *Watcher) fail(err error, now time.Time) {
 		w.broken = "the folder " + readFailure(err)
 	}
 	w.suspect(w.broken)
+	w.found = nil
+	w.hasher.drop()
 }
 
 // suspect sets or clears the reason why nothing is published.
@@ -279,6 +291,9 @@ func (w *Watcher) report() {
 func (w *Watcher) loadCache() {
 	if w.cfg.CacheFile == "" {
 		return
+	}
+	if err := w.removals.load(); err != nil {
+		w.cfg.Logger.Warn("what was removed before the start does not count", "error", err)
 	}
 	var err error
 	if w.cache, err = loadCache(w.cfg.CacheFile); err != nil {

@@ -3,86 +3,105 @@ package watch
 import (
 	"fmt"
 	"os"
-	"slices"
 	"time"
 )
 
 // minSuspicious is how many files may always vanish at once.
 const minSuspicious = 10
 
-// removals are those that were accepted lately: what takes files away slowly, or with
-// pauses, is judged as a whole.
-type removals struct {
-	list []removal // oldest first
+// finding is what is suspicious about the folder, of which somebody may say that it is
+// meant. It stands for what it names, and for nothing that vanishes later.
+type finding struct {
+	gone   map[string]bool // files
+	folder os.FileInfo     // the folder is this one now; nil: it is the known one
+	mount  string          // a file system has come or gone there; "": none has
 }
 
-type removal struct {
-	at time.Time
-	n  int
-}
-
-// removalWindow is how long removals count together.
-const removalWindow = 10 * time.Minute
-
-func (r *removals) add(n int, now time.Time) {
-	if n > 0 {
-		r.list = append(r.list, removal{now, n})
+// but counts the files that are not in what is meant.
+func (m *finding) but(lost []Entry) int {
+	if m == nil {
+		return len(lost)
 	}
-}
-
-// recent counts those within the window, and forgets the others.
-func (r *removals) recent(now time.Time) (n int) {
-	r.list = slices.DeleteFunc(r.list, func(x removal) bool { return now.Sub(x.at) > removalWindow })
-	for _, x := range r.list {
-		n += x.n
+	n := 0
+	for _, e := range lost {
+		if !m.gone[e.Path] {
+			n++
+		}
 	}
 	return n
 }
 
+func (m *finding) isFolder(there os.FileInfo) bool {
+	return m != nil && m.folder != nil && os.SameFile(m.folder, there)
+}
+
+func (m *finding) isMount(path string) bool { return m != nil && m.mount == path }
+
 // accept notes which of the removals that were offered the new base has accepted. Those
-// that somebody confirmed are meant, and do not count.
+// that somebody confirmed are meant, and do not count, nor do the earlier ones, which
+// were told with them.
 func (w *Watcher) accept(base *Tree, now time.Time) {
-	if w.confirmed {
-		w.removals = removals{}
-	} else {
-		n := 0
-		for _, e := range w.removed {
-			if _, ok := base.Get(e.Path); !ok {
-				n++
-			}
+	var accepted []Entry
+	for _, e := range w.removed {
+		if _, ok := base.Get(e.Path); !ok {
+			accepted = append(accepted, e)
 		}
-		w.removals.add(n, now)
+	}
+	var err error
+	if w.meant != nil {
+		err = w.removals.reset()
+	}
+	if err == nil {
+		err = w.removals.add(w.meant.but(accepted), now)
+	}
+	if err != nil {
+		w.say("removals", "a restart forgets what was removed lately", "error", err)
 	}
 	w.removed = nil
 }
 
-// suspicious says why a change must not be published, or "". A folder that is
-// another one, but holds what the base says, is the folder from then on; without
-// a base any is.
-func (w *Watcher) suspicious(root *os.Root, change *Change) string {
-	if w.confirmed || !w.hasBase || change.empty() {
+// suspicious says why a change must not be published, and what that is about; or "". A
+// folder that is another one, but holds what the base says, is the folder from then on;
+// without a base any is.
+func (w *Watcher) suspicious(root *os.Root, change *Change) (reason string, about *finding) {
+	if !w.hasBase || change.empty() {
 		w.adopt()
-		return ""
+		return "", nil
 	}
-	gone := len(change.Removed)
-	before := w.removals.recent(time.Now())
+	lost := change.lost()
+	about = &finding{gone: make(map[string]bool, len(lost)), mount: w.survey.remounted}
+	for _, e := range lost {
+		about.gone[e.Path] = true
+	}
+	if w.replaced {
+		about.folder = w.present
+	}
+	gone := w.meant.but(lost)
+	of, before := w.base.Len()-(len(lost)-gone), 0
+	if w.meant == nil {
+		before = w.removals.recent(time.Now())
+	}
 	switch {
-	case w.replaced:
-		return "the folder was replaced by another, or a file system was mounted or unmounted there"
-	case w.survey.remounted != "":
-		return fmt.Sprintf("a file system was mounted or unmounted at %s", printable(w.survey.remounted))
+	case w.replaced && !w.meant.isFolder(w.present):
+		return "the folder was replaced by another, or a file system was mounted or unmounted there", about
+	case w.survey.remounted != "" && !w.meant.isMount(w.survey.remounted):
+		return fmt.Sprintf("a file system was mounted or unmounted at %s", printable(w.survey.remounted)), about
 	case gone > 0 && len(w.survey.files) == 0 && w.survey.dirs <= 1:
 		if isEmpty(root) {
-			return "the folder is empty"
+			return "the folder is empty", about
 		}
-		return "nothing is left in the folder but what is not looked at"
-	case gone > 0 && w.tooMany(gone+before, w.base.Len()+before):
+		return "nothing is left in the folder but what is not looked at", about
+	case gone > 0 && w.tooMany(gone+before, of+before):
 		if before > 0 {
-			return fmt.Sprintf("%d of %d files are gone, %d of them since less than %s", gone+before, w.base.Len()+before, before, removalWindow)
+			return fmt.Sprintf("%d of %d files are gone, %d of them since less than %s", gone+before, of+before, before, removalWindow), about
 		}
-		return fmt.Sprintf("%d of %d files are gone", gone, w.base.Len())
+		return fmt.Sprintf("%d of %d files are gone", gone, of), about
 	}
-	return ""
+	if w.meant != nil {
+		w.adopt()
+		w.meant.folder, w.meant.mount = nil, ""
+	}
+	return "", nil
 }
 
 // tooMany tells whether so many removals must be confirmed.

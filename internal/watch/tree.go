@@ -110,6 +110,29 @@ type Change struct {
 	Added, Changed, Removed []Entry
 }
 
+// lost are the removed files that were not moved: the same content is not added
+// elsewhere. Each added or changed file stands for one removed one.
+func (c *Change) lost() []Entry {
+	if len(c.Removed) == 0 {
+		return nil
+	}
+	come := make(map[[sha256.Size]byte]int, len(c.Added)+len(c.Changed))
+	for _, list := range [][]Entry{c.Added, c.Changed} {
+		for i := range list {
+			come[list[i].SHA256]++
+		}
+	}
+	var out []Entry
+	for _, e := range c.Removed {
+		if come[e.SHA256] > 0 {
+			come[e.SHA256]--
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
 func (c *Change) empty() bool { return len(c.Added)+len(c.Changed)+len(c.Removed) == 0 }
 
 // compare tells how tree differs from base.

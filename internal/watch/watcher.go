@@ -68,6 +68,9 @@ func newWatcher(cfg Config, n notifier) (*Watcher, error) {
 		changes: make(chan Change, 1), cmds: make(chan func()), done: make(chan struct{}),
 	}
 	w.state = state{settler: settler{settle: cfg.Settle, max: cfg.MaxSettle}, root: &dir{}, said: make(map[string]bool)}
+	if w.cfg.CacheFile != "" {
+		w.removals.file = w.cfg.CacheFile + ".removals"
+	}
 	w.hasher = newHasher(&w.cfg, nil)
 	return w, nil
 }
@@ -104,7 +107,7 @@ func (w *Watcher) SetBase(base *Tree) {
 		w.withdraw()
 		w.accept(base, time.Now())
 		w.base, w.hasBase, w.stale = base, true, true
-		w.offered, w.confirmed, w.judge = nil, false, true
+		w.offered, w.meant, w.judge = nil, nil, true
 	})
 }
 
@@ -128,18 +131,19 @@ func (w *Watcher) Resume() {
 }
 
 // ConfirmRemoval says that what [Status.Suspicious] tells is meant: the files
-// are gone, or the folder is another one, by intent. It holds until the base is
-// set. It fails when there is nothing to confirm, and when there is no folder.
+// are gone, or the folder is another one, by intent. It stands for the files that were
+// found to be gone by then and for no others, and holds until the base is set. It fails
+// when there is nothing to confirm, and when there is no folder.
 func (w *Watcher) ConfirmRemoval() error {
 	err := errors.New("the watcher is closed")
 	w.do(func() {
 		switch {
 		case w.broken != "":
 			err = errors.New(w.broken)
-		case w.suspicion == "":
+		case w.found == nil:
 			err = errors.New("there is none that waits for it")
 		default:
-			err, w.confirmed, w.judge = nil, true, true
+			err, w.meant, w.judge = nil, w.found, true
 		}
 	})
 	if err != nil {

@@ -26,9 +26,10 @@
 //
 // Files are saved in one folder, beside as many others as OMFLOW Server has, and the
 // time until all peers have them is taken: the booster's agents staged, ready to be
-// applied; lsyncd and Syncthing, if they are installed, in their folders; and a program
-// that copies over TLS and does nothing else. All run on this machine, without core of
-// their own, so that processor time is the steadier figure.
+// applied; lsyncd, csync2 and Syncthing, if they are installed, in their folders; and a
+// program that copies over TLS, to one peer or to all at once, and does nothing else. All
+// run on this machine, without core of their own, so that processor time is the steadier
+// figure; rounds go round them.
 package main
 
 import (

@@ -5,6 +5,7 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,8 @@ const (
 	// patchSettle is how long the booster waits for quiet here; the others' delays are
 	// the shortest that they take.
 	patchSettle = 100 * time.Millisecond
+	// patchRest is between two measurements, for what the last one has left to do.
+	patchRest = time.Second
 	// patchPatience is how long one round may take.
 	patchPatience = 2 * time.Minute
 )
@@ -50,93 +53,157 @@ type syncer interface {
 	sent() int64
 }
 
-// patch measures the time from a save to when all peers have it, by those whose names
-// begin with by.
-func (b *bench) patch(rounds, peers int, by string) error {
-	all := []struct {
+// namedSyncer is a syncer and what was measured of it.
+type namedSyncer struct {
+	name string
+	syncer
+	source string
+	took   []measured // of one patchSize
+}
+
+// measured is one round.
+type measured struct {
+	ms   float64
+	cost float64 // of processors, in ms
+	sent float64 // in sizes of what was saved
+}
+
+// values picks one figure of all rounds.
+func values(all []measured, pick func(measured) float64) []float64 {
+	out := make([]float64, len(all))
+	for i, m := range all {
+		out[i] = pick(m)
+	}
+	return out
+}
+
+func (n *namedSyncer) time() float64 {
+	return median(values(n.took, func(m measured) float64 { return m.ms }))
+}
+
+// The plain copies are what the booster is compared with.
+const (
+	copyToOne = "plain copy, one peer"
+	copyToAll = "plain copies, all peers"
+)
+
+// syncers are those that are installed and whose names begin with by.
+func syncers(by string) (list []*namedSyncer) {
+	for _, s := range []struct {
 		name string
 		syncer
-	}{{"booster, staged", &boosterSync{}}, {"plain copy over TLS", &plainSync{}}}
-	if installed("lsyncd") && installed("rsync") {
-		all = append(all, struct {
-			name string
-			syncer
-		}{"lsyncd", &lsyncdSync{}})
-	}
-	if installed("syncthing") {
-		all = append(all, struct {
-			name string
-			syncer
-		}{"Syncthing", &syncthingSync{}})
-	}
-	fmt.Printf("From a save to all of %d peers on this machine, beside %d other files; median of %d rounds\n\n", peers, patchHome, rounds)
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "what\tby\twaits\tthen takes\t(min–max)\tprocessor time\tsource wrote\t")
-	for _, s := range all {
-		if !strings.HasPrefix(s.name, by) {
-			continue
+		needs []string
+	}{
+		{"booster, staged", &boosterSync{}, nil},
+		{copyToAll, &plainSync{}, nil},
+		{copyToOne, &plainSync{one: true}, nil},
+		{"lsyncd", &lsyncdSync{}, []string{"lsyncd", "rsync"}},
+		{"csync2", &csync2Sync{}, []string{"csync2"}},
+		{"Syncthing", &syncthingSync{}, []string{"syncthing"}},
+	} {
+		missing := slices.DeleteFunc(s.needs, installed)
+		switch {
+		case !strings.HasPrefix(s.name, by):
+		case len(missing) > 0:
+			fmt.Printf("%s is left out: %s is not installed\n", s.name, missing[0])
+		default:
+			list = append(list, &namedSyncer{name: s.name, syncer: s.syncer})
 		}
-		dir := filepath.Join(b.dir, strings.ReplaceAll(s.name, " ", "-"))
-		source := filepath.Join(dir, "source")
-		if err := fillHome(source); err != nil {
+	}
+	return list
+}
+
+// patch measures the time from a save to when all peers have it, by those whose names
+// begin with by. Rounds go round them, so that what else the machine does meets all.
+func (b *bench) patch(rounds, peers int, by string) error {
+	all := syncers(by)
+	fmt.Printf("From a save to all of %d peers on this machine, beside %d other files; median of %d rounds\n\n", peers, patchHome, rounds)
+	for _, s := range all {
+		dir := filepath.Join(b.dir, strings.Map(func(r rune) rune {
+			if r == ' ' || r == ',' {
+				return '-'
+			}
+			return r
+		}, s.name))
+		s.source = filepath.Join(dir, "source")
+		if err := fillHome(s.source); err != nil {
 			return err
 		}
-		if err := s.start(b, dir, source, peers); err != nil {
+		if err := s.start(b, dir, s.source, peers); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		for i, p := range patches {
-			var times, costs, sent []float64
-			for round := range rounds {
-				took, cost, bytes, err := measurePatch(s.syncer, source, fmt.Sprintf("round%d-%d", i, round), p)
+	}
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "what\tby\twaits\tthen takes\t(min–max)\tprocessor time\tsource wrote\tto one plain copy\tto all\t")
+	for i, p := range patches {
+		for round := range rounds {
+			for _, s := range all {
+				m, err := measurePatch(s.syncer, s.source, fmt.Sprintf("round%d-%d", i, round), p)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", s.name, p.name, err)
 				}
-				times, costs, sent = append(times, took.Seconds()*1000), append(costs, cost*1000), append(sent, float64(bytes)/float64(p.files*p.size))
+				s.took = append(s.took, m)
+				fmt.Fprintf(os.Stderr, "round %d, %s, %s: %.0f ms\n", round+1, p.name, s.name, m.ms)
+				time.Sleep(patchRest)
 			}
-			lo, hi := minMax(times)
-			fmt.Fprintf(os.Stderr, "%s, %s: %.0f ms, the source wrote %.1f times as much\n", s.name, p.name, median(times), median(sent))
-			fmt.Fprintf(t, "%s\t%s\t%d ms\t%.0f ms\t(%.0f–%.0f)\t%.0f ms\t%.1f ×\t\n", p.name, s.name, s.waits().Milliseconds(), median(times), lo, hi, median(costs), median(sent))
 		}
-		b.stop()
-		if err := os.RemoveAll(dir); err != nil {
-			return err
+		for _, s := range all {
+			s.print(t, p, all)
+		}
+		for _, s := range all {
+			s.took = nil
 		}
 	}
 	return t.Flush()
 }
 
+// print adds the row of one syncer to a table.
+func (n *namedSyncer) print(t io.Writer, p patchSize, all []*namedSyncer) {
+	lo, hi := minMax(values(n.took, func(m measured) float64 { return m.ms }))
+	fmt.Fprintf(t, "%s\t%s\t%d ms\t%.0f ms\t(%.0f–%.0f)\t%.0f ms\t%.1f ×\t", p.name, n.name, n.waits().Milliseconds(), n.time(), lo, hi,
+		median(values(n.took, func(m measured) float64 { return m.cost })), median(values(n.took, func(m measured) float64 { return m.sent })))
+	for _, plain := range []string{copyToOne, copyToAll} {
+		ratio := "–"
+		if i := slices.IndexFunc(all, func(o *namedSyncer) bool { return o.name == plain }); i >= 0 {
+			ratio = fmt.Sprintf("%.1f ×", n.time()/all[i].time())
+		}
+		fmt.Fprintf(t, "%s\t", ratio)
+	}
+	fmt.Fprintln(t)
+}
+
 // measurePatch saves files and waits until they have arrived.
-func measurePatch(s syncer, source, folder string, p patchSize) (took time.Duration, cost float64, sent int64, err error) {
+func measurePatch(s syncer, source, folder string, p patchSize) (m measured, err error) {
 	dir := filepath.Join(source, folder)
 	content := make([]byte, p.size)
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return 0, 0, 0, err
+		return m, err
 	}
 	before, err := s.processorTime()
 	if err != nil {
-		return 0, 0, 0, err
+		return m, err
 	}
-	sentBefore := s.sent()
+	sent := s.sent()
 	for i := range p.files {
 		_, _ = rand.Read(content) // never fails
 		if err := os.WriteFile(filepath.Join(dir, "f"+strconv.Itoa(i)), content, 0o644); err != nil {
-			return 0, 0, 0, err
+			return m, err
 		}
 	}
 	begun := time.Now()
 	for !s.arrived(folder, p) {
 		if time.Since(begun) > patchPatience {
-			return 0, 0, 0, fmt.Errorf("not within %s", patchPatience)
+			return m, fmt.Errorf("not within %s", patchPatience)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	took = max(0, time.Since(begun)-s.waits())
+	took := max(0, time.Since(begun)-s.waits())
 	after, err := s.processorTime()
 	if err != nil {
-		return 0, 0, 0, err
+		return m, err
 	}
-	sent = s.sent() - sentBefore
-	return took, after - before, sent, s.next()
+	m = measured{ms: took.Seconds() * 1000, cost: (after - before) * 1000, sent: float64(s.sent()-sent) / float64(p.files*p.size)}
+	return m, s.next()
 }
 
 // fillHome makes a folder like OMFLOW Server's.
@@ -234,12 +301,9 @@ func (p *process) allTime() (float64, error) {
 
 // wrote is how many bytes the process and its children have written to anything.
 func (p *process) wrote() (sum int64) {
-	pids := []string{strconv.Itoa(p.cmd.Process.Pid)}
-	for len(pids) > 0 {
-		pid := pids[0]
-		pids = pids[1:]
+	for _, pid := range p.all() {
 		// What a child wrote that has ended counts as its parent's: see proc(5).
-		io, err := os.ReadFile("/proc/" + pid + "/io")
+		io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 		if err != nil {
 			continue // it has just ended
 		}
@@ -248,9 +312,6 @@ func (p *process) wrote() (sum int64) {
 				v, _ := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
 				sum += v
 			}
-		}
-		if children, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children"); err == nil {
-			pids = append(pids, strings.Fields(string(children))...)
 		}
 	}
 	return sum

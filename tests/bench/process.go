@@ -75,14 +75,34 @@ func (b *bench) stop() {
 	b.processes = nil
 }
 
+// all lists the process and its children, whichever of its threads has started them.
+func (p *process) all() []int {
+	pids := []int{p.cmd.Process.Pid}
+	for i := 0; i < len(pids); i++ {
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pids[i])) // the pattern is right
+		for _, list := range lists {
+			children, err := os.ReadFile(list)
+			if err != nil {
+				continue // the thread has just ended
+			}
+			for _, c := range strings.Fields(string(children)) {
+				if n, err := strconv.Atoi(c); err == nil {
+					pids = append(pids, n)
+				}
+			}
+		}
+	}
+	return pids
+}
+
 // processorTime is what the process and its children have used, in seconds.
 func (p *process) processorTime() (float64, error) {
 	var ticks float64
-	pids := []int{p.cmd.Process.Pid}
-	for len(pids) > 0 {
-		pid := pids[0]
-		pids = pids[1:]
+	for i, pid := range p.all() {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil && i > 0 {
+			continue // it has just ended
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -93,15 +113,6 @@ func (p *process) processorTime() (float64, error) {
 			return 0, err
 		}
 		ticks += user + system
-		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-		if err != nil {
-			continue
-		}
-		for _, c := range strings.Fields(string(children)) {
-			if n, err := strconv.Atoi(c); err == nil {
-				pids = append(pids, n)
-			}
-		}
 	}
 	const ticksPerSecond = 100 // USER_HZ, the same on all Linux
 	return ticks / ticksPerSecond, nil

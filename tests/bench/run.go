@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -18,7 +19,7 @@ func run(args []string) error {
 	}
 	only := flag.String("only", "", "cpu, flood or patch; default cpu and flood")
 	rounds := flag.Int("rounds", 5, "rounds of the cpu and the patch benchmark")
-	by := flag.String("by", "", "the patch benchmark of one alone: booster, plain, lsyncd or Syncthing")
+	by := flag.String("by", "", "the patch benchmark of one alone: booster, plain, lsyncd, csync2 or Syncthing")
 	peers := flag.Int("peers", 2, "peers in the patch benchmark")
 	span := flag.Duration("time", 0, "how long each measurement takes (default cpu 3s, flood 20s)")
 	booster := flag.String("booster", "", "the booster's binary; default: built now")
@@ -46,7 +47,7 @@ func run(args []string) error {
 	b := &bench{dir: dir, binary: *booster}
 	defer b.stop()
 	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-interrupted
 		b.stop()

@@ -124,6 +124,31 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestRelease: one release is had by its name, and no other in its place.
+func TestRelease(t *testing.T) {
+	n := newNodes(t)
+	all := makeChain(t, chainCount+9, "s1")
+	n.add("s2", AgentHandler(&agent{chain: all[3:]}, n.peer)) // the oldest are gone
+	c := n.as("b", true)
+	for _, i := range []int{3, 20, len(all) - 1} {
+		if m, err := c.Release(t.Context(), "s2", all[i].Ref()); err != nil || m.Ref() != all[i].Ref() {
+			t.Errorf("release %d: %v", i+1, err)
+		}
+	}
+	other := all[20].Ref()
+	other.Hash[0] ^= 1
+	for what, ref := range map[string]release.Ref{
+		"one that is gone": all[1].Ref(), "one of another hash": other, "one that is yet to come": {Number: 500, Hash: other.Hash},
+	} {
+		if m, err := c.Release(t.Context(), "s2", ref); m != nil || !errors.Is(err, history.ErrUnknown) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := c.Release(t.Context(), "nobody", all[3].Ref()); err == nil || errors.Is(err, history.ErrUnknown) {
+		t.Errorf("from nobody: %v", err)
+	}
+}
+
 // TestRefusals: who may ask what, and how it is told.
 func TestRefusals(t *testing.T) {
 	three := makeChain(t, 3, "s1")

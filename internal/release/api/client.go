@@ -27,6 +27,7 @@ const (
 	announcePath = prefix + "announce"
 	publishPath  = prefix + "publish"
 	lostPath     = prefix + "lost"
+	offerPath    = prefix + "offer"
 	blobsPath    = prefix + "blobs"
 	chainPath    = prefix + "chain"
 	headPath     = prefix + "head"
@@ -41,6 +42,8 @@ const Prefix = prefix
 type Client struct {
 	// Do sends a request to the named member's control API; gossip.Node.Do does.
 	Do control.Do
+	// Stream is Do for contents of files; gossip.Node.DoStream is. Default: Do.
+	Stream control.Do
 }
 
 // Propose asks a booster to number a release, and returns the number, which is the
@@ -172,6 +175,29 @@ func (c Client) Chain(ctx context.Context, member string, after uint64, take fun
 	return fmt.Errorf("fetch releases from %s: more than %d", member, MaxKeep)
 }
 
+// errTaken ends a chain of which the one release that was wanted has come.
+var errTaken = errors.New("it has come")
+
+// Release fetches the release of that name from a node. The error matches
+// history.ErrUnknown when the node does not have it.
+func (c Client) Release(ctx context.Context, member string, ref release.Ref) (*release.Manifest, error) {
+	var m *release.Manifest
+	_, _, err := c.chain(ctx, member, ref.Number-1, func(first *release.Manifest) error {
+		m = first
+		return errTaken
+	})
+	if err == nil || errors.Is(err, errTaken) {
+		err = nil
+		if m == nil || m.Ref() != ref {
+			err = history.ErrUnknown
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetch release %s from %s: %w", ref, member, err)
+	}
+	return m, nil
+}
+
 // chain fetches one answer of possibly several.
 func (c Client) chain(ctx context.Context, member string, after uint64, take func(*release.Manifest) error) (last uint64, count int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -230,7 +256,11 @@ func (c Client) blobs(ctx context.Context, agent string, files []release.File, p
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	resp, err := c.do(ctx, agent, http.MethodPost, blobsPath, bytes.NewReader(b))
+	stream := c
+	if c.Stream != nil {
+		stream.Do = c.Stream
+	}
+	resp, err := stream.do(ctx, agent, http.MethodPost, blobsPath, bytes.NewReader(b))
 	if err != nil {
 		return err
 	}

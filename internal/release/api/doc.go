@@ -5,6 +5,7 @@
 //	POST /release/v1/follow    the active booster copies its sequence to the other one
 //	POST /release/v1/act       a booster passes on what an operator wants of a release
 //	POST /release/v1/announce  an agent tells the other agents of a numbered release
+//	POST /release/v1/offer     an agent tells others what a release may soon hold
 //	POST /release/v1/publish   a booster asks an agent to publish what waits there
 //	POST /release/v1/lost      a booster says what to make of files that are gone there
 //	POST /release/v1/blobs     any node fetches contents of files from an agent
@@ -21,10 +22,12 @@
 // Blobs are a stream of hash (32 bytes), size (8 bytes, big-endian) and content
 // each, ended by a hash of zeros; what the sender does not have is left out.
 //
+// Contents have a connection of their own (Client.Stream).
+//
 // # Who may ask what
 //
 // Both sides of a connection are authenticated before a request gets here. An agent
-// proposes releases of its own origin only, and only agents propose and announce;
+// proposes releases of its own origin only, and only agents propose, announce and offer;
 // boosters alone copy the sequence, pass on what operators want, have pending changes
 // published, and say what to make of files that are gone. Every node of the cluster may read.
 //
@@ -44,7 +47,7 @@
 //
 // Manifests have release.MaxManifest, and a node reads maxBodies of them at a time;
 // a question for blobs names MaxBlobs, which have exactly the sizes that the asking
-// node knows them to have. Other messages have 256 KiB.
+// node knows them to have; MaxOffered contents are offered at a time. Other messages have 256 KiB.
 //
 // Everything may be used by any number of goroutines.
 package api

@@ -32,7 +32,7 @@ func FuzzMessages(f *testing.F) {
 	b.Reset()
 	fail(writeChain(&b, two))
 	f.Add(b.Bytes())
-	for _, seed := range []string{`{"act":"approve","number":1}`, `["` + sum("x").String() + `"]`, `[]`, "{}\n", "\x00\x00\x00\x00", ""} {
+	for _, seed := range []string{`{"act":"approve","number":1}`, `["` + sum("x").String() + `"]`, `[{"sha256":"` + sum("x").String() + `","size":1}]`, `[]`, "{}\n", "\x00\x00\x00\x00", ""} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -41,7 +41,7 @@ func FuzzMessages(f *testing.F) {
 			peer := func(*http.Request) (string, bool, bool) { return "s1", kind, true }
 			hb, ha := BoosterHandler(b, peer), AgentHandler(a, peer)
 			for path, h := range map[string]http.Handler{
-				proposePath: hb, followPath: hb, actPath: hb, announcePath: ha, blobsPath: ha, publishPath: ha,
+				proposePath: hb, followPath: hb, actPath: hb, announcePath: ha, offerPath: ha, blobsPath: ha, publishPath: ha,
 			} {
 				rec := httptest.NewRecorder()
 				h.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, path, io.NopCloser(bytes.NewReader(body))))
@@ -52,6 +52,9 @@ func FuzzMessages(f *testing.F) {
 		}
 		if p := b.proposal; p.Manifest != nil && (p.Validate() != nil || p.Manifest.Validate() != nil || p.Manifest.Origin != "s1") {
 			t.Errorf("got through: %+v", p)
+		}
+		if len(a.offered) > 0 && offer(a.offered).Validate() != nil {
+			t.Errorf("got through: %v", a.offered)
 		}
 		if b.update.Validate() != nil {
 			t.Errorf("got through: %+v", b.update)

@@ -63,6 +63,9 @@ type Agent interface {
 	// Announced takes note of numbered releases, and returns at once. They are valid,
 	// and nothing more is known of them. At most MaxAnnounced.
 	Announced(from string, chain []*release.Manifest)
+	// Offered takes note of contents that a release may soon name, and returns at once.
+	// At most MaxOffered.
+	Offered(from string, contents []Content)
 	// Publish publishes at once what has changed, and returns the release's number, 0
 	// when nothing had.
 	Publish(ctx context.Context) (uint64, error)
@@ -149,6 +152,7 @@ func AgentHandler(a Agent, peer Peer) http.Handler {
 		a.Announced(name, chain)
 		w.WriteHeader(http.StatusAccepted)
 	})
+	h.HandleFunc("POST "+offerPath, func(w http.ResponseWriter, r *http.Request) { h.serveOffer(w, r, a) })
 	h.HandleFunc("POST "+publishPath, func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := h.fromBooster(w, r); ok {
 			number, err := a.Publish(r.Context())

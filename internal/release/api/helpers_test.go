@@ -140,6 +140,7 @@ type agent struct {
 	dir      string
 	opened   chan struct{} // if set, opening a blob waits for it
 	told     chain
+	offered  []Content
 	from     string
 	number   uint64
 	standing Standing
@@ -150,6 +151,7 @@ type agent struct {
 func (a *agent) Lost(_ context.Context, l Lost) error { a.lost = l; return a.err }
 
 func (a *agent) Announced(from string, c []*release.Manifest) { a.from, a.told = from, c }
+func (a *agent) Offered(from string, c []Content)             { a.from, a.offered = from, c }
 func (a *agent) Publish(context.Context) (uint64, error)      { return a.number, a.err }
 func (a *agent) Standing() Standing                           { return a.standing }
 

@@ -90,7 +90,8 @@ type Applier struct {
 
 	mu     sync.Mutex
 	staged *plan // what lies in newDir; nil: nothing that can be used
-	synced bool  // that is on the disk
+	hollow []int // of its steps, those for whose files there is only room yet
+	synced bool  // all of that is there, and on the disk
 }
 
 // Request says what to bring a tree to.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/omflow/booster/internal/release"
@@ -14,6 +15,9 @@ import (
 )
 
 var names = map[fault]string{kill: "kill", power: "power", reorder: "reorder", once: "once", full: "full", broken: "broken"}
+
+// large is a content for which there is room before it is there.
+func large(text string) string { return strings.Repeat(text+"\n", largeFile/len(text)) }
 
 // upheaval is a release that does everything a release can do to a tree.
 type upheaval struct {
@@ -46,6 +50,7 @@ func newUpheaval(t testing.TB) *upheaval {
 		"swap/one.py":           "1",
 		"swap/two.py":           "2",
 		"static/already-new.js": "one",
+		"static/large.bin":      large("one"),
 	})
 	u.after = s.make(t, u.before, content{
 		"manage.py":             "two",
@@ -62,6 +67,7 @@ func newUpheaval(t testing.TB) *upheaval {
 		"swap/one.py":           "2",
 		"swap/two.py":           "1",
 		"static/already-new.js": "two",
+		"static/large.bin":      large("two"),
 	})
 	return u
 }
@@ -86,6 +92,7 @@ func (u *upheaval) site(t testing.TB) *site {
 		"__pycache__/models.cpython-311.opt-1.pyc": "stale",
 		"__pycache__/models2.cpython-311.pyc":      "of another file",
 		"deep/er/__pycache__/gone.cpython-37.pyc":  "stale",
+		"deep/er/__pycache__/ago.cpython-37.pyc":   "of what went long ago",
 	})
 	s.remove(t, "local/missing.py")
 	return s
@@ -108,6 +115,7 @@ func (u *upheaval) prepare(t testing.TB) []string {
 		"turns/into/folder.txt": "new", "turned": "a file now", "local/changed.py": "two",
 		"local/missing.py": "two", "spelling/x.txt": "spelling", "new/a/b/c.py": "new", "new/a/d.py": "new",
 		"swap/one.py": "2", "swap/two.py": "1", "static/already-new.js": "two",
+		"static/large.bin": large("two"),
 	}
 	check(t, "tree after the release", u.new, want)
 	check(t, "kept aside", u.kept, content{

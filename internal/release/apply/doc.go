@@ -19,17 +19,20 @@
 // # How it works
 //
 // [Applier.Stage] compares the tree with the release, checks the space on the
-// disk, and copies the new files to staging, while the server runs;
-// [Applier.Prepare] also waits until they are on the disk. [Applier.Apply], when the
-// server has stopped, compares again, stages again only what is not staged right,
-// waits for the disk if Prepare has not, and then
+// disk, and copies the new files to staging, while the server runs. Of a file of 1 MiB
+// or more whose blob was hashed minutes ago it only reserves the room, where the system
+// can: a release may be taken over by the next one without being applied.
+// [Applier.Prepare] copies these too, and waits until all is on the disk.
+// [Applier.Apply], when the server has stopped, compares again, stages again only what is
+// not staged right, does what Prepare does if that was not called, and then
 //
 //  1. copies what somebody changed on this server alone to conflicts/, and old
 //     content that the blob store doesn't have into it;
 //  2. writes target.json, and then plan.json. This is the point of commitment:
 //     before it nothing in the tree has changed;
 //  3. links each replaced file, and moves each deleted one, to old/; removes
-//     what Python compiled from them; removes folders that are empty now; makes
+//     what Python compiled from them; removes folders that are empty now, or hold
+//     nothing else than what Python compiled; makes
 //     new folders; renames the new files into place; syncs the folders;
 //  4. keeps old files aside that somebody still wrote to meanwhile;
 //  5. renames target.json to applied.json, and removes plan.json.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,9 +13,6 @@ import (
 	"github.com/omflow/booster/internal/release/conflicts"
 	"github.com/omflow/booster/internal/release/disk"
 )
-
-// cacheDir is where Python keeps what it compiled, in the folder of the source.
-const cacheDir = "__pycache__"
 
 // Apply brings the tree to the release, staging first what Stage has not staged.
 // The server must have stopped. On an error the tree is as it was, unless the
@@ -36,7 +32,7 @@ func (a *Applier) Apply(ctx context.Context, req Request) (Result, error) {
 	if len(p.Steps) == 0 && p.From == p.To {
 		return r, nil
 	}
-	if err := a.syncStaged(p); err != nil {
+	if err := a.complete(ctx, p); err != nil {
 		return Result{}, fmt.Errorf("apply release %s: %w", p.To, err)
 	}
 	if r.Kept, err = a.keepOld(p); err != nil {
@@ -45,7 +41,7 @@ func (a *Applier) Apply(ctx context.Context, req Request) (Result, error) {
 	if err := a.commit(p, req.Target); err != nil {
 		return Result{}, fmt.Errorf("apply release %s: %w", p.To, err)
 	}
-	a.staged, a.synced = nil, false // it is the plan's from here on
+	a.staged, a.hollow, a.synced = nil, nil, false // it is the plan's from here on
 	more, err := a.finish(p)
 	r.Kept = append(r.Kept, more...)
 	if err != nil {
@@ -122,6 +118,9 @@ func (a *Applier) forward(p *plan) ([]conflicts.Kept, error) {
 		return nil, err
 	}
 	for _, d := range slices.Backward(p.Emptied) {
+		if err := a.dropLeft(d.Path); err != nil {
+			return nil, err
+		}
 		if err := a.removeEmpty("remove empty folder", d.Path); err != nil {
 			return nil, err
 		}
@@ -165,57 +164,6 @@ func (a *Applier) takeOut(i int, s step) error {
 	}
 	// Not every file system has links.
 	return gone(a.tree.Rename("take out replaced file", s.Path, kept(i)))
-}
-
-// dropCompiled removes what Python compiled from the files of the plan: it
-// trusts a compiled file by its source's time and size.
-func (a *Applier) dropCompiled(p *plan) error {
-	sources := make(map[string]map[string]bool) // by folder, without .py
-	for _, s := range p.Steps {
-		if stem, ok := strings.CutSuffix(s.Path, ".py"); ok {
-			i := strings.LastIndexByte(stem, '/') + 1
-			if sources[stem[:i]] == nil {
-				sources[stem[:i]] = make(map[string]bool)
-			}
-			sources[stem[:i]][stem[i:]] = true
-		}
-	}
-	for _, folder := range slices.Sorted(maps.Keys(sources)) {
-		if err := a.dropFrom(folder+cacheDir, sources[folder]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *Applier) dropFrom(cache string, stems map[string]bool) error {
-	info, err := a.tree.Lstat("look for compiled files", cache)
-	if err != nil || !info.IsDir() {
-		if errors.Is(err, disk.ErrNotFolder) {
-			return nil // the folder is yet to be made where an old file was
-		}
-		return gone(err)
-	}
-	entries, err := a.tree.ReadDir("list compiled files", cache)
-	if err != nil {
-		return gone(err)
-	}
-	left := len(entries)
-	for _, e := range entries {
-		// models.cpython-311.pyc, models.cpython-311.opt-1.pyc
-		stem, rest, _ := strings.Cut(e.Name(), ".")
-		if !stems[stem] || !strings.HasSuffix(rest, ".pyc") || e.IsDir() {
-			continue
-		}
-		if err := gone(a.tree.Remove("remove compiled file", cache+"/"+e.Name())); err != nil {
-			return err
-		}
-		left--
-	}
-	if left > 0 {
-		return nil
-	}
-	return a.removeEmpty("remove folder of compiled files", cache)
 }
 
 // removeEmpty removes name if it is an empty folder. It may be a file by now, or

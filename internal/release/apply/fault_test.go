@@ -178,6 +178,32 @@ func (d *faultyFS) Create(op, name string, perm fs.FileMode) (io.WriteCloser, er
 	path := d.path(name)
 	d.note(name, func() { os.Remove(d.path(name)) })
 	d.unsynced = append(d.unsynced, change{file: &path, revert: func() { os.Truncate(path, 0) }})
+	return &faultyFile{WriteCloser: w, op: op, faults: d.faults, grows: true}, nil
+}
+
+func (d *faultyFS) Reserve(op, name string, perm fs.FileMode, size int64) error {
+	if err := d.faults.step(op, true); err != nil {
+		return err
+	}
+	err := d.FS.Reserve(op, name, perm, size)
+	if err == nil {
+		path := d.path(name)
+		d.note(name, func() { os.Remove(path) })
+	}
+	return err
+}
+
+// Fill needs no room: it is reserved.
+func (d *faultyFS) Fill(op, name string) (io.WriteCloser, error) {
+	if err := d.faults.step(op, false); err != nil {
+		return nil, err
+	}
+	w, err := d.FS.Fill(op, name)
+	if err != nil {
+		return nil, err
+	}
+	path := d.path(name)
+	d.unsynced = append(d.unsynced, change{file: &path, revert: func() { os.Truncate(path, 0) }})
 	return &faultyFile{WriteCloser: w, op: op, faults: d.faults}, nil
 }
 
@@ -185,10 +211,11 @@ type faultyFile struct {
 	io.WriteCloser
 	op     string
 	faults *faults
+	grows  bool
 }
 
 func (f *faultyFile) Write(b []byte) (int, error) {
-	if err := f.faults.step(f.op+": write", true); err != nil {
+	if err := f.faults.step(f.op+": write", f.grows); err != nil {
 		n, werr := f.WriteCloser.Write(b[:len(b)/2])
 		return n, errors.Join(err, werr)
 	}
@@ -197,7 +224,7 @@ func (f *faultyFile) Write(b []byte) (int, error) {
 
 func (f *faultyFile) Close() error {
 	defer f.WriteCloser.Close()
-	return f.faults.step(f.op+": close", true)
+	return f.faults.step(f.op+": close", f.grows)
 }
 
 func (d *faultyFS) Chmod(op, name string, perm fs.FileMode) error {

@@ -250,9 +250,9 @@ func diff(got, want content) string {
 		case !inGot:
 			fmt.Fprintf(&b, "\n\t%s is missing", p)
 		case !inWant:
-			fmt.Fprintf(&b, "\n\t%s is there: %q", p, g)
+			fmt.Fprintf(&b, "\n\t%s is there: %.200q", p, g)
 		case g != w:
-			fmt.Fprintf(&b, "\n\t%s: %q, want %q", p, g, w)
+			fmt.Fprintf(&b, "\n\t%s: %.200q, want %.200q", p, g, w)
 		}
 	}
 	return b.String()

@@ -12,11 +12,17 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/conflicts"
 	"github.com/omflow/booster/internal/release/disk"
+	"github.com/omflow/booster/internal/release/store"
 )
+
+// largeFile is the size, in bytes, from which on a file may be staged as room alone. To
+// copy less takes about as long as to make the file.
+const largeFile = 1 << 20
 
 // Stage prepares what Apply will put in place, while the server runs: it checks
 // the release against the tree and the space on the disk, and copies the new
-// files beside the tree. The tree itself is unchanged. It says what Apply will
+// files beside the tree; for large ones whose blobs were checked minutes ago it
+// only makes sure of the room. The tree itself is unchanged. It says what Apply will
 // do, as the tree is now. Staging another release takes the place of this one.
 //
 // It does not wait for the disk: after a crash what was staged is swept anyway.
@@ -30,14 +36,14 @@ func (a *Applier) Stage(ctx context.Context, req Request) (Result, error) {
 	return p.result(), nil
 }
 
-// Prepare is Stage, and has what was staged on the disk, so that Apply need not wait
-// for that while the server is stopped.
+// Prepare is Stage, and has all of it copied and on the disk, so that Apply need not
+// do that while the server is stopped.
 func (a *Applier) Prepare(ctx context.Context, req Request) (Result, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p, err := a.prepare(ctx, req)
 	if err == nil {
-		err = a.syncStaged(p)
+		err = a.complete(ctx, p)
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("prepare release: %w", err)
@@ -109,10 +115,21 @@ func (a *Applier) stage(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// syncStaged has what was staged for p on the disk. No plan is written before that.
-func (a *Applier) syncStaged(p *plan) error {
+// complete has what is staged for p whole and on the disk. No plan is written before
+// that.
+func (a *Applier) complete(ctx context.Context, p *plan) error {
 	if a.synced || len(p.Steps) == 0 {
 		return nil
+	}
+	for len(a.hollow) > 0 {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("copy to staging folder: %w", err)
+		}
+		i := a.hollow[0]
+		if err := a.fill(i, p.Steps[i]); err != nil {
+			return err
+		}
+		a.hollow = a.hollow[1:]
 	}
 	var files []string
 	for i, s := range p.Steps {
@@ -159,9 +176,9 @@ func (a *Applier) checkSpace(p *plan) error {
 	return nil
 }
 
-// stageFile copies the new file of step i to where a rename can fetch it. A blob that
-// was written minutes ago was hashed then; any other may have been damaged on the disk
-// since, and is hashed again.
+// stageFile copies the new file of step i to where a rename can fetch it. A large one
+// that was hashed minutes ago is as good in the store until the release is applied, if
+// that is to be: there is only room made for it now.
 func (a *Applier) stageFile(i int, s step) error {
 	r, err := a.cfg.Store.Open(s.New.SHA256)
 	if err != nil {
@@ -172,10 +189,40 @@ func (a *Applier) stageFile(i int, s step) error {
 	if s.New.Exec {
 		perm = 0o777
 	}
+	if r.Fresh() && r.Size() == s.New.Size && s.New.Size >= largeFile {
+		err := a.tree.Reserve("reserve staged file", staged(i), perm, s.New.Size)
+		if err == nil {
+			a.hollow = append(a.hollow, i)
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
 	w, err := a.tree.Create("create staged file", staged(i), perm)
 	if err != nil {
 		return err
 	}
+	return a.copy(w, r, i, s)
+}
+
+// fill copies the new file of step i to where there is room for it.
+func (a *Applier) fill(i int, s step) error {
+	r, err := a.cfg.Store.Open(s.New.SHA256)
+	if err != nil {
+		return fmt.Errorf("stage %q: %w", s.Path, err)
+	}
+	defer r.Close()
+	w, err := a.tree.Fill("fill staged file", staged(i))
+	if err != nil {
+		return err
+	}
+	return a.copy(w, r, i, s)
+}
+
+// copy copies a blob to the staged file of step i, which it closes. A blob that was
+// written minutes ago was hashed then; any other may have been damaged on the disk
+// since, and is hashed again.
+func (a *Applier) copy(w io.WriteCloser, r *store.Blob, i int, s step) (err error) {
 	got := s.New.SHA256
 	var n int64
 	if r.Fresh() {
@@ -216,7 +263,7 @@ func (a *Applier) dress(i int, s step) error {
 
 // sweepTree removes the staging folder. What was staged is gone with it.
 func (a *Applier) sweepTree() error {
-	a.staged, a.synced = nil, false
+	a.staged, a.hollow, a.synced = nil, nil, false
 	return a.tree.RemoveAll("sweep staging folder", release.StagingDir)
 }
 

@@ -20,6 +20,12 @@ type FS interface {
 	// Create makes a file, which must not be there, for writing. perm is before
 	// the umask.
 	Create(op, name string, perm fs.FileMode) (io.WriteCloser, error)
+	// Reserve makes a file, which must not be there, of that many bytes, for which the
+	// disk is sure to have room. perm is before the umask. The error matches
+	// errors.ErrUnsupported, and there is no file, where the system can't do that.
+	Reserve(op, name string, perm fs.FileMode, size int64) error
+	// Fill opens a reserved file to write its content, from the beginning on.
+	Fill(op, name string) (io.WriteCloser, error)
 	// Chmod sets the permission bits.
 	Chmod(op, name string, perm fs.FileMode) error
 	// Own gives name the owner and group of like, if this process may do that:

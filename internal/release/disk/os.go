@@ -62,6 +62,26 @@ func (o *osFS) Create(op, name string, perm fs.FileMode) (io.WriteCloser, error)
 	return &file{File: f, op: op}, nil
 }
 
+func (o *osFS) Reserve(op, name string, perm fs.FileMode, size int64) error {
+	f, err := o.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return labelled(op, err)
+	}
+	err = errors.Join(reserve(f, size), f.Close())
+	if err != nil {
+		err = errors.Join(err, o.root.Remove(name))
+	}
+	return labelled(op, err)
+}
+
+func (o *osFS) Fill(op, name string) (io.WriteCloser, error) {
+	f, err := o.root.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, labelled(op, err)
+	}
+	return &file{File: f, op: op}, nil
+}
+
 // file labels the errors of writing.
 type file struct {
 	*os.File

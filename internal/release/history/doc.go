@@ -19,6 +19,7 @@
 // # On disk
 //
 //	<dir>/manifests/<number>-<hash>.json   a release, in its one encoding
+//	<dir>/aside/<number>-<hash>.json       one whose number another release has here
 //	<dir>/quarantine.json                  releases that did not do well, and why
 //	<dir>/published.jsonl                  who did what when, one JSON object a line
 //
@@ -37,5 +38,13 @@
 // # What fails, and what happens then
 //
 // A write that fails is reported and nothing was added. A manifest that can't
-// be read any more is reported by who asks for it; the others work.
+// be read any more, because the disk has damaged it say, is reported by who asks for
+// it ([ErrUnreadable]), and the others work; nothing can follow it if it is the head.
+// [Log.Unreadable] names it, and the owner gets it from any node that has it, since its
+// hash is known, and gives it to [Log.Mend]. [Log.Propose] and [Log.Follow] take it too.
+//
+// When two manifests of one number are there at the start, as after a write that
+// failed and could not be taken back, or after an old folder was copied over this one,
+// the one stays that the next release names as its parent, or else the one that was
+// written last; the other is put aside.
 package history

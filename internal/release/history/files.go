@@ -62,43 +62,43 @@ func (l *Log) list() error {
 	if err != nil {
 		return err
 	}
+	double := false
 	for _, e := range entries {
 		ref, err := parseFileName(e.Name())
 		if err != nil {
 			l.log.Warn("a file that is no release lies in the release log", "file", e.Name())
 			continue
 		}
-		if n := len(l.releases); n > 0 && l.releases[n-1].ref.Number == ref.Number {
-			return fmt.Errorf("two releases %d: %s and %s", ref.Number, l.releases[n-1].ref, ref)
-		}
+		n := len(l.releases)
+		double = double || n > 0 && l.releases[n-1].ref.Number == ref.Number
 		l.releases = append(l.releases, known{ref: ref})
+	}
+	if double {
+		return l.single()
 	}
 	return nil
 }
 
-// load reads a release and checks that it is the one that its name says.
-func (l *Log) load(ref release.Ref) (*release.Manifest, error) {
+// read reads a release and checks that it is the one that its name says.
+func (l *Log) read(ref release.Ref) (*release.Manifest, error) {
 	if m := l.newest.get(ref); m != nil {
 		return m, nil
 	}
 	f, err := os.Open(filepath.Join(l.manifests, fileName(ref)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read release %s: %w", ref, ErrUnknown) // pruned meanwhile
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read release %s: %w", ref, err)
+		return nil, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, release.MaxManifest+1))
 	if err != nil {
-		return nil, fmt.Errorf("read release %s: %w", ref, err)
+		return nil, err
 	}
 	m, err := release.Decode(b)
 	if err != nil {
-		return nil, fmt.Errorf("read release %s: %w", ref, err)
+		return nil, err
 	}
 	if got := release.RefOf(m, b); got != ref {
-		return nil, fmt.Errorf("read release %s: the file holds %s", ref, got)
+		return nil, fmt.Errorf("the file holds %s", got)
 	}
 	l.newest.put(ref, m)
 	return m, nil
@@ -184,7 +184,7 @@ func entry(m *release.Manifest, ref release.Ref, parent *release.Manifest) *Entr
 }
 
 // List describes all releases, newest first. The first call after Open reads
-// them from the disk. One that can't be read is left out and logged.
+// them from the disk. One that can't be read is left out.
 func (l *Log) List() []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,7 +197,6 @@ func (l *Log) List() []Entry {
 		if k.entry == nil || next {
 			m, err := l.load(k.ref)
 			if err != nil {
-				l.log.Error("can't read a release", "release", k.ref, "error", err)
 				before = nil
 				continue
 			}
@@ -218,16 +217,12 @@ func (l *Log) List() []Entry {
 }
 
 // All reads the releases one by one, newest first. One that can't be read is
-// left out and logged. Each is in memory only as long as the caller keeps it.
+// left out. Each is in memory only as long as the caller keeps it.
 func (l *Log) All() iter.Seq[*release.Manifest] {
 	return func(yield func(*release.Manifest) bool) {
 		for _, ref := range slices.Backward(l.refs()) {
-			m, err := l.load(ref)
-			if errors.Is(err, ErrUnknown) {
-				continue
-			}
+			m, err := l.get(ref)
 			if err != nil {
-				l.log.Error("can't read a release", "release", ref, "error", err)
 				continue
 			}
 			if !yield(m) {
@@ -242,7 +237,7 @@ func (l *Log) All() iter.Seq[*release.Manifest] {
 func (l *Log) Contents() (map[release.Hash]bool, error) {
 	named := make(map[release.Hash]bool)
 	for _, ref := range l.refs() {
-		m, err := l.load(ref)
+		m, err := l.get(ref)
 		if errors.Is(err, ErrUnknown) {
 			continue
 		}

@@ -69,6 +69,7 @@ type Log struct {
 type known struct {
 	ref   release.Ref
 	entry *Entry // nil until it was asked for
+	lost  bool   // its file can't be read
 }
 
 // Open opens the log in cfg.Dir, or makes an empty one. The caller closes it.
@@ -145,18 +146,18 @@ func (l *Log) Ref(number uint64) (release.Ref, bool) {
 }
 
 // Get reads release number. The error matches ErrUnknown if the log doesn't
-// have it.
+// have it, and ErrUnreadable if its file can't be read.
 func (l *Log) Get(number uint64) (*release.Manifest, error) {
 	ref, ok := l.Ref(number)
 	if !ok {
 		return nil, fmt.Errorf("read release %d: %w", number, ErrUnknown)
 	}
-	return l.load(ref)
+	return l.get(ref)
 }
 
 // Propose appends m if it follows the head, and notes that it came from the
 // given address. Another head is a *StaleError. If m is in the log already,
-// nothing is done.
+// nothing is done, but that its file is written again if it can't be read.
 func (l *Log) Propose(m *release.Manifest, from string) error {
 	b, err := m.Encode()
 	if err != nil {
@@ -166,7 +167,7 @@ func (l *Log) Propose(m *release.Manifest, from string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i, ok := l.find(m.Number); ok && l.releases[i].ref == ref {
-		return nil
+		return l.mend(i, m, b, from)
 	}
 	head := l.head()
 	if m.Parent != head {
@@ -217,7 +218,7 @@ func (l *Log) follow(m, parent *release.Manifest, from string) (dropped []*relea
 	ref := release.RefOf(m, b)
 	i, there := l.find(m.Number)
 	if there && l.releases[i].ref == ref {
-		return nil, nil
+		return nil, l.mend(i, m, b, from)
 	}
 	// The parent that the log has must be m's, or m's chain parts from ours
 	// before m, and the sequencer has to send more of it.

@@ -24,6 +24,7 @@ const (
 	Dropped     Act = "dropped"     // the sequencer had another one of this number
 	Quarantined Act = "quarantined" // it did not do well
 	Cleared     Act = "cleared"     // it may be rolled out again
+	Mended      Act = "mended"      // its file could not be read and was written again
 )
 
 // Record is a line of published.jsonl.

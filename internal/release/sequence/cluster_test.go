@@ -215,6 +215,7 @@ func (c *cluster) join(m *member) {
 type agentChain struct{ *history.Log }
 
 func (agentChain) Announced(string, []*release.Manifest)   {}
+func (agentChain) Offered(string, []api.Content)           {}
 func (agentChain) Publish(context.Context) (uint64, error) { return 0, nil }
 func (agentChain) Lost(context.Context, api.Lost) error    { return nil }
 func (agentChain) OpenBlob(release.Hash) (fs.File, error)  { return nil, fs.ErrNotExist }

@@ -18,11 +18,12 @@ import (
 const maxNames = 4_000_000
 
 // Run compares the sequence with the other nodes' while this booster is the active one,
-// until ctx ends.
+// and gets releases from them whose files can't be read here, until ctx ends.
 func (s *Sequencer) Run(ctx context.Context) {
 	t := time.NewTicker(pollTime)
 	defer t.Stop()
 	var last time.Time // of a comparison
+	lost := mender{s: s, told: make(map[release.Ref]bool)}
 	for {
 		woken := false
 		select {
@@ -32,6 +33,7 @@ func (s *Sequencer) Run(ctx context.Context) {
 			woken = true
 		case <-t.C:
 		}
+		lost.look(ctx)
 		s.mu.Lock()
 		s.look()
 		active, ready := s.active, s.ready

@@ -183,12 +183,12 @@ func TestAhead(t *testing.T) {
 		c, a, _ := pair(t)
 		all := c.chain(4, "s1")
 		c.must(a, all[0], api.Proposal{})
-		s1 := c.agent("s1", all[:3]...)
-		c.setDown(s1, true) // nobody has asked it
+		c.setDown(a, true) // so that it hears of no new node, and does not ask this one
+		c.agent("s1", all[:3]...)
+		c.setDown(a, false)
 		if err := c.propose(a, all[3], api.Proposal{}); err == nil {
 			t.Error("taken")
 		}
-		c.setDown(s1, false)
 		settle()
 		c.must(a, all[3], api.Proposal{})
 	})

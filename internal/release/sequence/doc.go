@@ -58,6 +58,9 @@
 //   - A crash after a release was written and before it was copied: the same.
 //   - A crash in mid-quarantine: the release is in quarantine and no new one has been
 //     made, so nothing is rolled out; the status says so.
+//   - A release's file is damaged: it is fetched from any node that has it, within
+//     seconds of when that is found. Until then no release can follow the newest one,
+//     and one that is to be rolled out is no target.
 //   - Two sequences that parted longer ago than releases are kept: the other booster
 //     can't follow, which is logged each time.
 //

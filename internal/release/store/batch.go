@@ -20,7 +20,8 @@ import (
 const openFiles = 64
 
 // buffers are for copying and hashing, and hold a small blob. SHA-256 with the
-// processor's own instructions runs at about 1 GB/s, so a small buffer would show.
+// processor's own instructions runs at about 1 GB/s, so a small buffer would show; one
+// that does not fit a core's cache would, too.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // Put stores what r has as blob h: exactly size bytes with that hash, or an
@@ -121,9 +122,7 @@ func (b *Batch) putLarge(r io.Reader, h release.Hash, size int64) error {
 // fill copies exactly size bytes of r into f and checks their hash. One byte
 // more is read to know that there is none.
 func fill(f *os.File, r io.Reader, want release.Hash, size int64) error {
-	w := newHashWriter(f)
-	n, err := w.copy(io.LimitReader(r, size+1))
-	got := w.sum()
+	n, got, err := receive(f, io.LimitReader(r, size+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("copy: %w", err)
@@ -270,6 +269,7 @@ func (b *Batch) Abort() {
 	for _, f := range b.written {
 		_ = f.Close()
 	}
+	b.store.ended(b.ready)
 	for _, p := range b.ready {
 		// After Commit most are gone; what can't be removed is swept at the
 		// next start.

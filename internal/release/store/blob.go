@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -20,9 +21,10 @@ type Blob struct {
 	fresh bool
 }
 
-// Open opens the blob h for reading. The error matches fs.ErrNotExist if the store
-// doesn't have it. What was opened can be read to its end also if GC removes it
-// meanwhile, except on Windows, where GC then leaves it for the next time.
+// Open opens the blob h for reading, also one that an Intake has brought and nobody has
+// put yet. The error matches fs.ErrNotExist if neither is there. What was opened can be
+// read to its end also if GC removes it meanwhile, except on Windows, where GC then
+// leaves it for the next time, and where nobody should open what is yet to be put.
 func (s *Store) Open(h release.Hash) (*Blob, error) {
 	for range 2 { // a pack may have made room for another meanwhile
 		p, ok := s.placeOf(h)
@@ -35,6 +37,12 @@ func (s *Store) Open(h release.Hash) (*Blob, error) {
 		}
 	}
 	f, err := os.Open(s.path(h))
+	if errors.Is(err, fs.ErrNotExist) {
+		if held, herr := s.openHeld(h); herr == nil {
+			return held, nil
+		}
+		f, err = os.Open(s.path(h)) // it may have become a blob meanwhile
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open blob %s: %w", h, err)
 	}

@@ -24,10 +24,11 @@
 // kernel; they are synced some at a time, and each folder once.
 //
 // Who reads a large file for its hash has an [Intake] write it at the same time; if it
-// turns out to be wanted, [Batch.PutFile] has nothing to read any more.
+// turns out to be wanted, [Batch.PutFile] has nothing to read any more. It can be opened
+// before that, so that others can have it early.
 //
-// Reading does not hash again: the applier does, while it copies, unless the blob is
-// [Blob.Fresh].
+// Reading does not hash again: the applier does, while it copies, and
+// [Store.OpenSound] does, before others are sent it, unless the blob is [Blob.Fresh].
 //
 // # What fails, and what happens then
 //

@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -118,7 +120,36 @@ func (s *Store) takeHeld(h release.Hash, size int64) (held, bool) {
 		return held{}, false
 	}
 	delete(s.held, h)
+	s.putting[h] = c
 	return c, true
+}
+
+// ended forgets the held contents of a batch: they are blobs now, or gone.
+func (s *Store) ended(batch []placed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range batch {
+		delete(s.putting, p.hash)
+	}
+}
+
+// openHeld opens a content that is held. It can be read to its end also if it is put or
+// let go meanwhile.
+func (s *Store) openHeld(h release.Hash) (*Blob, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c, ok := s.held[h]
+	if !ok {
+		c, ok = s.putting[h]
+	}
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	f, err := os.Open(c.tmp)
+	if err != nil {
+		return nil, err
+	}
+	return &Blob{io.NewSectionReader(f, 0, c.size), f, true, true}, nil
 }
 
 // ToWrite returns those of files whose content Batch.PutFile would have to write: what

@@ -44,6 +44,9 @@ func TestIntake(t *testing.T) {
 	if s.Has(sum(text)) {
 		t.Error("it is a blob before anybody has put it")
 	}
+	if got := get(t, s, sum(text)); got != text {
+		t.Errorf("%d bytes can be read of it before that, not %d", len(got), len(text))
+	}
 	here, other := release.File{Size: int64(len(text)), SHA256: sum(text)}, release.File{Size: 1, SHA256: sum("x")}
 	if got := s.ToWrite([]release.File{here, other}); !slices.Equal(got, []release.File{other}) {
 		t.Errorf("to write: %v", got)

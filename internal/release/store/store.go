@@ -45,10 +45,11 @@ type Store struct {
 	// the disk, and GC doesn't come between. It comes before mu.
 	placing sync.Mutex
 
-	mu     sync.RWMutex
-	places map[release.Hash]place     // where small blobs are
-	fresh  map[release.Hash]time.Time // when the others were written
-	held   map[release.Hash]held      // what an Intake has brought
+	mu      sync.RWMutex
+	places  map[release.Hash]place     // where small blobs are
+	fresh   map[release.Hash]time.Time // when the others were written
+	held    map[release.Hash]held      // what an Intake has brought
+	putting map[release.Hash]held      // those that a batch has
 }
 
 // Open makes or opens the store in cfg.Dir and removes what a crash left.
@@ -62,9 +63,10 @@ func Open(cfg Config) (*Store, error) {
 		tmp:   filepath.Join(cfg.Dir, "tmp"),
 		log:   cfg.Log,
 
-		places: make(map[release.Hash]place),
-		fresh:  make(map[release.Hash]time.Time),
-		held:   make(map[release.Hash]held),
+		places:  make(map[release.Hash]place),
+		fresh:   make(map[release.Hash]time.Time),
+		held:    make(map[release.Hash]held),
+		putting: make(map[release.Hash]held),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
