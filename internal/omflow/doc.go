@@ -20,6 +20,7 @@
 //     [Table.TokenExpired], [Table.SilentLoss], [Table.CheckLoss], [Table.Lost].
 //   - Where REST tokens come from and where they are: [Table.IsTokenRequest],
 //     [Table.TokenAnswer], [Table.FindToken].
+//   - Which flow's ticket a request opens or pushes: [Table.FlowOf], [Table.FlowFields].
 //   - Which repairs are made: [Table.Repairs]. Refuses, SilentLoss and DropsCookies
 //     follow the switches themselves; the others tell what is so, and who repairs asks.
 //

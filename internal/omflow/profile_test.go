@@ -176,6 +176,7 @@ func TestSwitches(t *testing.T) {
 		"rest_cookies":   func(table *Table) bool { return table.DropsCookies("/rest/x") },
 		"lead":           func(table *Table) bool { return table.Repairs().Lead },
 		"multipart_gate": func(table *Table) bool { return table.Repairs().MultipartGate },
+		"pauses":         func(table *Table) bool { return table.Repairs().Pauses },
 	}
 	if n := reflect.TypeFor[profile.Repairs]().NumField(); n != len(promises) {
 		t.Fatalf("there are %d switches, %d are tested", n, len(promises))
@@ -183,7 +184,7 @@ func TestSwitches(t *testing.T) {
 	for off := range promises {
 		switches := map[string]bool{off: false}
 		if off == "lead" {
-			switches["multipart_gate"] = false // it needs lead
+			switches["multipart_gate"], switches["pauses"] = false, false // they need lead
 		}
 		text, err := json.Marshal(map[string]any{"base": profile.OMFLOW11, "repairs": switches})
 		if err != nil {

@@ -13,7 +13,7 @@ func TestBuiltInIsAsPrinted(t *testing.T) {
 	if got := string(Default().JSON()); got != string(omflow11) {
 		t.Errorf("omflow-1.1.json is not as JSON writes it; it should be\n%s", got)
 	}
-	if r := Default().Repairs; r != (Repairs{true, true, true, true, true, true, true}) {
+	if r := Default().Repairs; r != (Repairs{true, true, true, true, true, true, true, true}) {
 		t.Errorf("a repair is off: %+v", r)
 	}
 }

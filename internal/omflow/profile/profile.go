@@ -74,6 +74,9 @@ type Repairs struct {
 	// MultipartGate lets multipart creates of one flow pass one at a time, a second
 	// apart. It needs Lead and Tickets.
 	MultipartGate bool `json:"multipart_gate"`
+	// Pauses sends requests that open or push a ticket of a flow with a pause to the lead
+	// server, which alone ends pauses. It needs Lead and Tickets.
+	Pauses bool `json:"pauses"`
 }
 
 // How the Path of a URL is compared with a request's.

@@ -222,6 +222,7 @@ func (p *Profile) validateRepairs() error {
 		{"agree_get", p.Repairs.AgreeGet, needs{"agree_get.path": p.AgreeGet.Path != "", "agree_get.field": p.AgreeGet.Field != ""}},
 		{"history_files", p.Repairs.HistoryFiles, needs{"history_files.path": p.HistoryFiles.Path != "", "history_files.word": p.HistoryFiles.Word != ""}},
 		{"multipart_gate", p.Repairs.MultipartGate, needs{"repairs.lead": p.Repairs.Lead, "tickets.edit": p.Tickets.Edit != ""}},
+		{"pauses", p.Repairs.Pauses, needs{"repairs.lead": p.Repairs.Lead, "tickets.edit": p.Tickets.Edit != ""}},
 		{"rest_cookies", p.Repairs.RESTCookies, needs{"rest": p.REST != ""}},
 	} {
 		for _, field := range slices.Sorted(maps.Keys(r.needs)) {

@@ -1,0 +1,67 @@
+package omflow
+
+import "testing"
+
+func TestTicketFields(t *testing.T) {
+	table := DefaultTable()
+	for _, tt := range []struct {
+		body string
+		want TicketFields
+		flow string
+		ok   bool
+	}{
+		{`{"action":"create","flow_uuid":"abc","formdata":[{"data_id":3}]}`, TicketFields{Creates: true}, "abc", true},
+		{`{"action":"update","data_id":17,"data_no":5}`, TicketFields{Row: 17, No: 5}, "", true},
+		{`{"action":"update","data_id":"17","data_no":"5"}`, TicketFields{Row: 17, No: 5}, "", true},
+		{`{"action":"create","action":"update","data_id":1,"data_id":2}`, TicketFields{Row: 2}, "", true},
+		{`{"action":"update","action":"create"}`, TicketFields{Creates: true}, "", true},
+		{`{"app_name":"a","flow_name":"b","flow_uuid":"c"}`, TicketFields{ByNames: true}, "c", true},
+		{`{"app_name":"a","flow_name":""}`, TicketFields{}, "", true},
+		{`{"data_id":1.5,"data_no":-1}`, TicketFields{}, "", true},
+		{`{"data_id":[1],"data_no":null}`, TicketFields{}, "", true},
+		{`{"data_id":9999999999999999999}`, TicketFields{}, "", true},
+		{`action=update&data_id=17`, TicketFields{}, "", false},
+		{`{"data_id":17`, TicketFields{Row: 17}, "", false},
+		{"{\"data_id\":17,\"x\":\"\xff\"}", TicketFields{Row: 17}, "", false},
+		{``, TicketFields{}, "", false},
+	} {
+		got, ok := table.TicketFields([]byte(tt.body))
+		flow := string(got.Flow)
+		got.Flow = nil
+		if ok != tt.ok || ok && (flow != tt.flow || got.ByNames != tt.want.ByNames || got.Creates != tt.want.Creates || got.No != tt.want.No || got.Row != tt.want.Row) {
+			t.Errorf("%s: %+v of %q, %v", tt.body, got, flow, ok)
+		}
+	}
+}
+
+func TestTicketAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		body     string
+		no       int64
+		done, ok bool
+	}{
+		{`{"status": 200, "message": "開單成功。", "result": 12}`, 12, true, true},
+		{`{"status": 200, "message": "", "result": null}`, 0, true, true},
+		{`{"status": 404, "message": "", "result": 12}`, 0, false, true},
+		{`{"message": "", "result": 12}`, 0, false, false},
+		{`<html>`, 0, false, false},
+		{``, 0, false, false},
+	} {
+		if no, done, ok := TicketAnswer([]byte(tt.body)); no != tt.no || done != tt.done || ok != tt.ok {
+			t.Errorf("%s: %d, %v, %v", tt.body, no, done, ok)
+		}
+	}
+}
+
+func FuzzTicketFields(f *testing.F) {
+	f.Add([]byte(`{"action":"update","data_id":"17","flow_uuid":"7d0c62f2f4a94f6d8e6a5b1c2d3e4f50"}`))
+	table := DefaultTable()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if got, _ := table.TicketFields(body); got.No < 0 || got.Row < 0 {
+			t.Errorf("%+v", got)
+		}
+		if no, done, ok := TicketAnswer(body); no < 0 || done && !ok {
+			t.Errorf("%d, %v, %v", no, done, ok)
+		}
+	})
+}
