@@ -22,6 +22,14 @@ type JournalRow struct {
 	// QueueID is what OMFLOW made of flow, ticket and step, at most 256
 	// characters of it; empty when there is none.
 	QueueID string
+	// Ticket is the ticket that the step belongs to, if the row says so.
+	Ticket Ticket
+	// Opener is the ticket of another flow that has opened this one and waits for it, if
+	// the row says so.
+	Opener Ticket
+	// Unsure is true when whoever has ended another ticket may go on with this one, or
+	// the row is too long to be read to where that stands.
+	Unsure bool
 }
 
 // Journal is what OMFLOW's flow queue has not finished.
@@ -43,6 +51,9 @@ func (db *DB) Journal(ctx context.Context, limit int) (Journal, error) {
 	var j Journal
 	err := db.call(ctx, "read the flow queue's journal in", func(ctx context.Context) (err error) {
 		if j.Rows, err = db.journalRows(ctx, limit); err != nil {
+			return err
+		}
+		if err := db.tickets(ctx, j.Rows); err != nil {
 			return err
 		}
 		if j.Count = int64(len(j.Rows)); len(j.Rows) < limit {

@@ -35,7 +35,10 @@ func testJournal(t *testing.T, db *DB) {
 			t.Fatal(err)
 		}
 	}
-	want := []JournalRow{{6, "fifth"}, {7, "fourth"}, {8, "third"}, {9, "任務" + strings.Repeat("x", maxQueueID-2)}, {10, ""}}
+	want := []JournalRow{
+		{ID: 6, QueueID: "fifth"}, {ID: 7, QueueID: "fourth"}, {ID: 8, QueueID: "third"},
+		{ID: 9, QueueID: "任務" + strings.Repeat("x", maxQueueID-2)}, {ID: 10},
+	}
 	for _, limit := range []int{1, 4, 5, 6, MaxJournalRows} {
 		j := read(limit)
 		if got, want := fmt.Sprint(j.Rows), fmt.Sprint(want[:min(limit, len(want))]); got != want || j.Count != 5 {
@@ -47,4 +50,5 @@ func testJournal(t *testing.T, db *DB) {
 			t.Errorf("limit %d is taken", limit)
 		}
 	}
+	testTickets(t, db)
 }

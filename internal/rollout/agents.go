@@ -21,6 +21,10 @@ type asker struct {
 	heard time.Time
 	// since is when the agent began to ask and be answered without a gap.
 	since time.Time
+	// started is when its process was started, as late as that can have been by all that
+	// was said of it, which was asked times; 0 when there is none.
+	started time.Time
+	asked   int
 	// restart is the order that it was last given, 0 for none.
 	restart uint64
 	fast    bool
@@ -59,6 +63,7 @@ func (g agents) take(now time.Time, ask Ask) *asker {
 		// The same process, if its age says so.
 		a.died = a.died || ask.Runs == "" || now.Add(-ask.Age).After(a.born().Add(ageSlack))
 	}
+	a.begun(now, ask)
 	if ask.Runs != "" {
 		a.told = time.Time{}
 	}
@@ -70,6 +75,22 @@ func (g agents) take(now time.Time, ask Ask) *asker {
 	}
 	a.ask, a.heard, a.mourned = ask, now, false
 	return a
+}
+
+// begun takes note of when the process was started.
+func (a *asker) begun(now time.Time, ask Ask) {
+	born := now.Add(-ask.Age)
+	switch {
+	case ask.Runs == "":
+		a.started, a.asked = time.Time{}, 0
+	case a.asked == 0 || ask.Runs != a.ask.Runs || born.After(a.born().Add(ageSlack)):
+		a.started, a.asked = born, 1 // another process than before
+	default:
+		a.asked++
+		if born.Before(a.started) {
+			a.started = born
+		}
+	}
 }
 
 // candidates returns the servers that can be the lead and whose agents are alive,

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // ErrNotActive: this booster is not the active one; the other should be asked.
@@ -52,6 +54,9 @@ type Config struct {
 	// ReadJournal reads the flow queue's journal through an agent: at most MaxRows
 	// rows, and whether there are more. ErrNoJournal when nobody can. Required.
 	ReadJournal func(context.Context) (rows []Row, more bool, err error)
+	// Claims returns who may be working on each of the rows, as the boosters' requests
+	// tell. Default: nobody knows anything.
+	Claims func([]Row) [][]owners.Claim
 	// Marks returns the cluster's marks, SetMark writes one. Neither may block or
 	// call back. Required.
 	Marks   func() map[string]string
@@ -119,6 +124,8 @@ type Coordinator struct {
 	// staleSince: all are waited for that have lost the database at the same time.
 	staleNames string
 	staleSince time.Time
+	// pausesEnded is when the lead server was last restarted for pauses.
+	pausesEnded time.Time
 }
 
 // New returns a Coordinator; Run makes it work.
@@ -308,6 +315,10 @@ func (c *Coordinator) readJournal(ctx context.Context, within time.Duration) err
 	rctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	rows, more, err := c.cfg.ReadJournal(rctx)
+	var claims [][]owners.Claim
+	if err == nil && c.cfg.Claims != nil {
+		claims = c.cfg.Claims(rows)
+	}
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -323,7 +334,7 @@ func (c *Coordinator) readJournal(ctx context.Context, within time.Duration) err
 		}
 	}
 	if c.blind = err; err == nil {
-		c.journal.Observe(begun, now, rows, more)
+		c.journal.Observe(begun, now, rows, claims, more)
 		c.legacy.observed(begun, now)
 	}
 	return nil

@@ -65,16 +65,44 @@
 // follower is restarted once the journal was seen without rows that are younger than
 // its process, after its drain, since then none of its items can be left. A lead
 // process is started only when no row is left that a living server may be working on
-// ([Journal]). A row is surely a dead server's when it is older than all processes
-// that live. It is taken for one when it has not changed for [QuietTime] and a server
-// has died; a planned restart waits up to [StuckTime] for a long step instead. For the
-// last moment, work that would add rows is held in the boosters' queues, until the new
-// lead process has read the journal.
+// ([Journal]). For the last moment, work that would add rows is held in the boosters'
+// queues, until the new lead process has read the journal.
 //
-// A follower that dies leaves rows that nobody works on. When they have not changed
-// for QuietTime, the lead server is restarted, and resumes them. A booster that has
-// just become the active one does not know who has died before: what was in the
-// journal then is resumed after StuckTime.
+// Whose a row is, the boosters mostly know: they have sent the requests that opened and
+// pushed the tickets, and all steps that follow one run in the process that took it
+// (package owners). So each row has a [Fate], by its ticket's last request:
+//
+//   - [Living]: the process that took it still runs. It is waited for up to [StuckTime],
+//     and so is a row that may be a living server's for all that is known.
+//   - [Dead]: the server has no process any more, or one that was started after the
+//     request was answered. It is nobody's at once. But what was in the journal when a
+//     lead process was started is that one's from then on, and lives as long as it.
+//   - [Lost]: the server's agent does not ask any more, and nothing proves that its
+//     process has ended. When a server has died, it counts as dead when it has not
+//     changed for [QuietTime].
+//   - [Unknown]: no booster has seen a request for it (a schedule has made it, or a
+//     request whose answer names no ticket), or another server may have gone on with the
+//     ticket without one (it waited for a ticket of another flow, or paused), or too much
+//     was forgotten. When the lead server has died it counts as dead after QuietTime: it
+//     is most likely the lead's, and without a lead server schedules stand still. When a
+//     follower has died, after [UnknownTime].
+//
+// Whatever its fate, a row is surely nobody's when it is older than all processes that
+// live. When nobody has died, all but dead rows are waited for up to StuckTime.
+//
+// A follower that dies leaves rows that nobody works on. When they are dead, or have
+// stood still for long enough, the lead server is restarted, and resumes them. A booster
+// that has just become the active one does not know who has died before: rows that were
+// in the journal then, and are not known to be dead, are resumed after StuckTime.
+// The lead server is restarted, too, when an agent has found tickets whose row the journal
+// lacks ([Ask].Stranded) since its process was started: the next start writes it.
+//
+// # Pauses
+//
+// A ticket that pauses on a follower waits until a lead server is started the next time.
+// When the lead server's agent tells of such tickets ([Ask.Pauses]) the lead server gets
+// a new process, as for a change of lead, and no more often than every three minutes: a
+// start goes on with all that were made before it.
 //
 // # Refresh
 //
@@ -95,8 +123,14 @@
 //     OrderTime after it was last repeated.
 //   - The journal can't be read by any agent: the coordinator waits [BlindTime] in
 //     its place and says so.
-//   - A booster that is alive does not confirm an order: nothing is restarted, and
-//     it is tried again. What has begun already goes on.
+//   - A booster that is alive does not confirm an order, or does not tell what it has
+//     noted of tickets: nothing is restarted, and it is tried again. What has begun
+//     already goes on.
+//   - A booster has died, and what it noted last was not copied: those tickets are
+//     unknown. A step of theirs runs twice when it takes longer than QuietTime or
+//     UnknownTime on a living server, just when another one has died.
+//   - A living server works on one step for more than StuckTime, and another has died:
+//     that step runs twice. Until then there may be no lead server.
 //   - Where only one booster is configured, and all nodes have lost the mark while
 //     the holder is cut off: nobody knows of its witnesses, and two may be the lead
 //     until it is reached again.

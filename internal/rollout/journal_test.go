@@ -34,14 +34,14 @@ func TestJudge(t *testing.T) {
 		var rows []Row
 		for i, seen := range c.seen {
 			rows = append(rows, row(int64(i+1)))
-			j.Observe(at(seen), at(seen), rows, false)
+			j.Observe(at(seen), at(seen), rows, nil, false)
 		}
-		j.Observe(at(c.now-1), at(c.now), rows, c.more)
+		j.Observe(at(c.now-1), at(c.now), rows, nil, c.more)
 		born := time.Time{}
 		if c.born >= 0 {
 			born = at(c.born)
 		}
-		got := j.Judge(at(c.now), born, c.quiet)
+		got := j.Judge(at(c.now), Rule{Born: born, Quiet: func(Fate) time.Duration { return c.quiet }})
 		if got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
@@ -60,26 +60,26 @@ func TestObserveForgets(t *testing.T) {
 	var j Journal
 	see := func(rows ...Row) Verdict {
 		now = now.Add(20 * time.Second)
-		j.Observe(now, now, rows, false)
-		return j.Judge(now, time.Time{}, QuietTime)
+		j.Observe(now, now, rows, nil, false)
+		return j.Judge(now, Rule{})
 	}
-	see(Row{1, "a"})
-	if v := see(Row{1, "a"}); v.Busy != 1 || j.Oldest(now) != 20*time.Second {
+	see(Row{ID: 1, Key: "a"})
+	if v := see(Row{ID: 1, Key: "a"}); v.Busy != 1 || j.Oldest(now) != 20*time.Second {
 		t.Errorf("%+v, oldest %s", v, j.Oldest(now))
 	}
-	if v := see(Row{2, "a"}); v.Young != 1 {
+	if v := see(Row{ID: 2, Key: "a"}); v.Young != 1 {
 		t.Errorf("another row: %+v", v)
 	}
-	if v := see(Row{2, "b"}); v.Young != 1 {
+	if v := see(Row{ID: 2, Key: "b"}); v.Young != 1 {
 		t.Errorf("another step: %+v", v)
 	}
 	see()
-	if v := see(Row{2, "b"}); v.Young != 1 || j.Oldest(now) != 0 {
+	if v := see(Row{ID: 2, Key: "b"}); v.Young != 1 || j.Oldest(now) != 0 {
 		t.Errorf("back again: %+v", v)
 	}
-	rows := []Row{{7, "x"}}
-	j.Observe(now, now, rows, false)
-	rows[0] = Row{8, "y"}
+	rows := []Row{{ID: 7, Key: "x"}}
+	j.Observe(now, now, rows, nil, false)
+	rows[0] = Row{ID: 8, Key: "y"}
 	if j.rows[0].ID != 7 {
 		t.Error("the journal has kept its caller's slice")
 	}

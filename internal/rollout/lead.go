@@ -314,7 +314,7 @@ func (r *round) still(ctx context.Context, without string) error {
 	var held, calm, let time.Time // since when work is held; is held and at no server; isn't held again
 	var looks looks
 	rest := func(now time.Time) bool {
-		v := c.journal.Judge(now, c.born(now, without), c.legacy.quiet())
+		v := c.journal.Judge(now, c.rule(now, c.born(now, without), without))
 		if held.IsZero() {
 			if now.Sub(let) >= emptyTime && (c.blind != nil || v.Busy == 0 && !c.journal.Read().Before(begun)) {
 				held, c.orders.Hold = now, true

@@ -3,6 +3,8 @@ package rollout
 import (
 	"errors"
 	"time"
+
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // legacy is what servers that died may have left in the journal, for the next lead
@@ -28,14 +30,6 @@ func (l *legacy) observed(begun, now time.Time) {
 	if !l.died.IsZero() && l.left.IsZero() && !begun.Before(l.died) {
 		l.left = now
 	}
-}
-
-// quiet is how long a row must stay unchanged to be taken for a dead server's.
-func (l *legacy) quiet() time.Duration {
-	if l.died.IsZero() {
-		return StuckTime
-	}
-	return QuietTime
 }
 
 // tend notes what has changed by itself. The caller holds c.mu, as for all methods of
@@ -89,29 +83,50 @@ func (c *Coordinator) oldDoors() bool {
 	return false
 }
 
-// orphans counts the rows that a server which died has left: they have not changed for
-// long. Those that the lead has replayed already and that are still there would not go
-// by another replay.
-func (c *Coordinator) orphans(now time.Time) int {
+// orphans counts the rows that a server which died has left: it is known that they were
+// its, or they have not changed for long. Those that the lead has replayed already and
+// that are still there would not go by another replay.
+func (c *Coordinator) orphans(now time.Time) (n int) {
 	lead := c.agents[c.lease.holder]
 	if c.blind != nil || lead == nil || !lead.alive(now) {
 		return 0
 	}
-	l, n := &c.legacy, 0
-	for _, first := range c.journal.first {
-		age := now.Sub(first)
-		dead := !l.left.IsZero() && !first.After(l.left) && age >= QuietTime || !first.After(l.inherited) && age >= StuckTime
+	l := &c.legacy
+	c.journal.each(func(first time.Time, claims []owners.Claim) {
+		age, fate := now.Sub(first), c.fate(now, claims, "")
+		var dead bool
+		switch fate {
+		case Living:
+		case Dead:
+			dead = age >= youngTime // by then its agent has removed it, if it had ended
+		default:
+			dead = !l.left.IsZero() && !first.After(l.left) && age >= c.quiet(fate) || !first.After(l.inherited) && age >= StuckTime
+		}
 		if dead && first.After(lead.born().Add(-ageSlack)) {
 			n++
 		}
-	}
+	})
 	return n
 }
 
-// resumable reports whether the lead server should be restarted for orphans.
+// resumable reports whether the lead server should be restarted for orphans, or for
+// stranded tickets, which its agent puts into the journal then.
 func (c *Coordinator) resumable(now time.Time) bool {
 	a := c.agents[c.lease.holder]
-	return a != nil && c.lease.running && now.Sub(a.failed) >= retryTime && c.orphans(now) > 0
+	return a != nil && c.lease.running && now.Sub(a.failed) >= retryTime && (c.orphans(now) > 0 || c.stranded(now))
+}
+
+// stranded reports whether an agent has found stranded tickets since the lead process
+// was started. A start makes up for all that were found before it, or leaves them to
+// people, so that no ticket causes another.
+func (c *Coordinator) stranded(now time.Time) bool {
+	lead := c.agents[c.lease.holder]
+	for _, a := range c.agents {
+		if a.alive(now) && a.ask.Stranded > 0 && a.heard.Add(-a.ask.Stranded).After(lead.born()) {
+			return true
+		}
+	}
+	return false
 }
 
 // errYield ends a round that can wait.

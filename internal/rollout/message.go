@@ -104,6 +104,16 @@ type Ask struct {
 	// Missed names schedules that nobody has fired when a lead server ended, or of which
 	// that is not known, for people to run. At most MaxMissed.
 	Missed []string `json:"missed,omitempty"`
+	// Stranded is how long ago the agent found tickets that only a lead server's start
+	// moves on, although the journal has no row of them; 0 when it found none.
+	Stranded time.Duration `json:"stranded,omitempty"`
+	// Pauses is how many tickets wait in a pause that is over and that the lead process
+	// here does not know of: another server made it. A lead server's next start goes on
+	// with them.
+	Pauses int `json:"pauses,omitempty"`
+	// Flows is the version of the directory of deployed flows that the agent has, "" for
+	// none. At most 64 bytes.
+	Flows string `json:"flows,omitempty"`
 }
 
 // Validate refuses what no agent says.
@@ -119,8 +129,14 @@ func (a Ask) Validate() error {
 	if a.Runs == Lead && a.Grant == 0 {
 		return errors.New("ask: a lead process without a grant")
 	}
-	if a.Age < 0 || a.Ended < 0 {
-		return errors.New("ask: the process's age is negative")
+	if a.Age < 0 || a.Ended < 0 || a.Stranded < 0 {
+		return errors.New("ask: an age is negative")
+	}
+	if a.Pauses < 0 || a.Pauses > maxPauses {
+		return fmt.Errorf("ask: %d tickets in a pause", a.Pauses)
+	}
+	if len(a.Flows) > maxName {
+		return fmt.Errorf("ask: a version of flows of %d bytes", len(a.Flows))
 	}
 	if err := checkMissed(a.Missed); err != nil {
 		return fmt.Errorf("ask: %w", err)

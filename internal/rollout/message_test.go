@@ -28,6 +28,10 @@ func TestAskValidate(t *testing.T) {
 		"bad epoch":                 {Ask{Server: "s1", Epoch: "x"}, false},
 		"too many witnesses":        {Ask{Server: "s1", Witnesses: make([]string, MaxWitnesses+1)}, false},
 		"witness without a name":    {Ask{Server: "s1", Witnesses: []string{""}}, false},
+		"pauses":                    {Ask{Server: "s1", Pauses: 3, Flows: "0123456789abcdef"}, true},
+		"negative pauses":           {Ask{Server: "s1", Pauses: -1}, false},
+		"endless pauses":            {Ask{Server: "s1", Pauses: maxPauses + 1}, false},
+		"a long version of flows":   {Ask{Server: "s1", Flows: long}, false},
 		"witness with a long name":  {Ask{Server: "s1", Witnesses: []string{long}}, false},
 	} {
 		if err := c.ask.Validate(); (err == nil) != c.ok {

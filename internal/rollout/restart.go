@@ -111,7 +111,7 @@ func (r *round) empty(ctx context.Context, server string) error {
 		if c.journal.Read().Before(begun) {
 			return false
 		}
-		v := c.journal.Judge(now, c.process(now, server), StuckTime)
+		v := c.journal.Judge(now, c.planned(now, server))
 		switch {
 		case looks.see(c.journal.Read(), v.Rest()):
 			return true
@@ -125,6 +125,18 @@ func (r *round) empty(ctx context.Context, server string) error {
 		}
 		return false
 	})
+}
+
+// planned is what the journal is judged by when a server is to be restarted.
+func (c *Coordinator) planned(now time.Time, server string) Rule {
+	rule := c.rule(now, c.process(now, server), "")
+	rule.Quiet = func(fate Fate) time.Duration {
+		if fate == Dead {
+			return 0
+		}
+		return StuckTime
+	}
+	return rule
 }
 
 // process is when a server's process was started, as late as that can have been.

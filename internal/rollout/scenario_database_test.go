@@ -38,7 +38,7 @@ func TestOneQueueStandsStill(t *testing.T) {
 		stop := faulted(w)
 		w.do(func() {
 			w.server("s2").proc.stale = true
-			w.server("s2").open(second)
+			w.server("s2").openVia(w.boosters[0], second)
 		})
 		w.pass(60 * second)
 		stop()

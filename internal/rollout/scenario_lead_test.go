@@ -98,8 +98,8 @@ func TestOrphans(t *testing.T) {
 		inherited        bool
 		want             int
 	}{
-		{"left by the dead", 50, 52, 10, 85, false, 1},
-		{"not yet quiet", 50, 52, 10, 79, false, 0},
+		{"left by the dead", 50, 52, 10, 175, false, 1},
+		{"not yet quiet", 50, 52, 10, 169, false, 0},
 		{"came later", 54, 52, 10, 200, false, 0},
 		{"nobody died", 50, -1, 10, 500, false, 0},
 		{"replayed already", 50, 52, 54, 200, false, 0},
@@ -116,7 +116,7 @@ func TestOrphans(t *testing.T) {
 			x.legacy.observed(at(0), at(0))
 		}
 		if c.died >= 0 && c.seen < c.died {
-			x.journal.Observe(at(c.seen), at(c.seen), []Row{{ID: 1}}, false)
+			x.journal.Observe(at(c.seen), at(c.seen), []Row{{ID: 1}}, nil, false)
 		}
 		if c.died >= 0 {
 			x.legacy.add(at(c.died))
@@ -127,7 +127,7 @@ func TestOrphans(t *testing.T) {
 			x.legacy.observed(at(c.seen), at(c.seen))
 		}
 		if c.died < 0 || c.seen >= c.died {
-			x.journal.Observe(at(c.seen), at(c.seen), []Row{{ID: 1}}, false)
+			x.journal.Observe(at(c.seen), at(c.seen), []Row{{ID: 1}}, nil, false)
 		}
 		x.lease.holder = "s1"
 		x.agents.take(at(c.now), Ask{Server: "s1", Candidate: true, Grant: 1, Runs: Lead, Age: at(c.now).Sub(at(c.born))})

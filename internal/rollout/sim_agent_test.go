@@ -103,7 +103,7 @@ func (a *simAgent) says(now time.Time) Ask {
 		if p.lead {
 			ask.Runs = Lead
 		}
-		ask.Stale = p.stale && !a.s.w.dbDown
+		ask.Stale, ask.Pauses = p.stale && !a.s.w.dbDown, p.pauses
 	}
 	if !a.s.leadEnded.IsZero() {
 		ask.Ended = now.Sub(a.s.leadEnded)

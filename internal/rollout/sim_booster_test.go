@@ -5,6 +5,8 @@ import (
 	"errors"
 	"maps"
 	"time"
+
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // simBooster is a booster: a Coordinator, and the front door that follows orders.
@@ -25,7 +27,8 @@ type simBooster struct {
 	working  int
 	orderErr error
 	lag      time.Duration // of orders
-	hook     func(Orders)  // is told of each order, with w.mu held
+	book     *owners.Book
+	hook     func(Orders) // is told of each order, with w.mu held
 }
 
 // marks are replicated by gossip: the highest version of each wins.
@@ -65,6 +68,7 @@ func (b *simBooster) start() {
 		Alone:       func() bool { return len(w.boosters) == 1 },
 		Order:       func(ctx context.Context, o Orders) (Doors, error) { return b.order(ctx, o) },
 		ReadJournal: func(ctx context.Context) ([]Row, bool, error) { return b.readJournal(ctx) },
+		Claims:      b.claims,
 		Marks: func() map[string]string {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -90,7 +94,7 @@ func (b *simBooster) start() {
 		}
 		b.coordinator, b.cancel, b.alive, b.active = c, cancel, true, false
 		b.orders, b.expires = Orders{Hold: true}, time.Now().Add(OrderTime)
-		b.flight, b.working = make(map[string]int), 0
+		b.flight, b.working, b.book = make(map[string]int), 0, owners.New()
 		w.note("%s is started", b.name)
 	})
 	w.go_(func() { c.Run(ctx) })
@@ -143,6 +147,9 @@ func (b *simBooster) order(ctx context.Context, o Orders) (Doors, error) {
 			d.Up[s.name] = s.up() || time.Since(s.ended) < w.blur
 		}
 		doors.Add(d)
+		if x != b {
+			b.copyBook(x)
+		}
 	}
 	lag := time.Millisecond + b.lag
 	w.mu.Unlock()
@@ -181,7 +188,7 @@ func (b *simBooster) readJournal(ctx context.Context) (rows []Row, more bool, er
 		err = errors.New("the database is down")
 	}
 	for id, it := range w.rows {
-		rows = append(rows, Row{ID: id, Key: it.key})
+		rows = append(rows, Row{ID: id, Key: it.key, Ticket: it.ticket.names()})
 	}
 	w.mu.Unlock()
 	if !w.sleep(ctx, 3*time.Millisecond) {
@@ -191,6 +198,28 @@ func (b *simBooster) readJournal(ctx context.Context) (rows []Row, more bool, er
 		return nil, false, err
 	}
 	return rows, false, nil
+}
+
+// claims is who may be working on rows, by the requests that came through the boosters.
+func (b *simBooster) claims(rows []Row) [][]owners.Claim {
+	tickets := make([]owners.Ticket, len(rows))
+	for i, r := range rows {
+		tickets[i] = r.Ticket
+	}
+	b.w.mu.Lock()
+	book := b.book
+	b.w.mu.Unlock()
+	return book.Claims(time.Now(), tickets, func(string) string { return "" })
+}
+
+// copyBook takes over what is new in another booster's book. The caller holds w.mu.
+func (b *simBooster) copyBook(x *simBooster) {
+	for more := true; more; {
+		book, next := b.book.Wanted(x.name)
+		page := x.book.Page(time.Now(), book, next)
+		b.book.Take(time.Now(), x.name, page)
+		more = page.More
+	}
 }
 
 // pair makes the first booster active, and another when the active one has died.
@@ -237,6 +266,9 @@ func (w *world) gossip() {
 				for _, x := range w.boosters {
 					if x.alive && w.linked(b.name, x.name) {
 						x.marks.merge(b.marks)
+						if x != b {
+							x.copyBook(b)
+						}
 					}
 				}
 				for _, s := range w.servers {

@@ -1,6 +1,10 @@
 package rollout
 
-import "time"
+import (
+	"time"
+
+	"github.com/omflow/booster/internal/rollout/owners"
+)
 
 // load opens tickets all the time, with steps of up to the given time, until the
 // returned function is called.
@@ -48,13 +52,17 @@ func (w *world) request(b *simBooster, steps []time.Duration) {
 	p, flight := s.proc, b.flight
 	flight[s.name]++
 	b.working++
-	coordinator := b.coordinator
+	coordinator, book := b.coordinator, b.book
+	number := book.Sent(time.Now(), s.name, owners.Request{Flow: simFlow})
 	w.mu.Unlock()
 	p.wait(40 * time.Millisecond)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !p.dead() && !w.dbDown {
-		s.open(steps...)
+		t := s.open(steps...)
+		book.Done(time.Now(), number, int64(t.id))
+	} else if !p.dead() {
+		book.Refused(number)
 	}
 	flight[s.name]--
 	if b.coordinator == coordinator {

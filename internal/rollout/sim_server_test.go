@@ -3,6 +3,8 @@ package rollout
 import (
 	"fmt"
 	"time"
+
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // simServer is a machine with an agent and an OMFLOW Server.
@@ -29,6 +31,7 @@ type process struct {
 	ready    time.Time
 	epoch    Epoch
 	stale    bool
+	pauses   int       // that it does not know of
 	deadline time.Time // the guard's
 	ended    chan struct{}
 	mine     map[*ticket]bool // in its queue
@@ -216,7 +219,23 @@ func (w *world) addRow(t *ticket) (int64, *item) {
 	return w.rowID, it
 }
 
-// open makes a ticket on a server that is up.
+// simFlow is the flow of all tickets.
+const simFlow = "dc33fb340034418c8fbb3baf15525e86"
+
+// names is how a row of the journal names the ticket.
+func (t *ticket) names() owners.Ticket {
+	return owners.Ticket{Flow: simFlow, No: int64(t.id), Row: int64(t.id)}
+}
+
+// openVia makes a ticket on a server that is up, by a request through a booster.
+func (s *simServer) openVia(b *simBooster, steps ...time.Duration) *ticket {
+	number := b.book.Sent(time.Now(), s.name, owners.Request{Flow: simFlow})
+	t := s.open(steps...)
+	b.book.Done(time.Now(), number, int64(t.id))
+	return t
+}
+
+// open makes a ticket on a server that is up, as a schedule does: no booster knows of it.
 func (s *simServer) open(steps ...time.Duration) *ticket {
 	t := &ticket{id: len(s.w.tickets) + 1, steps: steps}
 	s.w.tickets = append(s.w.tickets, t)

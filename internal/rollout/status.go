@@ -24,6 +24,9 @@ type Status struct {
 	// Missed names schedules that nobody has fired when a lead server ended, or of which
 	// that is not known: people are to look after them.
 	Missed []string
+	// Pauses is how many tickets wait in a pause that is over and that the lead server
+	// does not know of.
+	Pauses int
 }
 
 // Status returns what is known now; ok is false when this booster is not the active
@@ -38,6 +41,7 @@ func (c *Coordinator) Status() (s Status, ok bool) {
 	s = Status{
 		Lead: c.lease.holder, Running: c.lease.running, Doing: c.doing, Waiting: c.waiting,
 		Rows: len(c.journal.rows), Oldest: c.journal.Oldest(now), Epoch: c.epoch,
+		Pauses: c.overduePauses(now),
 	}
 	if c.blind != nil {
 		s.Blind = c.blind.Error()

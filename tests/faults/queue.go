@@ -41,34 +41,66 @@ func checkCreateHonest(ctx context.Context, d Door) (err error) {
 	return err
 }
 
-// longStep is the chart of the background step of the flow "slow".
+// longStep is the chart of a background step that comes first, as in the flow "slow".
 const longStep = "FITEM_2"
 
 // checkRestartQueue restarts servers while tickets run a long step.
 func checkRestartQueue(ctx context.Context, d Door) error {
-	return d.checkQueue(ctx, d.restartAll)
+	return d.checkQueue(ctx, engine.SlowUUID, d.restartAll)
 }
 
 // checkKilledQueue kills a server while tickets run a long step on all of them.
 func checkKilledQueue(ctx context.Context, d Door) error {
-	return d.checkQueue(ctx, func(ctx context.Context) error {
-		if err := d.Kill(ctx, 0); err != nil {
-			return fmt.Errorf("killing a server: %w", err)
-		}
-		return nil
-	})
+	return d.checkQueue(ctx, engine.SlowUUID, d.killFirst)
 }
 
-// checkQueue opens tickets with a long background step, disturbs the servers, and
-// wants each ticket at its form once.
-func (d Door) checkQueue(ctx context.Context, disturb func(context.Context) error) error {
+func (d Door) killFirst(ctx context.Context) error {
+	if err := d.Kill(ctx, 0); err != nil {
+		return fmt.Errorf("killing a server: %w", err)
+	}
+	return nil
+}
+
+// CheckLongStep deploys a flow whose step takes that long, calls ready, which returns when
+// all servers know it, opens tickets on all of them, and kills the first one: no other
+// server's steps run twice, however long they take. It is none of Promises, because it
+// takes more than two times the step, and the servers behind an ordinary balancer don't
+// come to know the flow.
+func CheckLongStep(ctx context.Context, d Door, step time.Duration, ready func(context.Context) error) (err error) {
+	v, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	design := newDesign()
+	design.Steps = append([]database.Step{{Name: "long", Work: step}}, design.Steps...)
+	if err := v.deploy(ctx, design); err != nil {
+		return err
+	}
+	defer undo(ctx, &err, func(ctx context.Context) error {
+		return errors.Join(v.signIn(ctx), v.undeploy(ctx, design.Name))
+	})
+	if err := ready(ctx); err != nil {
+		return err
+	}
+	d.Patience += 2 * step
+	return d.checkQueue(ctx, design.UUID, d.killFirst)
+}
+
+// secondRun is how long after all tickets have come to their form one is looked for that
+// comes there once more: who runs a step a second time has begun it later.
+const secondRun = 3 * time.Second
+
+// checkQueue opens tickets of a flow with a long background step, disturbs the servers,
+// and wants each ticket at its form once.
+func (d Door) checkQueue(ctx context.Context, flow string, disturb func(context.Context) error) error {
 	v, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer v.leave()
 	title := newTitle("queue")
-	answers, err := v.open(ctx, d.crowd(), engine.SlowUUID, title)
+	answers, err := v.open(ctx, d.crowd(), flow, title)
 	if err != nil {
 		return err
 	}
@@ -85,7 +117,7 @@ func (d Door) checkQueue(ctx context.Context, disturb func(context.Context) erro
 		}
 		inStep := 0
 		for _, item := range journal {
-			if item.FlowUUID == engine.SlowUUID && item.Chart == longStep {
+			if item.FlowUUID == flow && item.Chart == longStep {
 				inStep++
 			}
 		}
@@ -97,7 +129,29 @@ func (d Door) checkQueue(ctx context.Context, disturb func(context.Context) erro
 	if err := disturb(ctx); err != nil {
 		return err
 	}
-	return d.waitForOneRow(ctx, engine.SlowUUID, title, len(answers))
+	if err := d.waitForOneRow(ctx, flow, title, len(answers)); err != nil {
+		return err
+	}
+	return watch(ctx, secondRun, func() error {
+		_, _, err := d.onceEach(flow, title)
+		return err
+	})
+}
+
+// onceEach counts the tickets of a title that wait at a form, in one row each, and those
+// that still run.
+func (d Door) onceEach(flow, title string) (waiting, running int, err error) {
+	rows, running, err := d.openRows(flow, title)
+	if err != nil {
+		return 0, 0, err
+	}
+	seen := map[int]int{}
+	for _, t := range rows {
+		if seen[t.DataNo]++; seen[t.DataNo] > 1 {
+			return 0, 0, broken("ticket %d ran its step twice and waits in %d rows", t.DataNo, seen[t.DataNo])
+		}
+	}
+	return len(seen), running, nil
 }
 
 // waitForOneRow waits until n tickets of a title are at their form in one row each and
@@ -105,22 +159,15 @@ func (d Door) checkQueue(ctx context.Context, disturb func(context.Context) erro
 func (d Door) waitForOneRow(ctx context.Context, flow, title string, n int) error {
 	running := 0
 	ok, err := d.wait(ctx, func() (bool, error) {
-		var waiting []database.Ticket
-		var err error
-		if waiting, running, err = d.openRows(flow, title); err != nil {
+		waiting, still, err := d.onceEach(flow, title)
+		if running = still; err != nil {
 			return false, err
-		}
-		rows := map[int]int{}
-		for _, t := range waiting {
-			if rows[t.DataNo]++; rows[t.DataNo] > 1 {
-				return false, broken("ticket %d ran its step twice and waits in %d rows", t.DataNo, rows[t.DataNo])
-			}
 		}
 		journal, err := d.Truth.Queue()
 		if err != nil {
 			return false, fmt.Errorf("reading the journal: %w", err)
 		}
-		return len(rows) == n && running == 0 && len(journal) == 0, nil
+		return waiting == n && running == 0 && len(journal) == 0, nil
 	})
 	if err == nil && !ok {
 		err = broken("%d of %d tickets never came to the end of their step", running, n)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // nodes are control APIs by name; whoever calls is who.
@@ -72,7 +73,8 @@ func (a *agent) Hears() bool                                          { return a
 func TestCalls(t *testing.T) {
 	n := &nodes{who: "s1"}
 	b := &booster{}
-	a := &agent{rows: []rollout.Row{{ID: 7, Key: "k"}}, hears: true}
+	ticket := owners.Ticket{Flow: "dc33fb340034418c8fbb3baf15525e86", No: 5, Row: 17}
+	a := &agent{rows: []rollout.Row{{ID: 7, Key: "k"}, {ID: 8, Key: "l", Ticket: ticket, Opener: ticket, Unsure: true}}, hears: true}
 	n.there = map[string]http.Handler{"b": BoosterHandler(b, n.peer), "s2": AgentHandler(a)}
 	c := Client{Do: n.do}
 	ctx := context.Background()
@@ -84,6 +86,10 @@ func TestCalls(t *testing.T) {
 	rows, more, err := c.Journal(ctx, "s2")
 	if err != nil || !more || !slices.Equal(rows, a.rows) {
 		t.Errorf("journal: %v %v %v", rows, more, err)
+	}
+	a.rows[1].Opener = owners.Ticket{Flow: "'", Row: 1}
+	if rows, _, err := c.Journal(ctx, "s2"); err != nil || rows[1].Opener != (owners.Ticket{}) || rows[1].Ticket != ticket {
+		t.Errorf("a journal with nonsense: %+v, %v", rows, err)
 	}
 	if hears, err := c.Hears(ctx, "s2"); err != nil || !hears {
 		t.Errorf("hears: %v %v", hears, err)

@@ -21,8 +21,8 @@ const (
 )
 
 // maxMessage bounds what is read of a message, in bytes: orders for 4096 servers with
-// short reasons, or MaxRows rows of a journal.
-const maxMessage = 4 << 20
+// short reasons, or MaxRows rows of a journal, which take about 300 each.
+const maxMessage = 8 << 20
 
 // Client calls other nodes.
 type Client struct {
@@ -68,6 +68,9 @@ func (c Client) Journal(ctx context.Context, agent string) (rows []rollout.Row, 
 	}
 	if len(j.Rows) > rollout.MaxRows {
 		j.Rows, j.More = j.Rows[:rollout.MaxRows], true
+	}
+	for i := range j.Rows {
+		j.Rows[i].Clean()
 	}
 	return j.Rows, j.More, nil
 }

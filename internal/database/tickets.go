@@ -1,0 +1,163 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/omflow/booster/internal/omflow/jsonscan"
+)
+
+// # Whose ticket a row of the journal is about
+//
+// The column input_param holds all that a step goes on with, as one JSON object
+// (createOmData in views.py makes it, OMFLOW 1.1.0.0): the flow that runs, the ticket's
+// flow, its number and its row come first. An "outflow" or "inflow" step opens a ticket
+// of another flow and waits for its end. That ticket's rows have the opener's object as
+// outflow_content, somewhere behind; and the opener's first row after that has
+// outflow_done, for one step, since whoever ended the other ticket goes on with it.
+
+// Ticket is a ticket and its row, as a row of the journal names them.
+type Ticket struct {
+	// Flow is the UUID of the ticket's flow, as 32 hexadecimal digits; "" for no ticket.
+	Flow string
+	// No is the ticket's number, 0 when the journal does not say. Row is its row.
+	No, Row int64
+}
+
+// step is what the beginning of input_param says of a row.
+type step struct {
+	ticket, opener Ticket
+	unsure         bool
+}
+
+// journaled is what the rows of the journal are about that were read last, by ID.
+type journaled struct {
+	sync.Mutex
+	steps map[int64]step
+}
+
+var headStatements = map[Engine]string{
+	Postgres:  headRead,
+	MySQL:     headRead,
+	SQLServer: `SELECT TOP ({limit}) id, LEFT(queue_id, {chars}), LEFT(input_param, {head}) FROM omflow_queuedata WHERE id >= {from} ORDER BY id`,
+	Oracle: `SELECT "ID", DBMS_LOB.SUBSTR("QUEUE_ID", {chars}, 1), DBMS_LOB.SUBSTR("INPUT_PARAM", {head}, 1)` +
+		` FROM "OMFLOW_QUEUEDATA" WHERE "ID" >= {from} ORDER BY "ID" FETCH FIRST {limit} ROWS ONLY`,
+}
+
+const headRead = `SELECT id, left(queue_id, {chars}), left(input_param, {head}) FROM omflow_queuedata WHERE id >= {from} ORDER BY id LIMIT {limit}`
+
+// tickets fills in what rows, ordered by ID, are about. A row never changes: what was
+// read of it once is kept as long as it is there.
+func (db *DB) tickets(ctx context.Context, rows []JournalRow) error {
+	db.journaled.Lock()
+	defer db.journaled.Unlock()
+	known := make(map[int64]step, len(rows))
+	from := -1
+	for i, r := range rows {
+		if s, ok := db.journaled.steps[r.ID]; ok {
+			known[r.ID] = s
+		} else if from < 0 {
+			from = i
+		}
+	}
+	if from >= 0 {
+		if err := db.heads(ctx, rows[from].ID, len(rows)-from, known); err != nil {
+			return err
+		}
+	}
+	db.journaled.steps = known
+	for i := range rows {
+		s := known[rows[i].ID]
+		rows[i].Ticket, rows[i].Opener, rows[i].Unsure = s.ticket, s.opener, s.unsure
+	}
+	return nil
+}
+
+// heads reads what limit rows from one on are about, as far as that is not known.
+func (db *DB) heads(ctx context.Context, from int64, limit int, known map[int64]step) error {
+	statement := strings.NewReplacer("{head}", strconv.Itoa(maxParamHead), "{from}", strconv.FormatInt(from, 10)).Replace(headStatements[db.target.Engine])
+	result, err := db.pool.QueryContext(ctx, limited(statement, limit))
+	if err != nil {
+		return err
+	}
+	defer result.Close()
+	for n := 0; result.Next() && n < limit; n++ {
+		var id int64
+		var queue, param sql.NullString
+		if err := result.Scan(&id, &queue, &param); err != nil {
+			return err
+		}
+		if _, ok := known[id]; !ok {
+			known[id] = readStep(queue.String, param.String)
+		}
+	}
+	return result.Err()
+}
+
+// readStep makes out what a row is about, from its queue_id and the beginning of its
+// input_param. Like ticketStep it takes only what agrees with the queue_id.
+func readStep(queue, param string) step {
+	var s step
+	var flow, chart string
+	o := jsonscan.Scan([]byte(param))
+	for o.Next() {
+		switch {
+		case jsonscan.Equal(o.Key, "flow_uuid"):
+			flow = plainText(o.Value)
+		case jsonscan.Equal(o.Key, "chart_id_from"):
+			chart = plainText(o.Value)
+		case jsonscan.Equal(o.Key, "outflow_content"):
+			opener := jsonscan.Scan(o.Value)
+			for opener.Next() {
+				s.opener.member(opener.Key, opener.Value)
+			}
+		case jsonscan.Equal(o.Key, "outflow_done"):
+			s.unsure = true
+		default:
+			s.ticket.member(o.Key, o.Value)
+		}
+	}
+	if !s.ticket.valid() || queue != flow+strconv.FormatInt(s.ticket.Row, 10)+chart {
+		return step{}
+	}
+	if !s.opener.valid() {
+		s.opener = Ticket{}
+	}
+	s.unsure = s.unsure || !o.Whole() // there is more, and it may say so
+	return s
+}
+
+// member takes a member of the object that a step goes on with.
+func (t *Ticket) member(key, value []byte) {
+	switch {
+	case jsonscan.Equal(key, "table_uuid"):
+		t.Flow = plainText(value)
+	case jsonscan.Equal(key, "data_no"):
+		t.No = plainNumber(value)
+	case jsonscan.Equal(key, "data_id"):
+		t.Row = plainNumber(value)
+	}
+}
+
+func (t Ticket) valid() bool { return flowForm.MatchString(t.Flow) && t.Row > 0 }
+
+// plainText is a string's content, "" for one with escapes, which no name here has.
+func plainText(value []byte) string {
+	text, ok := jsonscan.Text(value)
+	if !ok || strings.IndexByte(string(text), '\\') >= 0 {
+		return ""
+	}
+	return string(text)
+}
+
+// plainNumber is the number of a ticket or a row, 0 for anything else.
+func plainNumber(value []byte) int64 {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

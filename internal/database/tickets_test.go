@@ -1,0 +1,110 @@
+package database
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// opened is a row's input_param whose ticket was opened by another one, up to its end.
+func opened(by string) string {
+	return param(endedFlow, endedFlow, "FITEM_2", 9, 17) + `}, "flow_value": {}, "outflow_content": ` + by + `}`
+}
+
+func TestReadStep(t *testing.T) {
+	const queue = endedFlow + "17FITEM_2"
+	whole := param(endedFlow, endedFlow, "FITEM_2", 9, 17) + "}}"
+	mine := Ticket{endedFlow, 9, 17}
+	for _, test := range []struct {
+		name, queue, param string
+		want               step
+	}{
+		{"a ticket", queue, whole, step{ticket: mine}},
+		{"cut off", queue, whole[:len(whole)-2], step{ticket: mine, unsure: true}},
+		{"cut off before it is clear", queue, whole[:80], step{}},
+		{"a flow within a flow", otherFlow + "17FITEM_2", param(otherFlow, endedFlow, "FITEM_2", 9, 17) + "}}", step{ticket: mine}},
+		{"without a number", queue, param(endedFlow, endedFlow, "FITEM_2", "null", 17) + "}}", step{ticket: Ticket{endedFlow, 0, 17}}},
+		{"before there is a ticket", endedFlow + "NoneFITEM_1", param(endedFlow, endedFlow, "FITEM_1", "null", "null") + "}}", step{}},
+		{"another row's queue_id", endedFlow + "18FITEM_2", whole, step{}},
+		{"a table that is no flow's", queue, param(endedFlow, "x", "FITEM_2", 9, 17) + "}}", step{}},
+		{"opened by another", queue, opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8) + "}}"), step{ticket: mine, opener: Ticket{otherFlow, 4, 8}}},
+		{"the opener is cut off", queue, opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8)), step{ticket: mine, unsure: true}},
+		{"the opener is none", queue, opened(`{"table_uuid": "x", "data_id": 8}`), step{ticket: mine}},
+		{"another ticket was ended", queue, strings.TrimSuffix(whole, "}") + `, "outflow_done": true}`, step{ticket: mine, unsure: true}},
+		{"nothing", "", "", step{}},
+		{"a list", queue, "[]", step{}},
+	} {
+		if got := readStep(test.queue, test.param); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+func FuzzReadStep(f *testing.F) {
+	f.Add(endedFlow+"17FITEM_2", opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8)+"}}"))
+	f.Fuzz(func(t *testing.T, queue, param string) {
+		s := readStep(queue, param)
+		for _, ticket := range []Ticket{s.ticket, s.opener} {
+			if ticket != (Ticket{}) && (!ticket.valid() || ticket.No < 0) {
+				t.Errorf("%+v", s)
+			}
+		}
+		// Where both look, they see the same.
+		if old, ok := ticketStep(queue, param); ok && s.ticket != (Ticket{old.Flow, old.DataNo, old.DataID}) && s.ticket != (Ticket{}) {
+			t.Errorf("%+v, and %+v", s, old)
+		}
+	})
+}
+
+// testTickets adds rows of tickets to a journal that holds others.
+func testTickets(t *testing.T, db *DB) {
+	t.Helper()
+	add := func(id, row int) {
+		t.Helper()
+		text := strings.ReplaceAll(param(endedFlow, endedFlow, "FITEM_2", 1, row), "'", "") + strings.Repeat("x", 2*maxParamHead)
+		if _, err := db.pool.ExecContext(t.Context(), fmt.Sprintf(
+			"INSERT INTO omflow_queuedata (id, queue_id, name, input_param) VALUES (%d, '%s%dFITEM_2', 'FormFlow', '%s')", id, endedFlow, row, text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(want map[int64]int64) {
+		t.Helper()
+		j, err := db.Journal(t.Context(), MaxJournalRows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range j.Rows {
+			if row := want[r.ID]; r.Ticket.Row != row || r.Unsure != (row != 0) || row != 0 && r.Ticket.Flow != endedFlow {
+				t.Errorf("row %d is about %+v, want row %d of a ticket", r.ID, r, row)
+			}
+		}
+	}
+	add(21, 5)
+	check(map[int64]int64{21: 5})
+	add(22, 6)
+	add(20, 4) // numbers may be given out in another order
+	check(map[int64]int64{20: 4, 21: 5, 22: 6})
+	if n := len(db.journaled.steps); n != 8 {
+		t.Errorf("%d rows are known", n)
+	}
+	if _, err := db.pool.ExecContext(t.Context(), "DELETE FROM omflow_queuedata WHERE id = 21"); err != nil {
+		t.Fatal(err)
+	}
+	check(map[int64]int64{20: 4, 22: 6})
+	if n := len(db.journaled.steps); n != 7 {
+		t.Errorf("%d rows are known after one has gone", n)
+	}
+}
+
+// TestHeadStatements pins the SQL for those engines that no test here can run it on.
+func TestHeadStatements(t *testing.T) {
+	for engine, want := range map[Engine]string{
+		SQLServer: `SELECT TOP (7) id, LEFT(queue_id, 256), LEFT(input_param, {head}) FROM omflow_queuedata WHERE id >= {from} ORDER BY id`,
+		Oracle: `SELECT "ID", DBMS_LOB.SUBSTR("QUEUE_ID", 256, 1), DBMS_LOB.SUBSTR("INPUT_PARAM", {head}, 1)` +
+			` FROM "OMFLOW_QUEUEDATA" WHERE "ID" >= {from} ORDER BY "ID" FETCH FIRST 7 ROWS ONLY`,
+	} {
+		if got := limited(headStatements[engine], 7); got != want {
+			t.Errorf("%s: %s", engine, got)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package front
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/omflow/flows"
+	"github.com/omflow/booster/internal/rollout/owners"
+)
+
+// OwnerPath begins the name that a flow has in Config.Owners when the directory of deployed
+// flows does not have it: its API path follows.
+const OwnerPath = "path:"
+
+// ownerLook is the longest body that is read to find its ticket, in bytes.
+const ownerLook = 1 << 20
+
+// owned is what is noted of a request that puts a step of a ticket into the flow queue of
+// the server that it is sent to.
+type owned struct {
+	looked  bool // whether what follows was found out
+	notes   bool // whether it is noted at all
+	request owners.Request
+	no      int64  // of the ticket, if the request names one
+	number  uint64 // of the note that stands open, or 0
+}
+
+// noteSent notes that the request is about to be sent to a server.
+func (x *passage) noteSent(server *balance.Server) {
+	book := x.f.cfg.Owners
+	if book == nil || !x.work || x.f.cfg.Plain {
+		return
+	}
+	o := &x.owned
+	if !o.looked {
+		o.looked = true
+		o.notes = x.findOwned()
+	}
+	if o.notes {
+		o.number = book.Sent(time.Now(), server.Name(), o.request)
+	}
+}
+
+// noteAnswer notes what became of it, as the whole answer tells. One that tells nothing
+// leaves the note open: it may have been carried out.
+func (x *passage) noteAnswer(status int, body []byte) {
+	o := &x.owned
+	if o.number == 0 || status != http.StatusOK {
+		return
+	}
+	no, done, ok := omflow.TicketAnswer(body)
+	switch {
+	case !ok:
+		return
+	case !done:
+		x.noteUnsent()
+		return
+	case no == 0:
+		no = o.no
+	}
+	x.f.cfg.Owners.Done(time.Now(), o.number, no)
+	o.number = 0
+}
+
+// noteUnsent notes that surely nothing of it was carried out.
+func (x *passage) noteUnsent() {
+	if o := &x.owned; o.number != 0 {
+		x.f.cfg.Owners.Refused(o.number)
+		o.number = 0
+	}
+}
+
+// findOwned finds out what ticket the request is about. It reports false when it is about
+// none.
+func (x *passage) findOwned() bool {
+	o, table := &x.owned, x.f.cfg.Table
+	name, place := table.FlowOf(x.view.Path)
+	if place == omflow.FlowInService {
+		return true // it opens a ticket of some flow, and the answer says of none
+	}
+	fields, clear := x.ticketFields()
+	if clear && place != omflow.FlowInPath && !fields.ByNames {
+		o.request.Flow = x.flowUUID(fields.Flow)
+	}
+	switch {
+	case place == omflow.FlowNowhere:
+		// Nothing is known of it, but that it may put a ticket on.
+		o.request.Unclear, o.no = true, fields.No
+		return clear && fields.No != 0 && o.request.Flow != "" && x.trace.Lane != omflow.Control
+	case place == omflow.FlowInPath:
+		o.request.Flow = x.flowByPath(string(name))
+	case !clear:
+		o.request.Flow = x.flowOfForm()
+	}
+	if o.no = fields.No; !clear {
+		o.request.Unclear = true
+	} else if !fields.Creates {
+		o.request.Row, o.request.Unclear = fields.Row, fields.Row == 0
+	}
+	return true
+}
+
+// ticketFields reads the body. It reports false when it is too long, or a form.
+func (x *passage) ticketFields() (omflow.TicketFields, bool) {
+	body := x.view.Body
+	if body == nil || !x.view.BodyComplete {
+		if x.body.Size() > ownerLook {
+			return omflow.TicketFields{}, false
+		}
+		var err error
+		if body, err = x.body.Look(ownerLook); err != nil {
+			return omflow.TicketFields{}, false
+		}
+	}
+	return x.f.cfg.Table.TicketFields(body)
+}
+
+// directory is what is known of the deployed flows, or nil.
+func (x *passage) directory() *flows.Directory {
+	if x.f.cfg.Flows == nil {
+		return nil
+	}
+	return x.f.cfg.Flows()
+}
+
+// flowUUID is the text of a flow's UUID, "" for one that none has.
+func (x *passage) flowUUID(uuid []byte) string {
+	if len(uuid) != 32 {
+		return ""
+	}
+	if f, ok := x.directory().ByUUID(string(uuid)); ok {
+		return f.UUID
+	}
+	return string(uuid)
+}
+
+// flowByPath names the flow that has an API path.
+func (x *passage) flowByPath(path string) string {
+	if f, ok := x.directory().ByAPIPath(path); ok {
+		return f.UUID
+	}
+	return OwnerPath + path
+}
+
+// flowOfForm names the flow that a form with files names, "" if that is not clear.
+func (x *passage) flowOfForm() string {
+	if !multipartBody(x.view.ContentType) {
+		return ""
+	}
+	name := flowOf(x.f.cfg.Table, &x.view, x.body)
+	if name.by != flowByUUID {
+		return ""
+	}
+	return x.flowUUID([]byte(name.name))
+}

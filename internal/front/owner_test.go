@@ -1,0 +1,164 @@
+package front
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/omflow/flows"
+	"github.com/omflow/booster/internal/rollout/owners"
+)
+
+const (
+	ownerFlow = "7d0c62f2f4a94f6d8e6a5b1c2d3e4f50"
+	editUUID  = "/flowmanage/api/omdata/edit/None/"
+)
+
+// ownedBy has a book kept, and a directory with the flow "mission".
+func ownedBy(book *owners.Book) func(*setup) {
+	directory := flows.Build([]flows.Source{{UUID: ownerFlow, App: "mission", Name: "mission", APIPath: "mission"}}, false)
+	return func(set *setup) {
+		inOrder(set)
+		lead(1)(set)
+		set.front.Owners, set.front.Flows = book, func() *flows.Directory { return directory }
+	}
+}
+
+// claimed is what a book says of a ticket, and of one of another number and row of the
+// same flow.
+func claimed(book *owners.Book, no, row int64) string {
+	var texts []string
+	for i, claims := range book.Claims(time.Now(), []owners.Ticket{{Flow: ownerFlow, No: no, Row: row}, {Flow: ownerFlow, No: 99, Row: 99}}, func(string) string { return "" }) {
+		for _, c := range claims {
+			text := c.Server
+			if c.Perhaps {
+				text += "?"
+			}
+			if i > 0 {
+				text += " of others"
+			}
+			texts = append(texts, text)
+		}
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ", ")
+}
+
+// A request whose answer says that a ticket goes on is noted, and no other is.
+func TestOwnersAreNoted(t *testing.T) {
+	done := `{"status": 200, "message": "", "result": 5}`
+	formType, formBody := form(t, "flow_uuid", ownerFlow, "action", "update", "data_id", "17")
+	for _, tt := range []struct {
+		name, path, contentType, body, answer string
+		want                                  string
+	}{
+		{"a create", createURL, "", createBody, done, "s1"},
+		{"by its UUID", editUUID, "", `{"action":"create","flow_uuid":"` + ownerFlow + `"}`, done, "s1"},
+		{"a push", createURL, "", `{"action":"update","data_id":17}`, done, "s1"},
+		{"a push of another row", createURL, "", `{"action":"update","data_id":16}`, done, "s1"},
+		{"a page's push", editUUID, "", `{"action":"update","data_id":"17","flow_uuid":"` + ownerFlow + `"}`, done, "s1"},
+		{"without a number", createURL, "", `{"action":"update","data_id":17}`, `{"status": 200, "message": "", "result": null}`, "s1"},
+		{"a deletion", createURL, "", `{"action":"delete","data_no":["5"]}`, done, ""},
+		{"refused", createURL, "", createBody, `{"status": 404, "message": "", "result": null}`, ""},
+		{"another flow's UUID", editUUID, "", `{"action":"create","flow_uuid":"` + strings.Repeat("0", 32) + `"}`, done, ""},
+		{"an unknown path", strings.Replace(createURL, "mission", "other", 1), "", createBody, done, "s1?"},
+		{"by names", editUUID, "", `{"action":"create","app_name":"mission","flow_name":"mission"}`, done, "s1?"},
+		{"a form", editUUID, formType, formBody, done, "s1"},
+		{"no answer of OMFLOW's", createURL, "", createBody, "<html>", "s1?, s1? of others"},
+		{"a service request", "/service/api/request/", "", `{}`, `{"status": 200, "message": "", "result": null}`, ""},
+		{"a value is repaired", "/flowmanage/api/flow-value/update/", "", `{"data_no":5,"data_id":17,"flow_uuid":"` + ownerFlow + `"}`, done, "s1"},
+		{"a read", readURL, "", `{"data_no":5,"data_id":17,"flow_uuid":"` + ownerFlow + `"}`, done, ""},
+	} {
+		book := owners.New()
+		s := open(t, []string{serve(t, answers(ok(tt.answer))).addr}, ownedBy(book))
+		s.post(tt.path, tt.body, "Content-Type", tt.contentType)
+		if got := claimed(book, 5, 17); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// While a request is on its way, or when it broke off, its server may have the ticket; one
+// that was never sent says nothing.
+func TestOwnersWithoutAnAnswer(t *testing.T) {
+	book := owners.New()
+	release, push := make(chan struct{}), `{"action":"update","data_id":17}`
+	up := serve(t, func(p *peer) {
+		p.request()
+		<-release
+		p.send(ok(`{"status": 200, "message": "", "result": 5}`))
+		p.request() // and it dies
+	})
+	s := open(t, []string{refused(t), up.addr}, func(set *setup) {
+		ownedBy(book)(set)
+		set.front.Attempts = 2
+	})
+	_, answered := s.start(s.request("POST", createURL, strings.NewReader(push)))
+	s.eventually("the server has it", func() bool { return len(up.requests()) == 1 })
+	if got := claimed(book, 5, 17); got != "s2?" {
+		t.Errorf("on its way: %q", got)
+	}
+	close(release)
+	if err := within(t, answered, "an answer"); err != nil {
+		t.Fatal(err)
+	}
+	if got := claimed(book, 5, 17); got != "s2" {
+		t.Errorf("answered: %q", got)
+	}
+	s.post(createURL, createBody)
+	if got := claimed(book, 6, 18); got != "s2?, s2? of others" {
+		t.Errorf("broken off: %q", got)
+	}
+}
+
+// A call that was sent again, since its token was another server's, was not carried out by
+// the first one.
+func TestOwnersAndRefusedTokens(t *testing.T) {
+	book := owners.New()
+	s, cluster := openRest(t, nil)
+	s.front.cfg.Owners = book
+	value := tokenOf(t, s)
+	opened, _ := bulk(t, s, value, "owned", 30)
+	claims := make(map[string]int)
+	rows, err := cluster.Queries.TicketsByTitle("owned")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tickets []owners.Ticket
+	for no := range opened {
+		tickets = append(tickets, owners.Ticket{Flow: ownerFlow, No: no + 1, Row: 1000 + no})
+	}
+	for _, all := range book.Claims(time.Now(), tickets, func(string) string { return ownerFlow }) {
+		if len(all) != 1 || all[0].Perhaps {
+			t.Fatalf("claims %v; tickets %v", all, rows)
+		}
+		claims[all[0].Server]++
+	}
+	if len(claims) == 0 {
+		t.Error("no ticket was opened")
+	}
+	if got := claimed(book, 9999, 9999); got != "" {
+		t.Errorf("a call that was refused may still be carried out by %s", got)
+	}
+}
+
+// BenchmarkOwners is what a call of 1 kB has on top when its ticket is noted, beside
+// BenchmarkREST.
+func BenchmarkOwners(b *testing.B) {
+	book := owners.New()
+	s := open(b, []string{serveTrivial(b)}, ownedBy(book))
+	body := []byte(`{"security":"0b7f7f0e-5a0e-4f0c-9f55-2b6c0c1f7c11","omflow_restapi":true,"action":"create","formdata":[` +
+		strings.TrimSuffix(strings.Repeat(`{"id":"FORMITM_1","type":"h_title","value":"t"},`, 19), ",") + "]}")
+	x := &passage{f: s.front, work: true}
+	x.view.Path, x.view.Body, x.view.BodyComplete = createURL, body, true
+	server := &balance.Server{}
+	answer := []byte(`{"status": 200, "message": "\u958b\u55ae\u6210\u529f\u3002", "result": 12}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.owned = owned{}
+		x.noteSent(server)
+		x.noteAnswer(200, answer)
+	}
+}
