@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/omflow/booster/internal/database"
+	"github.com/omflow/booster/internal/omflow/flows"
 	pysettings "github.com/omflow/booster/internal/omflow/settings"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/rollout/owners"
 	"github.com/omflow/booster/internal/supervise"
 )
 
@@ -61,6 +64,9 @@ type data struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	db     atomic.Pointer[database.DB]
+	flows  atomic.Pointer[flows.Directory] // nil until they were read
+	// deployed has a value when the flows are to be read soon.
+	deployed chan struct{}
 
 	// known by the monitor
 	last  database.Status
@@ -71,7 +77,7 @@ type data struct {
 // watchDatabase begins to watch, until close.
 func watchDatabase(src source, log *slog.Logger) *data {
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &data{source: src, log: log, status: make(chan database.Status), cancel: cancel, done: make(chan struct{}), first: true}
+	d := &data{source: src, log: log, status: make(chan database.Status), deployed: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}), first: true}
 	go func() {
 		defer close(d.done)
 		d.run(ctx)
@@ -86,6 +92,9 @@ func (d *data) run(ctx context.Context) {
 	}
 	defer db.Close()
 	d.db.Store(db)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	reading.Go(func() { d.readFlows(ctx, db) })
 	for status := range db.Watch(ctx, pingInterval) {
 		d.tell(ctx, status)
 	}
@@ -206,7 +215,7 @@ func (d *data) journal(ctx context.Context) (rows []rollout.Row, more bool, err 
 	}
 	rows = make([]rollout.Row, len(j.Rows))
 	for i, r := range j.Rows {
-		rows[i] = rollout.Row{ID: r.ID, Key: r.QueueID}
+		rows[i] = rollout.Row{ID: r.ID, Key: r.QueueID, Ticket: owners.Ticket(r.Ticket), Opener: owners.Ticket(r.Opener), Unsure: r.Unsure}
 	}
 	return rows, j.Count > int64(len(rows)), nil
 }

@@ -42,13 +42,30 @@
 // applied leaves its files as they were, and the server is started on them; both are
 // told to the boosters, which take the release back, and not tried again for a minute.
 // While the files are between two releases the server is not started, and the report
-// says why. The patch folder is kept open over a reload unless its block has changed.
+// says why. A server that ran while files were brought back that had been gone counts as
+// one without the release, so that it is restarted in its turn. The patch folder is kept
+// open over a reload unless its block has changed.
 //
 // # Before and after a lead server
 //
+// The agent of the lead server looks every 10 s for tickets whose pause is over and that
+// its process does not know of, since another server made the pause, and tells the
+// boosters, which have the lead server restarted (database.OverduePauses). Each agent
+// reads the deployed flows, and tells the boosters which version of them it has; they
+// fetch the list and keep tickets that pause on the lead server (package flows). What a
+// killed process has left twice of a pause is put right with what it had ended
+// (database.SettlePauses).
+//
 // What a process that was killed had ended and not deleted from the flow queue's journal
 // is deleted when its end is seen, and before a lead server's start, which would run it
-// again (database.RemoveEnded). Schedules that were due while no lead server ran are
+// again (database.RemoveEnded). Tickets that a process left between two steps are in no
+// row of the journal: the agent of the lead server that is about to start looks for them,
+// and writes what the journal lacks where the ticket's own row proves it
+// (database.Stranded). It looks four times within 4 s, but only once where there are
+// none. An agent whose server has ended looks for 20 s, writes nothing, and asks for a
+// start of the lead server when it has found some; so does one that has just begun and
+// finds no process, as after its machine was started again. The tickets of a server
+// whose machine stays away wait for the next start of the lead server. Schedules that were due while no lead server ran are
 // fired by the start of the next one (package schedule): the booster tells when the one
 // before surely ran last, and since when surely none has, the database what was fired. Of
 // what can't be known the boosters are told, for people, for a day. A lead server is

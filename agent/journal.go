@@ -35,19 +35,23 @@ func (d *data) removeEnded(ctx context.Context) error {
 		d.log.Warn("a step that had ended when its server died is taken out of the flow queue's journal",
 			"flow", s.Flow, "ticket", s.DataNo, "row", s.DataID, "journal", s.Row.ID)
 	}
-	return err
+	return errors.Join(err, d.settlePauses(ctx, db))
 }
 
-// mourn looks for what a process has left in the journal, once it is seen to have
-// ended: pid is that of the process that runs now, 0 for none.
+// mourn looks for what a process has left in the journal, and beside it, once it is seen
+// to have ended: pid is that of the process that runs now, 0 for none. An agent that has
+// just begun, and finds none, takes it that one has ended before.
 func (m *monitor) mourn(ctx context.Context, pid int) {
-	p := m.part
-	before := p.pid
-	p.pid = pid
-	if before == 0 || before == pid || m.data == nil {
+	p, d := m.part, m.data
+	if _, err := d.opened(); err != nil && !p.begun && pid == 0 {
+		return // what may have ended is looked for as soon as there is a database
+	}
+	before, first := p.pid, !p.begun
+	p.pid, p.begun = pid, true
+	if ended := before != 0 && before != pid || first && pid == 0; !ended || d == nil {
 		return
 	}
-	d := m.data
+	m.seekStranded(ctx)
 	p.mourning.Go(func() {
 		if err := d.removeEnded(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, database.ErrNoJournal) {
 			d.log.Debug("what the server has left in the flow queue's journal is not known", "error", err)

@@ -73,3 +73,11 @@ func loadKeepsake(dir string) (k keepsake, ok bool, err error) {
 
 // left is how long the lead's lease lasts from now on, by the keepsake.
 func (k keepsake) left() time.Duration { return k.Until - boottime.Now() }
+
+// remember writes down what a follower's process runs as, for the next agent.
+func (m *monitor) remember() {
+	k := keepsake{PID: m.process.PID, Part: rollout.Follower, Epoch: m.part.epoch}
+	if err := k.save(m.dir); err != nil {
+		m.log.Warn("another agent would not know what this server has seen", "error", err)
+	}
+}

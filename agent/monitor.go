@@ -105,6 +105,9 @@ func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
 				if m.part != nil && status.Ready != m.checks.Ready {
 					m.askNow()
 				}
+				if status.Ready == health.Up && m.checks.Ready != health.Up {
+					m.data.lookForFlows() // the first server has just made them
+				}
 				m.checks = status
 			} else {
 				m.results = nil

@@ -46,10 +46,16 @@ type part struct {
 	pid      int            // of the process that was last seen to run; 0: it was seen to have ended
 	mourning sync.WaitGroup // looks for what ended processes have left
 	prepared uint64         // the grant that a lead process's start was prepared for
+	searched uint64         // the grant that stranded tickets were looked for
+	begun    bool           // it was seen whether a process runs
+	unseek   func()         // ends the search for what a process has left stranded; nil before the first
+	stranded time.Time      // when that has found any last
 	ended    time.Time      // when a lead process was seen to end last
 	calendar *calendar      // nil without a database
 	missed   *missed        // schedules that nobody has fired
 	prove    time.Time      // until when schedules were caught up with before the lead's start
+	deployed rollout.Epoch  // the control epoch at which the deployed flows were read last
+	pauses   lostPauses     // that the lead server does not know of
 }
 
 func newPart() *part {
@@ -68,6 +74,8 @@ func (m *monitor) question(now time.Time) rollout.Ask {
 		ask.Ready = m.process.State == supervise.Running && m.checks.Ready == health.Up
 	}
 	m.fillSchedules(now, &ask)
+	m.fillFlows(&ask)
+	m.fillPauses(&ask)
 	p.tenant.Fill(now, &ask)
 	if m.absent() != "" {
 		ask.Offer = 0 // it can't be the lead server yet
@@ -208,6 +216,7 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 	case p.as == rollout.Lead:
 		m.guardLead(want)
 		m.proveSchedules(ctx)
+		m.seekPauses(ctx)
 	case want.Part == rollout.Lead:
 		m.log.Info("server is stopped, to be started as the lead server")
 		m.do("stop", func() error { return m.sup.StopFast(ctx, idleGrace) })
@@ -348,14 +357,6 @@ func (m *monitor) adopt() {
 	}
 	if as == rollout.Lead {
 		p.tenant.Resume(k.Grant, time.Now().Add(k.left()))
-	}
-}
-
-// remember writes down what a follower's process runs as, for the next agent.
-func (m *monitor) remember() {
-	k := keepsake{PID: m.process.PID, Part: rollout.Follower, Epoch: m.part.epoch}
-	if err := k.save(m.dir); err != nil {
-		m.log.Warn("another agent would not know what this server has seen", "error", err)
 	}
 }
 

@@ -45,7 +45,9 @@ func (m *monitor) tell(r gossip.Report) {
 	if r == m.told {
 		return
 	}
-	if r.State != m.told.State {
+	// What a server that does not run waits for is news in the same state, too.
+	waits := r.State == gossip.ServerStarting && r.PID == 0 && r.Reason != m.told.Reason
+	if r.State != m.told.State || waits {
 		level, attrs := slog.LevelInfo, []slog.Attr{}
 		if r.State == gossip.ServerDown || r.State == gossip.ServerFailed {
 			level = slog.LevelWarn

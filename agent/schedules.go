@@ -56,6 +56,7 @@ func (m *missed) add(now time.Time, texts []string) {
 		if len(text) > rollout.MaxMissedText {
 			text = strings.ToValidUTF8(text[:rollout.MaxMissedText], "")
 		}
+		m.list = slices.DeleteFunc(m.list, func(e missedAt) bool { return e.text == text }) // what is still so
 		m.list = append(m.list, missedAt{text, now})
 	}
 	m.list = m.list[max(0, len(m.list)-rollout.MaxMissed):]
@@ -216,6 +217,11 @@ func (m *monitor) prepareLead(ctx context.Context, want rollout.Want) {
 	if c == nil {
 		return
 	}
+	if p.searched != want.Grant {
+		p.searched, p.prepared = want.Grant, 0 // the rest comes after this
+		m.searchStranded(ctx, want)
+		return
+	}
 	m.do("what comes before a lead server's start", func() error {
 		ctx, cancel := context.WithDeadline(ctx, want.Until)
 		defer cancel()
@@ -254,6 +260,9 @@ func (m *monitor) fillSchedules(now time.Time, ask *rollout.Ask) {
 		ask.Ended = max(0, now.Sub(p.ended))
 	}
 	ask.Missed = p.missed.texts(now)
+	if !p.stranded.IsZero() {
+		ask.Stranded = max(1, now.Sub(p.stranded))
+	}
 }
 
 // tellMissed tells people of schedules.

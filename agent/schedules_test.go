@@ -193,8 +193,8 @@ func TestMissedIsBounded(t *testing.T) {
 	var m missed
 	now := time.Now()
 	m.add(now.Add(-missedTime-time.Second), []string{"old"})
-	for range 3 * rollout.MaxMissed {
-		m.add(now, []string{"x" + strings.Repeat("任", rollout.MaxMissedText)})
+	for i := range 3 * rollout.MaxMissed {
+		m.add(now, []string{string(rune('A'+i)) + strings.Repeat("任", rollout.MaxMissedText)})
 	}
 	ask := rollout.Ask{Server: "s1", Missed: m.texts(now)}
 	text, err := json.Marshal(ask)

@@ -27,6 +27,8 @@ type DB struct {
 	dialect *dialect
 	driver  *connector
 	pool    *sql.DB
+	// journaled is what Journal knows of the rows that it has read last.
+	journaled journaled
 }
 
 // Open prepares access to a database. It does not connect: it fails only when

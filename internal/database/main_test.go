@@ -10,7 +10,10 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	stopClusters()
+	if err := stopClusters(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

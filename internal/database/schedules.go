@@ -164,10 +164,10 @@ func (db *DB) ForgetMissed(ctx context.Context, before string) error {
 }
 
 // change carries out a statement that writes, never twice.
-func (db *DB) change(ctx context.Context, act, statement string) (int64, error) {
+func (db *DB) change(ctx context.Context, act, statement string, args ...any) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	result, err := db.pool.ExecContext(ctx, statement)
+	result, err := db.pool.ExecContext(ctx, statement, args...)
 	var n int64
 	if err == nil {
 		n, err = result.RowsAffected()

@@ -24,6 +24,7 @@ import (
 //	         DROP TABLE TABLE
 //
 //	Journal  SELECT id, left(queue_id, 256) FROM omflow_queuedata ORDER BY id LIMIT N
+//	         SELECT id, left(queue_id, 256), left(input_param, 2000) FROM omflow_queuedata WHERE id >= N ORDER BY id LIMIT N   (only when there are new rows)
 //	         SELECT count(*) FROM omflow_queuedata          (only when N rows came)
 //
 // The driver adds to that: an SSLRequest before the startup message unless

@@ -64,7 +64,7 @@ func writeCertificates(dir string) error {
 func TestMariaDBTLS(t *testing.T) {
 	c := need(t, "MariaDB", startMariaDB)
 	c.do(t, "mysql", "CREATE DATABASE d_tls", "CREATE USER u_tls@'%' IDENTIFIED BY 'right'", "GRANT ALL ON d_tls.* TO u_tls@'%'")
-	ca, other := filepath.Join(c.dir, "ca.pem"), filepath.Join(c.dir, "other.pem")
+	ca, other := filepath.Join(c.Dir(), "ca.pem"), filepath.Join(c.Dir(), "other.pem")
 	for _, test := range []struct {
 		name      string
 		host      string // default 127.0.0.1, which the certificate is not for

@@ -5,11 +5,15 @@
 //
 //   - database: what all servers share, which can be taken down and brought back,
 //     and of which a part is also served in PostgreSQL's protocol;
+//   - dbprocess: real database servers that belong to a test, PostgreSQL for stand-ins
+//     too;
 //   - engine: flows, their queue, schedules, attachments and settings of one server;
 //   - interpreter: how long requests take;
 //   - standin: the server itself, as a browser and an API client see it;
 //   - instrument: counters and injected faults of one server;
-//   - client: a browser and an API client to drive them with.
+//   - client: a browser and an API client to drive them with;
+//   - observe: waiting for what goes on beside a test, and its log;
+//   - programs: what tests run that a machine may lack.
 //
 // This one puts them together: [NewCluster] is a database and some servers in one
 // process, for tests; [Main] is one of either as a program, for an agent to start

@@ -140,7 +140,7 @@ func serverFlags(flags *flag.FlagSet, log *slog.Logger, runMain bool) program {
 	cfg := standin.Config{RunMain: runMain, Logger: log}
 	flags.StringVar(&cfg.Listen, "listen", "", "address host:port to serve at")
 	flags.StringVar(&cfg.Home, "home", "", "folder of the server's code and uploads, filled when empty")
-	flags.StringVar(&cfg.Database, "database", "", "address host:port of the database")
+	flags.StringVar(&cfg.Database, "database", "", "address host:port of the database, or the URL postgres://… of a PostgreSQL that has the tables")
 	flags.StringVar(&cfg.Postgres, "postgres", "", "address host:port of the database for clients of PostgreSQL, for settings.py")
 	flags.StringVar(&cfg.PostgresPassword, "postgres-password", "", "password for that address, for settings.py")
 	flags.StringVar(&cfg.Name, "name", "", "the server's name (default: the listen address)")

@@ -45,12 +45,15 @@ func Promises() []Promise {
 		{"attachment-kept", "an attachment can be listed and fetched every time", checkAttachmentKept},
 		{"attachments-apart", "each ticket has its own attachment, whatever comes in the same second", checkAttachmentsApart},
 		{"schedule-once", "a schedule fires once, however many servers there are", checkScheduleOnce},
+		{"pauses", "a ticket goes on after a pause, whichever server ran it", checkPauses},
 		{"schedule-deleted", "a deleted schedule stays deleted", checkScheduleDeleted},
 		{"create-honest", "a create that is answered with success has made a ticket", checkCreateHonest},
 		{"restart-queue", "restarts run no step twice", checkRestartQueue},
 		{"killed-queue", "a killed server's tickets are resumed once", checkKilledQueue},
 		{"schedule-kill", "a schedule fires once for each of its times, also when servers are killed", checkScheduleKill},
 		{"ended-queue", "a step that had ended when its server was killed is not run again", checkEndedQueue},
+		{"stranded-new", "a ticket that its server had opened and not queued when it was killed is resumed once", checkStrandedNew},
+		{"stranded-step", "a ticket that was between two steps when its server was killed is resumed once", checkStrandedStep},
 		{"database-restart", "tickets go on after the database was away", checkDatabaseRestart},
 	}
 }

@@ -38,6 +38,15 @@
 // not sign in within 10 s, sends a message of more than 64 kB, or leaves an answer
 // unread for 10 s; there may be 100 at once.
 //
+// # On a real PostgreSQL
+//
+// [Dial] and [NewPool] also take the URL of a PostgreSQL in which [Migrate] has made the
+// tables: then there is no Server, and each Conn is one connection to it. The tables
+// that others than OMFLOW Servers read have OMFLOW's names and columns, the rest is JSON
+// in a table of its own. The calls and what they answer are the same; a Pool tries its
+// connection before each of them, since OMFLOW, which dials for each request, would not
+// have one that broke meanwhile. A call that takes more than 30 s is cut off.
+//
 // # Failure
 //
 // [Server.Stop] closes the listeners and every connection and keeps the state:

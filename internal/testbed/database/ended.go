@@ -15,6 +15,9 @@ import (
 const (
 	endedRead = `SELECT id, left\(queue_id, (\d{1,4})\), left\(input_param, (\d{1,4})\) FROM omflow_queuedata ORDER BY id LIMIT (\d{1,6})`
 
+	// What some rows of the journal are about, from one row on.
+	stepsRead = `SELECT id, left\(queue_id, (\d{1,4})\), left\(input_param, (\d{1,4})\) FROM omflow_queuedata WHERE id >= (\d{1,9}) ORDER BY id LIMIT (\d{1,6})`
+
 	endedRemove = `DELETE FROM omflow_queuedata WHERE id = (\d{1,9}) AND queue_id = '([\w-]{1,128})' AND EXISTS \(` +
 		`SELECT 1 FROM omformmodel_omdata_(\w{32}) h WHERE h.id = (\d{1,9}) AND h.history = true AND \(h.closed = true OR EXISTS \(` +
 		`SELECT 1 FROM omformmodel_omdata_(\w{32}) s WHERE s.id > h.id AND s.data_no = h.data_no AND s.stoptime = h.stoptime AND s.stop_uuid = h.stop_uuid\)\)\)`
@@ -23,6 +26,9 @@ const (
 // param is the column input_param: what the step goes on with. OMFLOW's has more,
 // after this.
 func (q QueueItem) param() []byte {
+	if q.Push {
+		return []byte(`{"formdata": ` + Ticket{DataNo: q.DataNo, UpdateUser: q.User, Progress: Progress{To: q.Chart, DataID: q.DataID}}.param(q.FlowUUID) + `}`)
+	}
 	// A pointer, since Python writes null where a row has no ticket yet.
 	row := func(n int) *int {
 		if n == 0 {
@@ -37,21 +43,31 @@ func (q QueueItem) param() []byte {
 		DataNo *int            `json:"data_no"`
 		DataID *int            `json:"data_id"`
 		Table  string          `json:"table_uuid"`
+		User   string          `json:"standin_user"`
 		Form   json.RawMessage `json:"formdata,omitempty"`
-	}{q.FlowUUID, "", q.Chart, row(q.DataNo), row(q.DataID), q.FlowUUID, q.Form})
+	}{q.FlowUUID, "", q.Chart, row(q.DataNo), row(q.DataID), q.FlowUUID, q.User, q.Form})
 	if err != nil {
 		return []byte("null") // a form that is no JSON, which no client can send
 	}
-	return text
+	return pythonJSON(text)
 }
 
 // journalSteps are the first rows of the journal with what they go on with.
 func (s *Server) journalSteps(args []string) (result, error) {
-	length, head, limit := number(args[0]), number(args[1]), number(args[2])
+	return s.steps(number(args[0]), number(args[1]), 0, number(args[2]))
+}
+
+// journalStepsFrom are those from a row on.
+func (s *Server) journalStepsFrom(args []string) (result, error) {
+	return s.steps(number(args[0]), number(args[1]), number(args[2]), number(args[3]))
+}
+
+func (s *Server) steps(length, head, from, limit int) (result, error) {
 	var queue []QueueItem
 	if err := (service{s.store}).Queue(None{}, &queue); err != nil {
 		return result{}, err
 	}
+	queue = slices.DeleteFunc(queue, func(q QueueItem) bool { return q.ID < from })
 	queue = queue[:min(limit, len(queue))]
 	r := result{
 		tag:     fmt.Sprintf("SELECT %d", len(queue)),

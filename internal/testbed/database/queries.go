@@ -81,6 +81,10 @@ func (q Queries) InsertTicket(flow string, t Ticket) (Ticket, error) {
 // Zero ends that.
 func (q Queries) SlowInserts(d time.Duration) error { return q.Call("SlowInserts", d, &None{}) }
 
+// SlowDequeues has each later Dequeue answered only after d, though the row is gone at
+// once: a server that is killed meanwhile leaves a ticket between two steps.
+func (q Queries) SlowDequeues(d time.Duration) error { return q.Call("SlowDequeues", d, &None{}) }
+
 // Ticket returns one row.
 func (q Queries) Ticket(flow string, id int) (Ticket, error) {
 	return get[Ticket](q, "Ticket", TicketKey{Flow: flow, ID: id})

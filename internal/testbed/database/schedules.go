@@ -57,7 +57,7 @@ func (s *Server) readSchedules(args []string) (result, error) {
 		r.columns = append(r.columns, textColumn(name))
 	}
 	for _, v := range all {
-		if !v.Active || v.Mark != "" || !slices.Contains(cycles, "'"+v.Cycle+"'") || len(r.rows) == limit {
+		if !v.Active || v.Mark != "" || v.Pause != nil || !slices.Contains(cycles, "'"+v.Cycle+"'") || len(r.rows) == limit {
 			continue
 		}
 		r.rows = append(r.rows, [][]byte{
@@ -84,7 +84,7 @@ func (s *Server) runMissed(args []string) (result, error) {
 			return result{tag: "INSERT 0 0"}, nil
 		}
 	}
-	v.ID, v.Cycle, v.Every, v.LastRun, v.Mark = s.store.nextID(), "Once", 1, time.Time{}, mark
+	v.ID, v.Cycle, v.Every, v.LastRun, v.Mark, v.Made = s.store.nextID(), "Once", 1, time.Time{}, mark, time.Now()
 	s.store.state.Schedules[v.ID] = v
 	return result{tag: "INSERT 0 1"}, nil
 }

@@ -19,7 +19,9 @@ func (s service) Enqueue(q QueueItem, out *QueueItem) error {
 // its object mapper for the one row, and ignores the error when there are none or
 // several.
 func (s service) Dequeue(queueID string, _ *None) error {
-	defer s.change()()
+	unlock := s.change()
+	slow := s.store.slowDequeue
+	defer func() { unlock(); time.Sleep(slow) }()
 	found := 0
 	for id, q := range s.store.state.Queue {
 		if q.QueueID() != queueID {
@@ -39,6 +41,14 @@ func (s service) Dequeue(queueID string, _ *None) error {
 func (s service) SlowInserts(d time.Duration, _ *None) error {
 	defer s.lock()()
 	s.store.slow = d
+	return nil
+}
+
+// SlowDequeues makes one whose answers to Dequeue take that long, though the row is gone
+// at once.
+func (s service) SlowDequeues(d time.Duration, _ *None) error {
+	defer s.lock()()
+	s.store.slowDequeue = d
 	return nil
 }
 
@@ -71,7 +81,7 @@ func (s service) Schedules(_ None, out *[]Schedule) error {
 func (s service) SaveSchedule(v Schedule, out *Schedule) error {
 	defer s.change()()
 	if v.ID == 0 {
-		v.ID = s.store.nextID()
+		v.ID, v.Made = s.store.nextID(), time.Now()
 	}
 	s.store.state.Schedules[v.ID] = v
 	*out = v

@@ -60,6 +60,8 @@ type store struct {
 	dirty bool
 	// slow is how long the answer to a new row of a ticket takes.
 	slow time.Duration
+	// slowDequeue is how long that to the end of a row of the journal takes.
+	slowDequeue time.Duration
 }
 
 func (s *store) nextID() int {

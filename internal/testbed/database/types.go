@@ -75,6 +75,8 @@ type Step struct {
 	// Work is how long the step runs in the background. Zero is a form: the
 	// ticket stops there until a person pushes it on.
 	Work time.Duration `json:"work"`
+	// Pause is how long the ticket rests before it goes on by itself. Zero: it does not.
+	Pause time.Duration `json:"pause,omitempty"`
 	// Parameter names a system parameter that a background step writes into the
 	// ticket's status when it ends, as OMFLOW's calculations do.
 	Parameter string `json:"parameter,omitempty"`
@@ -129,6 +131,8 @@ type Ticket struct {
 	Closed     bool
 	Running    bool
 	Error      string // what went wrong; empty: nothing
+	// Progress is what its flow has written down of it.
+	Progress Progress
 }
 
 // QueueItem is a row of OMFLOW's table omflow_queuedata, the flow queue's
@@ -142,6 +146,8 @@ type QueueItem struct {
 	Chart    string // FITEM_1 is the flow's start, FITEM_2 its first step
 	User     string
 	Created  time.Time
+	// Push is true for a row that brings the ticket to Chart, from which it then goes on.
+	Push bool
 	// Form and Temp wait here while the data of a new ticket is checked.
 	Form json.RawMessage
 	Temp string
@@ -150,10 +156,14 @@ type QueueItem struct {
 // QueueID is what OMFLOW writes into the column queue_id: flow, row and chart with
 // nothing between them. The flow that checks a new ticket's data has no row yet,
 // which Python writes None; two checks of one flow have the same queue_id. (In OMFLOW
-// such a flow has a UUID of its own; here it goes by that of the flow it checks for.)
+// such a flow has a UUID of its own; here it goes by that of the flow it checks for.) Nor
+// has one that brings a ticket to a chart a chart that it has left.
 func (q QueueItem) QueueID() string {
 	if q.DataID == 0 {
 		return q.FlowUUID + "None" + q.Chart
+	}
+	if q.Push {
+		return q.FlowUUID + strconv.Itoa(q.DataID) + "None"
 	}
 	return q.FlowUUID + strconv.Itoa(q.DataID) + q.Chart
 }
@@ -199,6 +209,18 @@ type Schedule struct {
 	// Mark is the column type. One with a mark belongs to no flow, as those that OMFLOW
 	// makes for a step that pauses.
 	Mark string
+	// Pause is the ticket that goes on, in place of one that is created.
+	Pause *Pause
+	// Made is when the row was made, for those who read the table; no server asks for it.
+	Made time.Time `json:"-"`
+}
+
+// Pause is a ticket that rests in a step.
+type Pause struct {
+	DataNo, DataID int
+	// From is the chart that it has left, Chart that of the pause.
+	From, Chart string
+	User        string
 }
 
 // File is a row of the table of attachments. The bytes lie on the disk of the

@@ -28,7 +28,7 @@ func (e *Engine) Import(w database.Workspace) (int, error) {
 			return 0, Refusal("請提供正確的應用。")
 		}
 		for _, s := range d.Steps {
-			if s.Work < 0 || s.Name == "" {
+			if s.Work < 0 || s.Pause < 0 || s.Name == "" {
 				return 0, Refusal("請提供正確的應用。")
 			}
 		}

@@ -30,8 +30,9 @@
 // item in this engine's memory. One of [Workers] workers does the chart's work and
 // brings the ticket to the next one: a form, where it waits for a person, or another
 // background step, for which the old row is deleted and a new one with a new ID is
-// written. Between the two the journal has nothing of the ticket, and one that dies
-// there is lost. A row is deleted by its name, and only if there is exactly one of
+// written. Between the two the journal has nothing of the ticket, and one whose process dies
+// there is lost; so is one whose process dies before its first row is written. From the
+// row in its flow's table somebody else can make out what it lacks, and write that. A row is deleted by its name, and only if there is exactly one of
 // that name: rows that became two, such as those of two checks of new tickets of one
 // flow, stay for ever.
 //
@@ -64,6 +65,11 @@
 // others. After firing it writes the schedule's row, which brings back a row that
 // another engine deleted. What was due while no engine ran is fired when one starts if
 // it is due once or each day; otherwise it is skipped.
+//
+// A step that pauses is a schedule that fires once. It is written to the database and
+// kept in the memory of the engine that runs the ticket, and the journal has nothing of
+// the ticket meanwhile: on an engine without RunMain the ticket rests until another is
+// started with it.
 //
 // # Life
 //

@@ -21,7 +21,7 @@ type Config struct {
 	// Home is OMFLOW's folder. An empty or missing one is filled as OMFLOW is
 	// shipped, with the flows of [Shipped].
 	Home string
-	// Database is the address host:port that workers connect to.
+	// Database is the address that workers connect to, as database.Dial takes it.
 	Database string
 	// SecretKey, Postgres and PostgresPassword go into the settings.py of a home
 	// folder that has none; Postgres is the address host:port at which the database

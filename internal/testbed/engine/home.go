@@ -178,8 +178,8 @@ func parseCode(src string) ([]database.Step, error) {
 		return nil, fmt.Errorf("parsing the steps in main.py: %w", err)
 	}
 	for _, s := range steps {
-		if s.Work < 0 {
-			return nil, fmt.Errorf("step %q in main.py works for %v", s.Name, s.Work)
+		if s.Work < 0 || s.Pause < 0 {
+			return nil, fmt.Errorf("step %q in main.py works for %v and rests for %v", s.Name, s.Work, s.Pause)
 		}
 	}
 	return steps, nil

@@ -82,8 +82,11 @@ func (e *Engine) run(db database.Queries, item database.QueueItem) error {
 	if !ok {
 		return fmt.Errorf("找不到流程 %s", item.FlowUUID)
 	}
-	if item.DataID == 0 {
+	switch {
+	case item.DataID == 0:
 		return e.validate(db, f, item)
+	case item.Push:
+		return e.push(db, item)
 	}
 	steps, err := e.steps(f)
 	if err != nil {
@@ -116,6 +119,12 @@ func (e *Engine) run(db database.Queries, item database.QueueItem) error {
 	if left.Parameter != "" {
 		row.Status = e.parameter(left.Parameter)
 	}
+	if next < len(steps) {
+		row.Progress = database.Progress{From: item.Chart, To: chart(next + 1), DataID: row.ID}
+	}
+	if next < len(steps) && steps[next].Pause > 0 {
+		return e.pause(db, item, row, steps[next].Pause)
+	}
 	if next < len(steps) && steps[next].Work > 0 {
 		return e.enter(db, item, row, steps[next].Name, chart(next+1))
 	}
@@ -140,6 +149,16 @@ func (e *Engine) enter(db database.Queries, item database.QueueItem, row databas
 		return fmt.Errorf("clearing the flow queue's journal: %w", err)
 	}
 	item.Chart, item.Created = chart, row.UpdateTime
+	return e.enqueue(db, item)
+}
+
+// push brings a ticket to the chart that it was to go to, for who wrote that into the
+// journal.
+func (e *Engine) push(db database.Queries, item database.QueueItem) error {
+	if err := db.Dequeue(item.QueueID()); err != nil {
+		return fmt.Errorf("clearing the flow queue's journal: %w", err)
+	}
+	item.Push = false
 	return e.enqueue(db, item)
 }
 

@@ -85,7 +85,7 @@ func (e *Engine) deleteSchedulesOf(flows []database.Flow) error {
 	var ids []int
 	for _, s := range list {
 		for _, f := range flows {
-			if s.FlowUUID == f.UUID && s.Mark == "" {
+			if s.FlowUUID == f.UUID && s.Mark == "" && s.Pause == nil {
 				ids = append(ids, s.ID)
 			}
 		}
@@ -189,9 +189,12 @@ func firstRun(exec time.Time, period time.Duration, now time.Time) time.Time {
 	return exec
 }
 
-// fire creates the ticket and writes the schedule's row, also when somebody
-// deleted it.
+// fire creates the ticket, or lets the one that paused go on, and writes the schedule's
+// row, also when somebody deleted it.
 func (e *Engine) fire(db database.Queries, s database.Schedule) error {
+	if s.Pause != nil {
+		return e.resume(db, s)
+	}
 	f, ok := e.Flow(s.FlowUUID)
 	if ok && f.Active && e.HasModel(f.UUID) {
 		if _, err := e.create(db, f, s.Form, "system", ""); err != nil {

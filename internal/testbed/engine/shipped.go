@@ -15,6 +15,7 @@ const (
 	OrderUUID   = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 	StampUUID   = "5a6b7c8d9e0f40112233445566778890"
 	CheckedUUID = "c0ffee00112233445566778899aabbcc"
+	NapUUID     = "9a9b9c9d9e9f40a0a1a2a3a4a5a6a7a8"
 )
 
 // SlowStep is how long the background step of the shipped flow "slow" runs.
@@ -23,6 +24,9 @@ const SlowStep = 5 * time.Second
 // ShortStep is how long each background step of the shipped flows "stamp" and
 // "checked" runs.
 const ShortStep = 200 * time.Millisecond
+
+// NapPause is how long a ticket of the shipped flow "nap" rests.
+const NapPause = time.Second
 
 // StampParameter is the system parameter that the shipped flow "stamp" writes into
 // a ticket's status, and StampValue its value at first.
@@ -38,7 +42,8 @@ const ServiceID = "service_1"
 // Shipped are the applications that are deployed from the start: "mission", two
 // forms one after the other; "slow", a step of SlowStep and then a form; "stamp",
 // three short steps, the last of which writes a parameter, and then a form;
-// "checked", a form, for tickets whose data passed a check of one short step.
+// "checked", a form, for tickets whose data passed a check of one short step; "nap", a
+// pause of NapPause and then a form.
 func Shipped() []database.Workspace {
 	return []database.Workspace{
 		{ID: 1, Name: "mission", Flows: []database.Design{{
@@ -59,6 +64,10 @@ func Shipped() []database.Workspace {
 		{ID: 5, Name: "checked", Flows: []database.Design{{
 			UUID: CheckedUUID, Name: "checked", APIPath: "checked", Validation: ShortStep,
 			Steps: []database.Step{{Name: "審核"}},
+		}}},
+		{ID: 6, Name: "nap", Flows: []database.Design{{
+			UUID: NapUUID, Name: "nap", APIPath: "nap",
+			Steps: []database.Step{{Name: "暫停", Pause: NapPause}, {Name: "確認結果"}},
 		}}},
 	}
 }

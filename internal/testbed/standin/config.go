@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/database"
 )
 
 // DefaultThreads is the number of threads that OMFLOW was measured with.
@@ -26,7 +28,8 @@ type Config struct {
 	// Home is the folder with the server's code and uploads; an empty or missing
 	// one is filled. No two servers may share it. Required.
 	Home string
-	// Database is the address host:port of a database.Server. Required.
+	// Database is the address host:port of a database.Server, or the URL postgres://…
+	// of a PostgreSQL that has been migrated. Required.
 	Database string
 	// Postgres is the address host:port at which that database speaks PostgreSQL's
 	// protocol, and PostgresPassword what it asks for. Both are only written into
@@ -65,12 +68,11 @@ func (c Config) Validate() error {
 			return fmt.Errorf("a stand-in needs a %s", f.name)
 		}
 	}
-	for _, f := range []struct{ name, value string }{
-		{"listen", c.Listen}, {"database", c.Database},
-	} {
-		if _, _, err := net.SplitHostPort(f.value); err != nil {
-			return fmt.Errorf("parsing the %s address %q: %w", f.name, f.value, err)
-		}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("parsing the listen address %q: %w", c.Listen, err)
+	}
+	if err := database.CheckAddress(c.Database); err != nil {
+		return err
 	}
 	if c.Postgres != "" {
 		if _, _, err := net.SplitHostPort(c.Postgres); err != nil {

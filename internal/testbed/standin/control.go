@@ -187,7 +187,7 @@ func scheduleListAjax(s *Server, r *request) (response, error) {
 	}
 	list := []map[string]any{}
 	for _, v := range all {
-		if v.Mark != "" {
+		if v.Mark != "" || v.Pause != nil {
 			continue // no flow's
 		}
 		list = append(list, map[string]any{

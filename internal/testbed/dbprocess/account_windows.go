@@ -1,4 +1,4 @@
-package database
+package dbprocess
 
 import "os/exec"
 

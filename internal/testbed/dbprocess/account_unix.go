@@ -1,6 +1,6 @@
 //go:build unix
 
-package database
+package dbprocess
 
 import (
 	"os"
@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// runAs runs a command as another user, if this is root.
+// runAs runs a command as another account, if this is root.
 func runAs(cmd *exec.Cmd, name string) {
 	if uid, gid, ok := lookup(name); ok {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	}
 }
 
-// giveTo gives a folder to another user, if this is root.
+// giveTo gives a folder to another account, if this is root.
 func giveTo(dir, name string) error {
 	if uid, gid, ok := lookup(name); ok {
 		return os.Chown(dir, uid, gid)
