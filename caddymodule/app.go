@@ -152,7 +152,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 		registry := ctx.GetMetricsRegistry()
-		if err := errors.Join(registerReleases(registry), registerOracle(registry), registerPair(registry), registerCluster(registry)); err != nil {
+		if err := errors.Join(registerReleases(registry), registerOracle(registry), registerPair(registry), registerCluster(registry), registerLead(registry)); err != nil {
 			return fmt.Errorf("omflow: %w", err)
 		}
 		return nil

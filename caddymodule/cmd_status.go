@@ -156,6 +156,9 @@ func (s Status) print(out io.Writer) error {
 	if s.Lead != nil {
 		s.Lead.print(&page)
 	}
+	if s.Pauses != nil {
+		s.Pauses.print(&page)
+	}
 	if s.Releases != nil {
 		s.Releases.print(&page)
 	}

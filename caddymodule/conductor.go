@@ -27,6 +27,7 @@ type conductor struct {
 	log         *slog.Logger
 	coordinator *rollout.Coordinator
 	releases    *releases
+	flows       *flowsFeed
 	cancel      context.CancelFunc
 	running     sync.WaitGroup
 	unsubscribe func()
@@ -38,6 +39,11 @@ type conductor struct {
 	expire   *time.Timer
 	changes  sync.Mutex // of the control epoch, by this booster
 
+	active func() (term uint64, active bool)
+	turns  *turns // that creates of other boosters have here
+
+	fetching chan struct{} // has a value while it is fetched which server got which ticket
+
 	copying chan struct{} // has a value while tokens are copied
 	told    []string      // who knows all tokens that were copied so far; of who copies
 }
@@ -48,7 +54,8 @@ type conductor struct {
 func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active func() (uint64, bool), alone func() bool) (*conductor, error) {
 	// Another booster may have work held for the start of a lead server: it is held
 	// here, too, until somebody gives orders, see rollout.Orders.
-	c := &conductor{node: node, log: log, orders: rollout.Orders{Hold: true}, starting: true, copying: make(chan struct{}, 1)}
+	c := &conductor{node: node, log: log, orders: rollout.Orders{Hold: true}, starting: true, copying: make(chan struct{}, 1), fetching: make(chan struct{}, 1), active: active, turns: newTurns()}
+	c.flows = newFlowsFeed(node.Do, log)
 	c.expire = time.AfterFunc(rollout.OrderTime, c.expired)
 	c.mu.Lock()
 	c.apply()
@@ -58,7 +65,7 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 		return nil, err
 	}
 	coordinator, err := rollout.New(rollout.Config{
-		Active: active, Alone: alone, Order: c.order, ReadJournal: c.readJournal,
+		Active: active, Alone: alone, Order: c.order, ReadJournal: c.readJournal, Claims: c.claims,
 		Marks: node.Marks, SetMark: node.SetMark,
 		FixedLead: func() string { return fixedLead(omflowFleet()) },
 		Strangers: func() bool { return hasStrangers(omflowFleet()) },
@@ -74,6 +81,9 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	mux.Handle(releaseapi.Prefix, c.releases.handler())
 	mux.HandleFunc("POST "+tokensPath, c.serveTokens)
 	mux.HandleFunc("POST "+loadsPath, c.serveLoads)
+	mux.HandleFunc("POST "+ownersPath, c.serveOwners)
+	mux.HandleFunc("POST "+ownersFetchPath, c.serveOwnersFetch)
+	mux.HandleFunc("POST "+turnsPath, c.serveTurn)
 	mux.HandleFunc("GET "+doctor.SettingsPath, serveSettings(node))
 	node.SetHandler(mux)
 	c.unsubscribe = node.Subscribe(func(m gossip.Member) {
@@ -90,6 +100,8 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	c.running.Go(func() { c.releases.Run(ctx) })
 	c.running.Go(func() { c.copyTokens(ctx) })
 	c.running.Go(func() { c.tellLoads(ctx) })
+	c.running.Go(func() { c.followOwners(ctx) })
+	c.running.Go(func() { c.flows.run(ctx) })
 	return c, nil
 }
 
@@ -100,6 +112,7 @@ func (c *conductor) close() {
 	c.cancel()
 	c.running.Wait()
 	c.expire.Stop()
+	c.turns.close()
 	if err := c.releases.Close(); err != nil {
 		c.log.Warn("the log of releases could not be closed", "error", err)
 	}
@@ -136,6 +149,7 @@ func hasStrangers(f *fleet.Fleet) bool {
 // Ask implements api.Booster.
 func (c *conductor) Ask(ask rollout.Ask) (rollout.Answer, error) {
 	c.releases.Saw(ask.Release, ask.ReleaseHash)
+	c.flows.saw(time.Now(), ask)
 	return c.coordinator.Ask(ask)
 }
 
@@ -204,6 +218,10 @@ func (c *conductor) order(ctx context.Context, o rollout.Orders) (rollout.Doors,
 		})
 	}
 	wg.Wait()
+	if o.Hold {
+		// What is judged now is judged by all that was noted until the doors were asked.
+		errs = append(errs, c.fetchOwners(ctx))
+	}
 	return all, errors.Join(errs...)
 }
 

@@ -167,7 +167,9 @@ func (h *Handler) provisionFront(ctx caddy.Context) error {
 		ResponseTimeout: time.Duration(h.ResponseTimeout), DialTimeout: time.Duration(h.DialTimeout),
 	}
 	if !h.isPlain() {
-		cfg.Tokens, cfg.Files = h.pool.tokens, h.pool.files
+		cfg.Tokens, cfg.Files, cfg.Flows = h.pool.tokens, h.pool.files, h.pool.flows.Load
+		cfg.TakeTurn = h.app.takeTurn
+		cfg.Owners = h.pool.owners
 		cfg.Controlled = func(string) { h.app.controlled(h.pool.fleet) }
 	}
 	if h.Queue != nil {
@@ -212,7 +214,7 @@ func (h *Handler) poolConfig() (poolConfig, error) {
 	if h.Retry != nil && h.Retry.BudgetPercent != nil {
 		text.Budget = *h.Retry.BudgetPercent
 	}
-	return poolConfig{text: text, budget: text.Budget, fleet: fleet.Config{
+	return poolConfig{text: text, budget: text.Budget, pauses: h.table.Repairs().Pauses, fleet: fleet.Config{
 		Balance: balance.Config{Policy: policy, QueueLength: text.QueueLength, OnDrain: text.OnDrain},
 		Static:  h.static(), Health: h.checks(), Reach: h.reach(),
 		DialTimeout: text.DialTimeout, ResponseTimeout: text.ResponseTimeout,

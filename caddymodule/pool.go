@@ -15,8 +15,10 @@ import (
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/front"
+	"github.com/omflow/booster/internal/omflow/flows"
 	"github.com/omflow/booster/internal/omflow/token"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // omflowPool is the key of the pool that all handlers with OMFLOW's profile share.
@@ -38,6 +40,10 @@ type pool struct {
 	tokens *token.Broker
 	// files keeps attachments of one flow apart.
 	files *front.FileGate
+	// flows are the deployed flows, nil while none are known.
+	flows atomic.Pointer[flows.Directory]
+	// owners is which server got which ticket.
+	owners *owners.Book
 	inForce[poolConfig]
 
 	// requests is how many are on their way, less closing when no configuration has
@@ -74,6 +80,8 @@ type poolConfig struct {
 	budget float64
 	// clustered is true where agents report servers.
 	clustered bool
+	// pauses is true where tickets that may pause go to the lead server.
+	pauses bool
 	// text is the part of the handlers' JSON that it comes from, to compare.
 	text poolText
 }
@@ -150,7 +158,7 @@ func newPool(key string, cfg poolConfig) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key), tokens: new(token.Broker), files: front.NewFileGate()}
+	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key), tokens: new(token.Broker), owners: owners.New(), files: front.NewFileGate()}
 	p.put = func(cfg poolConfig) error {
 		if err := f.Configure(cfg.fleet); err != nil {
 			return err

@@ -25,6 +25,7 @@ var repairs = map[string]func(*profile.Repairs) *bool{
 	"rest_cookies":   func(r *profile.Repairs) *bool { return &r.RESTCookies },
 	"lead":           func(r *profile.Repairs) *bool { return &r.Lead },
 	"multipart_gate": func(r *profile.Repairs) *bool { return &r.MultipartGate },
+	"pauses":         func(r *profile.Repairs) *bool { return &r.Pauses },
 }
 
 func repairNames() []string { return slices.Sorted(maps.Keys(repairs)) }
@@ -39,7 +40,8 @@ func switchOff(p *profile.Profile, names []string) error {
 		*of(&p.Repairs) = false
 	}
 	if !p.Repairs.Lead {
-		p.Repairs.MultipartGate = false // a second apart on one server is what it is about
+		// A second apart on one server, and pauses on one server, are what they are about.
+		p.Repairs.MultipartGate, p.Repairs.Pauses = false, false
 	}
 	return nil
 }

@@ -21,6 +21,8 @@ type Status struct {
 	Members []MemberStatus `json:"members"`
 	// Lead tells of the lead server. Only the active booster of a cluster has it.
 	Lead *LeadStatus `json:"lead,omitempty"`
+	// Pauses tells of flows with a pause. It is there where there are OMFLOW Servers.
+	Pauses *PausesStatus `json:"pauses,omitempty"`
 	// Releases tells of releases. Boosters of a cluster have it.
 	Releases *ReleasesStatus `json:"releases,omitempty"`
 	// Replicas are the folders that are copied all the time. Boosters of a cluster have
@@ -107,6 +109,7 @@ func (a *App) status() Status {
 			s.Queue[balance.Lane(l).String()] += p.fleet.Balancer().Queued(balance.Lane(l))
 		}
 	}
+	s.Pauses = a.pausesStatus()
 	node := a.node.Load()
 	if node == nil {
 		return s

@@ -30,6 +30,9 @@ type LeadStatus struct {
 	// Missed names schedules that nobody has fired when a lead server ended, or of which
 	// that is not known, since a day: see to them by hand.
 	Missed []string `json:"missed_schedules,omitempty"`
+	// OverduePauses is how many tickets wait in a pause that is over and that the lead
+	// server does not know of. It is restarted for them.
+	OverduePauses int `json:"overdue_pauses,omitempty"`
 }
 
 // States of the lead server.
@@ -51,7 +54,7 @@ func (a *App) leadStatus() *LeadStatus {
 	l := &LeadStatus{
 		Server: s.Lead, State: leadNone, Doing: s.Doing, Waiting: s.Waiting,
 		FlowQueue: s.Rows, FlowQueueAge: s.Oldest.Seconds(), FlowQueueError: s.Blind,
-		Control: string(s.Epoch), Behind: s.Behind, Missed: s.Missed,
+		Control: string(s.Epoch), Behind: s.Behind, Missed: s.Missed, OverduePauses: s.Pauses,
 	}
 	switch {
 	case s.Running:
@@ -103,6 +106,9 @@ func (l *LeadStatus) print(page *strings.Builder) {
 	}
 	if len(l.Behind) > 0 {
 		fmt.Fprintf(page, "To be refreshed after a control change: %s\n", strings.Join(l.Behind, ", "))
+	}
+	if l.OverduePauses > 0 {
+		fmt.Fprintf(page, "Tickets whose pause has ended and that the lead server does not know of: %d\n", l.OverduePauses)
 	}
 	for _, missed := range l.Missed {
 		fmt.Fprintf(page, "Missed: %s\n", missed)

@@ -164,9 +164,7 @@ func TestUnusableAgent(t *testing.T) {
 			if n := strings.Count(b.log.String(), "can't be used"); n != 1 {
 				t.Errorf("%s: logged %d times", name, n)
 			}
-			b.log.mu.Lock()
-			b.log.b.Reset()
-			b.log.mu.Unlock()
+			b.log.Reset()
 		}
 	})
 }

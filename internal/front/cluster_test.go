@@ -172,21 +172,42 @@ func TestServerDiesUnderLoad(t *testing.T) {
 // error.
 func TestSharesAndDrain(t *testing.T) {
 	var servers []*upstream
+	hold := make(chan struct{})
 	s := open(t, nil, func(set *setup) {
 		for i, weight := range []int{100, 200, 300} {
-			up := serve(t, answers(ok("ok")))
+			up := serve(t, func(p *peer) {
+				for {
+					p.request()
+					<-hold
+					p.send(ok("ok"))
+				}
+			})
 			servers = append(servers, up)
-			set.servers = append(set.servers, fleet.Static{Name: fmt.Sprintf("s%d", i+1), Address: up.addr, Capacity: 4, Weight: weight})
+			set.servers = append(set.servers, fleet.Static{Name: fmt.Sprintf("s%d", i+1), Address: up.addr, Capacity: 16, Weight: weight})
 		}
 	})
-	for range 600 {
-		s.post(readURL, "{}").want(t, 200, "ok")
+	// So many at once that their times, which are those of a busy machine, do not count.
+	var answers []<-chan error
+	for n := range 24 {
+		_, done := s.start(s.request("POST", readURL, strings.NewReader("{}")))
+		answers = append(answers, done)
+		s.eventually("a server has it", func() bool {
+			have := 0
+			for _, up := range servers {
+				have += len(up.requests())
+			}
+			return have == n+1
+		})
 	}
 	for i, up := range servers {
-		// On a machine that is busy with other things a server now and then seems to
-		// be slow, and gets less.
-		if n, want := len(up.requests()), 100*(i+1); n < want*6/10 || n > want*14/10 {
-			t.Errorf("s%d got %d requests, its share is %d", i+1, n, want)
+		if n, want := len(up.requests()), 4*(i+1); n < want-1 || n > want+1 {
+			t.Errorf("s%d has %d of 24 requests, its share is %d", i+1, n, want)
+		}
+	}
+	close(hold)
+	for _, done := range answers {
+		if err := within(t, done, "an answer"); err != nil {
+			t.Error(err)
 		}
 	}
 	for i, up := range servers {

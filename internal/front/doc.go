@@ -14,7 +14,8 @@
 //     take for that is up to the server in front, which knows its timeouts.
 //  3. It waits for a place on a server: its session's own, if it has one, or the lead
 //     server for control and file requests. A create with files waits for its turn
-//     before that (FileGate). Both waits together are bounded by Config.QueueWait.
+//     before that (FileGate), and at another front door if that is the one whose turns
+//     count (Config.TakeTurn). All waits together are bounded by Config.QueueWait.
 //  4. It is sent. If nothing of it was written, another server is tried, whatever
 //     it does, or for the lead's requests the lead once more. If it was written and
 //     the server died, a read or guarded request is tried again within the retry
@@ -37,8 +38,16 @@
 // the lead has ended its work on one whose client has gone: a change that may have been
 // done counts as done.
 //
+// Requests that open or push a ticket of a flow with a pause go to the lead, too, since
+// it alone ends pauses (package flows). They stay in their lane and keep its order. As
+// long as any flow pauses, so do those of which it is not clear what flow they are for.
+//
 // Requests that may put something into OMFLOW's flow queue wait while the Fleet holds
 // work, without a place and unsent; see fleet.Fleet.SetHold.
+//
+// Of each request that makes a server work on a ticket it is noted which server that was
+// (Config.Owners): before it is sent, as one that may, and when the answer says that it was
+// carried out, by the ticket's number. One that was never answered stays a may.
 //
 // # What fails, and what happens then
 //

@@ -16,8 +16,9 @@ import (
 const filePause = 1050 * time.Millisecond
 
 // A FileGate lets creates with files pass one at a time for each flow, and filePause
-// apart. There is to be one for all front doors before the same servers, and it is to
-// outlive a reload. Any goroutine may use it.
+// apart. There is to be one for all front doors of a process before the same servers,
+// and it is to outlive a reload. Creates that other processes send come to it by Join.
+// Any goroutine may use it.
 //
 // Two creates may pass side by side only if they are surely for two flows (flowName).
 // Those that wait are let in first come first served, but a later one passes those
@@ -46,6 +47,8 @@ type fileTurn struct {
 	flow  flowName
 	place *list.Element // in FileGate.waiting, nil when it is taken
 	over  bool
+	// elsewhere ends the turn that the create has at another gate; nil without one.
+	elsewhere func(sent bool)
 }
 
 // join gets in line. It fails with balance.ErrQueueFull when most are waiting. The turn
@@ -82,6 +85,9 @@ func (t *fileTurn) leave(sent bool) {
 		return
 	}
 	t.over = true
+	if t.elsewhere != nil {
+		t.elsewhere(sent)
+	}
 	if sent {
 		end := time.Now()
 		time.AfterFunc(filePause, func() { g.rested(t, end) })

@@ -12,8 +12,10 @@ import (
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/omflow/flows"
 	"github.com/omflow/booster/internal/omflow/token"
 	"github.com/omflow/booster/internal/proxy"
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // Defaults of Config.
@@ -63,6 +65,14 @@ type Config struct {
 	// Files keeps creates with files of one flow apart. All handlers before the same
 	// servers share it. Default: one of this Front's own.
 	Files *FileGate
+	// TakeTurn takes a create's turn at the gate of another process, after its turn at
+	// Files. Default: Files is all there is.
+	TakeTurn TakeTurn
+	// Flows returns what is known of the deployed flows, of which those that pause go to
+	// the lead server; nil for nothing. It must not block. Default: nothing is known.
+	Flows func() *flows.Directory
+	// Owners is told which server got which ticket. Default: nobody is told.
+	Owners *owners.Book
 	// Attempts is how many times a request is sent at most. Default 3.
 	Attempts int
 	// Retries bounds how many requests are sent again. Required.

@@ -1,6 +1,8 @@
 package front
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -69,10 +71,14 @@ func (x *passage) takeTurn() bool {
 	return true
 }
 
+// awaitTurn waits for the turn at this process's gate, and then at the other's.
 func (x *passage) awaitTurn(turn *fileTurn) error {
+	take := x.f.cfg.TakeTurn
 	select {
 	case <-turn.ready:
-		return nil
+		if take == nil {
+			return nil
+		}
 	default:
 	}
 	asked := time.Now()
@@ -81,6 +87,9 @@ func (x *passage) awaitTurn(turn *fileTurn) error {
 	var err error
 	select {
 	case <-turn.ready:
+		if take != nil {
+			err = x.turnElsewhere(turn, take)
+		}
 	case <-x.ctx.Done():
 		err = errGone
 	case <-limit.C:
@@ -92,6 +101,22 @@ func (x *passage) awaitTurn(turn *fileTurn) error {
 		turn.leave(false)
 	}
 	return err
+}
+
+// turnElsewhere waits for the turn at another process's gate.
+func (x *passage) turnElsewhere(turn *fileTurn, take TakeTurn) error {
+	ctx, cancel := context.WithDeadline(x.ctx, x.deadline)
+	defer cancel()
+	var err error
+	turn.elsewhere, err = take(ctx, turn.flow.String())
+	switch {
+	case err == nil || errors.Is(err, balance.ErrQueueFull):
+		return err
+	case x.ctx.Err() != nil:
+		return errGone
+	default:
+		return errWaited
+	}
 }
 
 // endTurn lets the next create with files of the flow go ahead. It may be called twice,

@@ -61,6 +61,7 @@ func (x *passage) judge(h *held, body []byte) (again, answered bool) {
 		return false, false
 	}
 	server := h.grant.Server
+	x.noteAnswer(h.answer.Status, body)
 	if x.tokenAnswered(server, body) {
 		h.free()
 		return true, false

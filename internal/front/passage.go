@@ -38,6 +38,7 @@ type passage struct {
 	out    proxy.Request
 	fields [8]proxy.Field // where out.Set begins
 	rest   restToken
+	owned  owned
 
 	work     bool      // whether it may put something into OMFLOW's flow queue
 	controls bool      // whether it changes something on the lead that others must see
@@ -169,7 +170,7 @@ func (x *passage) readCookie() {
 	lane := x.trace.Lane
 	x.ask = balance.Request{Lane: lane, Key: pathKey(x.r.Method, x.view.Path)}
 	if !cfg.Plain {
-		x.ask.ToLead = cfg.Table.Repairs().Lead && (lane == omflow.Control || lane == omflow.File)
+		x.ask.ToLead = cfg.Table.Repairs().Lead && (lane == omflow.Control || lane == omflow.File || x.pauses())
 		x.ask.Work = x.work
 		x.controls = cfg.Controlled != nil && x.ask.ToLead && lane == omflow.Control && x.trace.Class != omflow.Read
 	}

@@ -149,6 +149,7 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 		cfg.Fleet.Failed(grant.Server, up, err)
 		return x.failed(grant.Server, &proxy.Error{Step: proxy.StepDial, Err: err})
 	}
+	x.noteSent(grant.Server)
 	sent := time.Now()
 	answer, err := up.Do(x.ctx, sent, &x.out)
 	if err != nil {
@@ -287,6 +288,8 @@ func (x *passage) failed(server *balance.Server, err error) (again bool) {
 	if failure.Sent {
 		x.sent = true
 		x.mayHaveChanged(server)
+	} else {
+		x.noteUnsent()
 	}
 	if x.ctx.Err() != nil {
 		x.trace.Err = nil

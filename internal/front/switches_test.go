@@ -81,7 +81,7 @@ func TestRESTCookiesSwitchedOff(t *testing.T) {
 func TestLeadSwitchedOff(t *testing.T) {
 	s := open(t, threeServers(t), func(set *setup) {
 		lead(2)(set)
-		tableWith(t, func(r *profile.Repairs) { r.Lead, r.MultipartGate = false, false })(set)
+		tableWith(t, func(r *profile.Repairs) { r.Lead, r.MultipartGate, r.Pauses = false, false, false })(set)
 		set.front.Controlled = func(server string) { t.Errorf("a control change on %s is told", server) }
 	})
 	seen := make(map[string]bool)

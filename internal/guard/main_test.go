@@ -72,16 +72,6 @@ func check(err error) {
 	}
 }
 
-// eventually polls until ok, for much longer than it takes.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-	}
-}
-
 // process starts the test binary in a mode, reads the first line that it says
 // and kills its group in the end.
 func process(t *testing.T, mode string, args ...string) (cmd *exec.Cmd, said string) {

@@ -39,6 +39,11 @@ type Status struct {
 		Kind  string `json:"kind"`
 		State string `json:"state"`
 	} `json:"members"`
+	Pauses struct {
+		Flows   int    `json:"flows"`
+		Pausing int    `json:"pausing"`
+		Off     string `json:"off"`
+	} `json:"pauses"`
 	Problems []string `json:"problems"`
 }
 

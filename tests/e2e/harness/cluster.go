@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/testbed/database"
+	"github.com/omflow/booster/internal/testbed/dbprocess"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -39,6 +40,9 @@ type Config struct {
 	// TimeScale multiplies the time that servers take for a request. Default 0.25,
 	// so that three of them are at rest under 200 requests a second.
 	TimeScale float64
+	// Postgres has the servers share a real PostgreSQL 15 that belongs to the test, which
+	// is skipped where there is none. Default: a stand-in of it.
+	Postgres bool
 }
 
 // Server is what an agent says of its server. 0 is the program's default.
@@ -59,11 +63,12 @@ type Cluster struct {
 	Booster  *Node   // the first
 	Boosters []*Node // all
 	Agents   []*Node
-	Database *Process
+	Database *Process          // nil with a real PostgreSQL
+	Postgres *dbprocess.Server // nil without
 	// Queries reaches the database past the servers.
 	Queries database.Queries
 
-	databaseAddress string
+	databaseAddress string // as servers take it
 	postgresAddress string // where it speaks PostgreSQL's protocol
 	users           int
 }
@@ -84,9 +89,9 @@ func Start(t testing.TB, cfg Config) *Cluster {
 	if cfg.Health == "" {
 		cfg.Health = defaultHealth
 	}
-	c := &Cluster{Dir: t.TempDir(), Config: cfg, databaseAddress: FreeAddress(t), postgresAddress: FreeAddress(t)}
+	c := &Cluster{Dir: t.TempDir(), Config: cfg}
+	c.newDatabase(t)
 	t.Cleanup(func() { c.close(t) })
-
 	c.StartDatabase(t)
 	pool := database.NewPool(c.databaseAddress)
 	t.Cleanup(pool.Close)
@@ -138,14 +143,6 @@ func (c *Cluster) waitLead(t testing.TB) {
 		}
 		return errors.New("no booster has one")
 	})
-}
-
-// StartDatabase starts the database, also once more after it was stopped: what it
-// held is in a file.
-func (c *Cluster) StartDatabase(t testing.TB) {
-	t.Helper()
-	c.Database = StartProcess(t, c.Config.Program, c.Dir, "database", "omflow", "stand-in", "database",
-		"--listen", c.databaseAddress, "--postgres", c.postgresAddress, "--file", filepath.Join(c.Dir, "database.json"))
 }
 
 func (c *Cluster) newNode(t testing.TB, name string) *Node {
@@ -226,9 +223,7 @@ func (c *Cluster) close(t testing.TB) {
 			n.Stop(t)
 		}
 	}
-	if c.Database != nil {
-		c.Database.Stop(t)
-	}
+	c.StopDatabase(t)
 	for _, pid := range ProcessesOf(c.Dir) {
 		t.Errorf("process %d was left behind", pid)
 		_ = syscall.Kill(pid, syscall.SIGKILL)

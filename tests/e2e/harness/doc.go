@@ -4,7 +4,8 @@
 // Everything is the program under test, started as an operator starts it, each
 // process with its own Caddyfile, state folder and log in one temporary folder,
 // on free loopback ports. Nothing of the program's code runs in the test, so what
-// a test sees is what an operator would. Only Linux can run it: processes are
+// a test sees is what an operator would. With [Config.Postgres] the database is a real
+// PostgreSQL 15 instead (package dbprocess), for servers and agents alike. Only Linux can run it: processes are
 // looked up in /proc.
 //
 // [Start] returns a [Cluster] when all servers are up. A test then breaks something with KillServer, StopServer, Signal or a fault of

@@ -27,7 +27,7 @@ func (c *Cluster) Door(t testing.TB) faults.Door {
 		URL: c.Booster.URL, Truth: c.Queries, Servers: len(c.Agents), Patience: 2 * time.Minute,
 		Restart: end(syscall.SIGTERM), Kill: end(syscall.SIGKILL),
 		StopDatabase: func(context.Context) error {
-			c.Database.Stop(t)
+			c.StopDatabase(t)
 			return nil
 		},
 		StartDatabase: func(context.Context) error {
