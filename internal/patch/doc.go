@@ -27,7 +27,8 @@
 // while the folder has yet to settle, the other agents are offered the content, and fetch
 // it into their stores. So its release has little to wait for. When none comes, because
 // the file changed once more, the content goes again: four such contents stay at most, on
-// a disk that has 1 GiB to spare beside them, and the store's collection removes these.
+// a disk that has 1 GiB to spare beside them, and the store's collection removes these. An
+// offer takes a minute at most, and a release waits for it no longer.
 //
 // # From a release to the folder
 //

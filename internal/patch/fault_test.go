@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/release/api"
 )
 
 // TestApplyFails: what stands in the way leaves the folder as it was, is told, and the
@@ -188,8 +189,14 @@ func TestTwenty(t *testing.T) {
 	c.wait("release 1 everywhere", func() bool {
 		return !slices.ContainsFunc(c.all(), func(s *server) bool { return s.State().Applied.Number != 1 })
 	})
+	// The origin sends about as much as one server needs, and no more: the others have to
+	// serve each other.
+	const contents = 50
+	c.mu.Lock()
+	c.busyAfter = map[string]int{"s7": contents}
+	c.mu.Unlock()
 	more := content{}
-	for i := range 50 {
+	for i := range contents {
 		more[fmt.Sprintf("lib/f%d", i)] = fmt.Sprint("content ", i)
 	}
 	c.servers["s7"].write(more)
@@ -203,8 +210,8 @@ func TestTwenty(t *testing.T) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if total := 50 * (n - 1); c.served["s7"] >= total {
-		t.Errorf("the origin alone has sent all of %d contents: %v", total, c.served)
+	if most := contents * (1 + api.MaxStreams); c.served["s7"] > most {
+		t.Errorf("the origin has sent more than %d contents: %v", most, c.served)
 	}
 }
 
@@ -235,6 +242,26 @@ func TestApplyDoesNotWait(t *testing.T) {
 	c.rollOut()
 	s1.mustHold(content{"a": "2", "b": "2"})
 	s2.mustHold(content{"a": "2", "b": "2"})
+}
+
+// TestGivesWay: while a release is applied, the fetcher does not try the next one again
+// and again.
+func TestGivesWay(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	s2.mu.Lock()
+	s2.endTurn()
+	s2.mu.Unlock()
+	s1.write(content{"a": "2"})
+	c.numbered(2)
+	c.quiet()
+	c.mu.Lock()
+	asked := c.asked["s1"]
+	c.mu.Unlock()
+	if asked > 1 {
+		t.Errorf("another server was asked %d times", asked)
+	}
+	s2.nextTurn()
+	c.allStaged()
 }
 
 // TestCollect: of releases and contents that nobody needs any more nothing stays.

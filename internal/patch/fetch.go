@@ -41,6 +41,9 @@ func (m *Member) fetchAll(ctx context.Context) {
 		case <-m.news:
 		case <-retry.C:
 		}
+		if m.preempted().Err() != nil {
+			continue // who has the turn wakes it at the end
+		}
 		err := m.catchUp(m.preempted())
 		if m.mend(m.preempted(), told) && errors.Is(err, history.ErrUnreadable) {
 			err = m.catchUp(m.preempted())

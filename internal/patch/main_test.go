@@ -2,9 +2,7 @@ package patch
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -46,6 +44,10 @@ type cluster struct {
 	proposals []api.Proposal
 	served    map[string]int // blobs, by who sent them
 	streams   map[string]int // of blobs, under way
+	asked     map[string]int // for blobs, by who was
+	// busyAfter is how many contents an agent sends before it has time for no other
+	// stream; not there: any number.
+	busyAfter map[string]int
 	// cut is a server that the booster does not hear.
 	cut string
 	// spoilt has peers send something else than the contents that they are asked for.
@@ -66,7 +68,7 @@ type server struct {
 
 func newCluster(t testing.TB) *cluster {
 	t.Helper()
-	c := &cluster{t: t, servers: make(map[string]*server), served: make(map[string]int), streams: make(map[string]int), lead: "s1"}
+	c := &cluster{t: t, servers: make(map[string]*server), served: make(map[string]int), streams: make(map[string]int), asked: make(map[string]int), lead: "s1"}
 	c.booster = c.newBooster()
 	return c
 }
@@ -260,65 +262,6 @@ func (s *server) Announce(_ context.Context, m *release.Manifest) {
 		}
 		other.Announced(s.name, []*release.Manifest{copied})
 	}
-}
-
-// Agents implements Peers.
-func (s *server) Agents() (names []string) {
-	for _, other := range s.c.all() {
-		if other.name != s.name {
-			names = append(names, other.name)
-		}
-	}
-	return names
-}
-
-// Blobs implements Peers.
-func (s *server) Blobs(ctx context.Context, agent string, files []release.File, put func(io.Reader, release.Hash, int64) error) error {
-	other := s.c.member(agent)
-	if other == nil {
-		return errors.New("no such agent")
-	}
-	s.c.mu.Lock()
-	busy := s.c.streams[agent] >= api.MaxStreams
-	if !busy {
-		s.c.streams[agent]++
-	}
-	s.c.mu.Unlock()
-	if busy {
-		return api.ErrBusy
-	}
-	defer func() {
-		s.c.mu.Lock()
-		defer s.c.mu.Unlock()
-		s.c.streams[agent]--
-	}()
-	for _, f := range files {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		b, err := other.OpenBlob(f.SHA256)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		s.c.mu.Lock()
-		sent := io.Reader(b)
-		if s.c.spoilt {
-			sent = io.LimitReader(zeros{}, f.Size)
-		}
-		s.c.mu.Unlock()
-		err = put(sent, f.SHA256, f.Size)
-		b.Close()
-		if err != nil {
-			return err
-		}
-		s.c.mu.Lock()
-		s.c.served[agent]++
-		s.c.mu.Unlock()
-	}
-	return nil
 }
 
 // write writes files into the folder, each with a rename.

@@ -25,6 +25,9 @@ const (
 	// maxSpare is how many contents stay that were fetched on an offer and that no
 	// release has named yet.
 	maxSpare = 4
+	// offerTime is how long what is offered may take to come; a release waits for it no
+	// longer than that before it is fetched like any other.
+	offerTime = time.Minute
 	// spareRoom is how much of the disk what is fetched on an offer leaves free, in
 	// bytes: nobody may need it.
 	spareRoom = 1 << 30
@@ -98,8 +101,12 @@ func (m *Member) Offered(from string, contents []api.Content) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range contents {
-		if c.Size <= most && m.coming[c.SHA256] == nil {
-			o.files = append(o.files, release.File{SHA256: c.SHA256, Size: c.Size})
+		there := func(f release.File) bool { return f.SHA256 == c.SHA256 }
+		if c.Size > most || m.coming[c.SHA256] != nil || slices.ContainsFunc(o.files, there) {
+			continue
+		}
+		if o.files = append(o.files, release.File{SHA256: c.SHA256, Size: c.Size}); len(o.files) == maxSpare {
+			break
 		}
 	}
 	if len(o.files) == 0 {
@@ -121,10 +128,15 @@ func (m *Member) takeOffers(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case o := <-m.offered:
-			m.dropSpare()
-			came := m.takeOffer(ctx, o)
+			var came []release.Hash
+			if m.dropSpare() {
+				came = m.takeOffer(ctx, o)
+			}
 			m.mu.Lock()
 			m.spare = append(m.spare, came...)
+			m.mu.Unlock()
+			m.dropSpare()
+			m.mu.Lock()
 			for _, f := range o.files {
 				close(m.coming[f.SHA256])
 				delete(m.coming, f.SHA256)
@@ -137,6 +149,8 @@ func (m *Member) takeOffers(ctx context.Context) {
 // takeOffer fetches what is offered, and returns what has come. It gives up where fetch
 // would try again: that is for the release.
 func (m *Member) takeOffer(ctx context.Context, o offered) (came []release.Hash) {
+	ctx, cancel := context.WithTimeout(ctx, offerTime)
+	defer cancel()
 	m.pins.RLock()
 	defer m.pins.RUnlock()
 	begun := m.blobs.Missing(o.files)
@@ -190,9 +204,12 @@ func (m *Member) named(ctx context.Context, target *release.Manifest) error {
 		}
 	}
 	m.mu.Unlock()
+	late := time.After(offerTime)
 	for _, done := range coming {
 		select {
 		case <-done:
+		case <-late:
+			return nil // it is fetched twice rather than waited for; see dropSpare
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-m.life.Done(): // it may have had no turn
@@ -206,21 +223,36 @@ func (m *Member) named(ctx context.Context, target *release.Manifest) error {
 }
 
 // dropSpare removes the oldest of too many contents that were fetched on offers and that
-// no release has named.
-func (m *Member) dropSpare() {
+// no release has named. It reports false when there are too many still: something is
+// under way that may need them.
+func (m *Member) dropSpare() bool {
+	m.mu.Lock()
+	over := len(m.spare) - maxSpare
+	m.mu.Unlock()
+	if over <= 0 {
+		return true
+	}
 	if !m.pins.TryLock() {
-		return // something is under way; the next offer comes
+		return false
 	}
 	defer m.pins.Unlock()
-	m.mu.Lock()
-	var drop []release.Hash
-	if n := len(m.spare) - maxSpare; n > 0 {
-		drop, m.spare = slices.Clone(m.spare[:n]), slices.Delete(m.spare, 0, n)
+	// A content may have come on an offer and for a release at the same time, or be in one
+	// of this server's own by now.
+	needed, err := m.needed()
+	if err != nil {
+		m.log.Warn("it is not known which contents the releases need, and nothing is fetched on offers", "error", err)
+		return false
 	}
+	m.mu.Lock()
+	m.spare = slices.DeleteFunc(m.spare, func(h release.Hash) bool { return needed[h] })
+	over = max(0, len(m.spare)-maxSpare)
+	drop := slices.Clone(m.spare[:over])
+	m.spare = slices.Delete(m.spare, 0, over)
 	m.mu.Unlock()
 	for _, h := range drop {
 		if err := m.blobs.Drop(h); err != nil {
 			m.log.Warn("a content that nobody needs stays", "error", err)
 		}
 	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,15 +13,6 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 )
-
-// Offer implements Peers.
-func (s *server) Offer(_ context.Context, contents ...api.Content) {
-	for _, name := range s.Agents() {
-		if other := s.c.member(name); other != nil {
-			other.Offered(s.name, contents)
-		}
-	}
-}
 
 // TestOffer: a large content is on its way before its release has a number, and comes
 // once.
@@ -140,8 +132,7 @@ func TestSpare(t *testing.T) {
 			here++
 		}
 	}
-	// The newest came after the last look.
-	if !s2.blobs.Has(sum(texts[0])) || here != 1+maxSpare+1 {
+	if !s2.blobs.Has(sum(texts[0])) || here != 1+maxSpare {
 		t.Errorf("%d contents are here; the one that a release names: %t", here, s2.blobs.Has(sum(texts[0])))
 	}
 	s1.put(t, "large")
@@ -149,5 +140,58 @@ func TestSpare(t *testing.T) {
 	offer(10, "nobody has it")
 	if s2.blobs.Has(sum("large")) || s2.blobs.Has(sum("nobody has it")) {
 		t.Error("it is here")
+	}
+}
+
+// TestOfferTwice: a message that offers a content twice, or too many, takes what one
+// offer may.
+func TestOfferTwice(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	var contents []api.Content
+	for i := range api.MaxOffered / 2 {
+		text := fmt.Sprint("content ", i)
+		s1.put(t, text)
+		one := api.Content{SHA256: sum(text), Size: int64(len(text))}
+		contents = append(contents, one, one)
+	}
+	s2.Offered("s1", contents)
+	c.wait("the offer to be looked at", func() bool {
+		s2.mu.Lock()
+		defer s2.mu.Unlock()
+		return len(s2.coming) == 0
+	})
+	here := 0
+	for i := 0; i < len(contents); i += 2 {
+		if s2.blobs.Has(contents[i].SHA256) {
+			here++
+		}
+	}
+	if here != maxSpare {
+		t.Errorf("%d contents are here, not %d", here, maxSpare)
+	}
+}
+
+// TestSpareNamed: a content that came on an offer stays when a release names it that this
+// server did not have to fetch it for: one of its own.
+func TestSpareNamed(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	offer := func(text string) {
+		s1.put(t, text)
+		s2.Offered("s1", []api.Content{{SHA256: sum(text), Size: int64(len(text))}})
+		c.wait("the offer to be looked at", func() bool {
+			s2.mu.Lock()
+			defer s2.mu.Unlock()
+			return len(s2.coming) == 0
+		})
+	}
+	const text = "the same on both"
+	offer(text)
+	s2.write(content{"b": text})
+	c.numbered(2) // and not rolled out: nobody has needed it yet
+	for i := range 2 * maxSpare {
+		offer(fmt.Sprint("another ", i))
+	}
+	if !s2.blobs.Has(sum(text)) {
+		t.Error("a content that release 2 names is gone")
 	}
 }

@@ -138,8 +138,9 @@ func (m *Member) List() []history.Entry { return m.releases.List() }
 func (m *Member) Get(number uint64) (*release.Manifest, error) { return m.releases.Get(number) }
 
 // OpenBlob opens a content for another node, which compares it with its hash: from the
-// store, or from the folder, whose files were there before there were releases. The error matches fs.ErrNotExist if it is not here. One that the disk has
-// damaged is not here any more, and is fetched anew.
+// store, or from the folder, whose files were there before there were releases. The
+// error matches fs.ErrNotExist if it is not here. One that the disk has damaged is not
+// here any more, and is fetched anew.
 func (m *Member) OpenBlob(h release.Hash) (fs.File, error) {
 	b, err := m.blobs.OpenSound(h)
 	if err == nil {
@@ -188,7 +189,7 @@ func (f *folder) find(of *release.Manifest, h release.Hash) fs.File {
 // collect removes releases that are too many, and contents that none has.
 func (m *Member) collect() {
 	m.mu.Lock()
-	holds, ground, strays := m.holds(), m.ground, m.strays
+	holds, ground := m.holds(), m.ground
 	applied := known{}
 	if m.folder != nil {
 		applied = m.folder.applied
@@ -204,18 +205,10 @@ func (m *Member) collect() {
 		m.log.Warn("old releases can't be removed", "error", err)
 		return
 	}
-	needed, err := m.releases.Contents()
+	needed, err := m.needed()
 	if err != nil {
 		m.log.Warn("it is not known which contents the releases need, and none is removed", "error", err)
 		return
-	}
-	for _, r := range []*release.Manifest{ground.m, applied.m, strays} {
-		if r == nil {
-			continue
-		}
-		for _, file := range r.Files {
-			needed[file.SHA256] = true
-		}
 	}
 	count, size, err := m.blobs.GC(func(h release.Hash) bool { return needed[h] })
 	if err != nil {
@@ -224,6 +217,29 @@ func (m *Member) collect() {
 	if count > 0 || len(gone) > 0 {
 		m.log.Info("old releases and contents were removed", "releases", len(gone), "contents", count, "bytes", size)
 	}
+}
+
+// needed tells which contents must stay in the store.
+func (m *Member) needed() (map[release.Hash]bool, error) {
+	needed, err := m.releases.Contents()
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	also := []*release.Manifest{m.ground.m, m.strays}
+	if m.folder != nil {
+		also = append(also, m.folder.applied.m)
+	}
+	m.mu.Unlock()
+	for _, r := range also {
+		if r == nil {
+			continue
+		}
+		for _, file := range r.Files {
+			needed[file.SHA256] = true
+		}
+	}
+	return needed, nil
 }
 
 // Interface guard

@@ -28,6 +28,7 @@ type simAgent struct {
 	trouble  string
 	full     bool      // its disk
 	applying time.Time // until when it applies a release
+	restored time.Time // when files that were gone were brought back
 }
 
 type heard struct {
@@ -102,6 +103,9 @@ func (a *simAgent) says(now time.Time) Ask {
 		ask.Runs, ask.Age, ask.Epoch, ask.Ready = Follower, now.Sub(p.born), p.epoch, a.s.up()
 		if p.lead {
 			ask.Runs = Lead
+		}
+		if p.born.Before(a.restored) {
+			ask.ReleaseHash = "" // it may have seen that they were gone
 		}
 		ask.Stale, ask.Pauses = p.stale && !a.s.w.dbDown, p.pauses
 	}

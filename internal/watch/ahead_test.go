@@ -2,6 +2,7 @@ package watch
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,5 +159,36 @@ func TestWriterAfterReadAhead(t *testing.T) {
 	change := f.take()
 	if !contentOf(change.Tree, "new", "first, second") {
 		t.Errorf("published %s", change)
+	}
+}
+
+// TestOverdueReadAhead: what was read ahead and is too young to count is not published
+// with what has waited for the longest time, nor taken for settled after a restart.
+func TestOverdueReadAhead(t *testing.T) {
+	f := newFolder(t)
+	f.write("a", "one")
+	w := driven(f, Config{Settle: 10 * time.Second, MaxSettle: 10*time.Second + fineStep})
+	old := f.save(w, "old", "1")
+	young := f.save(w, "young", "1") // more than fineStep later
+	w.step(young.Add(w.cfg.ahead()))
+	if young := w.root.file("young"); young == nil || !young.hashed {
+		t.Fatal("it was not read ahead")
+	}
+	if cache := string(encodeCache(w.survey.files)); strings.Contains(cache, "young") {
+		t.Error("a restart takes it for settled")
+	}
+	for _, s := range []struct {
+		at   time.Time
+		want string
+	}{{old.Add(w.cfg.MaxSettle), "+old"}, {young.Add(w.cfg.Settle), "+old +young"}} {
+		w.step(s.at)
+		select {
+		case change := <-w.changes:
+			if change.String() != s.want {
+				t.Errorf("published %q, want %q", change.String(), s.want)
+			}
+		default:
+			t.Errorf("nothing is published, want %q", s.want)
+		}
 	}
 }

@@ -31,7 +31,7 @@ var errCache = errors.New("is damaged")
 func encodeCache(files []*file) []byte {
 	b := []byte(cacheMagic)
 	for _, f := range files {
-		if !f.hashed || !f.recheck.IsZero() {
+		if !f.hashed || f.ahead || !f.recheck.IsZero() { // it is looked at after a restart too
 			continue
 		}
 		b = binary.AppendUvarint(b, uint64(len(f.path)))

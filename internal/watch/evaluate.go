@@ -76,8 +76,8 @@ func printable(path string) string {
 	return path
 }
 
-// tree is what the folder holds. Files without a hash, what is refused and what
-// the rules leave out are in it as the base has them; gone tells whether a file
+// tree is what the folder holds. Files without a hash, or with one that was only read
+// ahead, what is refused and what the rules leave out are in it as the base has them; gone tells whether a file
 // that is not there counts as removed.
 func (s *survey) tree(base *Tree, rules *ruleset, gone func(path string) bool) *Tree {
 	entries := make([]Entry, 0, len(s.files))
@@ -97,7 +97,7 @@ func (s *survey) tree(base *Tree, rules *ruleset, gone func(path string) bool) *
 			before, old = &old[0], old[1:]
 		}
 		switch {
-		case f.hashed:
+		case f.hashed && !f.ahead:
 			e := Entry{Path: f.path, Size: f.stamp.size, SHA256: f.sum, Exec: f.stamp.exec}
 			if !execKnown && before != nil {
 				e.Exec = before.Exec
@@ -171,6 +171,7 @@ func (w *Watcher) read(root *os.Root, now time.Time, p pass) reading {
 		return r
 	}
 	for _, f := range todo {
+		counted, sum := f.hashed && !f.ahead, f.sum
 		v, blind := interrupted, ""
 		if r.hashed == 0 || !w.hasher.interrupt() { // else nothing might ever be read
 			v, blind = w.hasher.read(root, f)
@@ -183,7 +184,7 @@ func (w *Watcher) read(root *os.Root, now time.Time, p pass) reading {
 		}
 		switch v {
 		case hashed:
-			w.newSums, f.ahead = true, p.ahead
+			w.newSums, f.ahead = true, p.ahead && !(counted && f.sum == sum)
 			r.hashed++
 		case busy:
 			r.open = append(r.open, f.path)
@@ -236,13 +237,17 @@ func (w *Watcher) evaluate(root *os.Root, now time.Time) {
 		r.young(last.Add(w.cfg.Settle))
 	}
 	gone := func(string) bool { return true }
-	switch w.settler.decide(now, r.quietAt, len(r.open) > 0) {
+	decided := w.settler.decide(now, r.quietAt, len(r.open) > 0)
+	switch decided {
 	case wait:
 		return
 	case publishPart:
 		gone = func(path string) bool { return !isHot(path) }
 	}
 	change := w.change(root, gone, now)
+	if decided == publish {
+		w.meant = w.meant.still(change.lost())
+	}
 	reason, about := w.suspicious(root, &change)
 	w.suspect(reason)
 	w.found = about

@@ -31,6 +31,24 @@ func (m *finding) but(lost []Entry) int {
 	return n
 }
 
+// still is what is left of it when these are the files that are gone, nil if nothing is:
+// one that came back and goes again is asked about again.
+func (m *finding) still(lost []Entry) *finding {
+	if m == nil {
+		return nil
+	}
+	gone := make(map[string]bool)
+	for _, e := range lost {
+		if m.gone[e.Path] {
+			gone[e.Path] = true
+		}
+	}
+	if len(gone) == 0 && m.folder == nil && m.mount == "" {
+		return nil
+	}
+	return &finding{gone, m.folder, m.mount}
+}
+
 func (m *finding) isFolder(there os.FileInfo) bool {
 	return m != nil && m.folder != nil && os.SameFile(m.folder, there)
 }

@@ -259,3 +259,26 @@ func TestRemounted(t *testing.T) {
 	}
 	f.nothing()
 }
+
+// TestConfirmedAndBack: files that came back after their removal was confirmed, and
+// before it was taken, are asked about when they go again.
+func TestConfirmedAndBack(t *testing.T) {
+	f := newFolder(t)
+	f.fill(20)
+	f.watch(Config{})
+	f.accept()
+	f.remove("app")
+	f.suspicious("is empty")
+	f.must(f.w.ConfirmRemoval())
+	f.gone(20)
+	f.fill(20)
+	observe.Eventually(t, "the confirmation to end", func() (ended bool) {
+		f.w.do(func() { ended = f.w.meant == nil })
+		return ended
+	})
+	f.remove("app")
+	f.suspicious("is empty")
+	if len(f.w.changes) > 0 {
+		t.Error("the removal is published")
+	}
+}

@@ -132,8 +132,8 @@ func (w *Watcher) Resume() {
 
 // ConfirmRemoval says that what [Status.Suspicious] tells is meant: the files
 // are gone, or the folder is another one, by intent. It stands for the files that were
-// found to be gone by then and for no others, and holds until the base is set. It fails
-// when there is nothing to confirm, and when there is no folder.
+// found to be gone by then and for no others, and holds until the base is set or they
+// are back. It fails when there is nothing to confirm, and when there is no folder.
 func (w *Watcher) ConfirmRemoval() error {
 	err := errors.New("the watcher is closed")
 	w.do(func() {

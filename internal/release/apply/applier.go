@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,8 @@ type Config struct {
 
 	// open opens a folder; tests put faults in its way.
 	open func(dir string) (disk.FS, error)
+	// large is what largeFile is; tests, which apply thousands of times, have it lower.
+	large int64
 }
 
 // Validate tells what is wrong with c.
@@ -132,6 +135,7 @@ func Open(cfg Config) (*Applier, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
+	a.cfg.large = cmp.Or(cfg.large, largeFile)
 	open := cfg.open
 	if open == nil {
 		open = disk.Open

@@ -16,8 +16,12 @@ import (
 
 var names = map[fault]string{kill: "kill", power: "power", reorder: "reorder", once: "once", full: "full", broken: "broken"}
 
+// testLarge is what Config.large is here, in bytes: more than a blob that the store packs
+// with others.
+const testLarge = 32 << 10
+
 // large is a content for which there is room before it is there.
-func large(text string) string { return strings.Repeat(text+"\n", largeFile/len(text)) }
+func large(text string) string { return strings.Repeat(text+"\n", testLarge/len(text)) }
 
 // upheaval is a release that does everything a release can do to a tree.
 type upheaval struct {

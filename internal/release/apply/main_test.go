@@ -81,7 +81,7 @@ func (s *site) applier(t testing.TB, f *faults) *Applier {
 	if f == nil {
 		f = &faults{}
 	}
-	cfg.open = f.open
+	cfg.open, cfg.large = f.open, testLarge
 	a, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)

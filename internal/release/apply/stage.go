@@ -127,10 +127,20 @@ func (a *Applier) complete(ctx context.Context, p *plan) error {
 		}
 		i := a.hollow[0]
 		if err := a.fill(i, p.Steps[i]); err != nil {
-			return err
+			// What is half a file, or has its mode already, can't be filled again.
+			return errors.Join(err, a.sweepTree())
 		}
 		a.hollow = a.hollow[1:]
 	}
+	if err := a.syncStaged(p); err != nil {
+		// To sync again may succeed, and what could not be written is lost all the same.
+		return errors.Join(err, a.sweepTree())
+	}
+	a.synced = true
+	return nil
+}
+
+func (a *Applier) syncStaged(p *plan) error {
 	var files []string
 	for i, s := range p.Steps {
 		if s.New != nil {
@@ -140,11 +150,7 @@ func (a *Applier) complete(ctx context.Context, p *plan) error {
 	if err := a.tree.Sync("sync staged files", files...); err != nil {
 		return err
 	}
-	if err := a.tree.Sync("sync staging folders", newDir, oldDir, release.StagingDir, "."); err != nil {
-		return err
-	}
-	a.synced = true
-	return nil
+	return a.tree.Sync("sync staging folders", newDir, oldDir, release.StagingDir, ".")
 }
 
 // checkSpace fails if the new files don't fit beside the old ones, which stay
@@ -189,7 +195,7 @@ func (a *Applier) stageFile(i int, s step) error {
 	if s.New.Exec {
 		perm = 0o777
 	}
-	if r.Fresh() && r.Size() == s.New.Size && s.New.Size >= largeFile {
+	if r.Fresh() && r.Size() == s.New.Size && s.New.Size >= a.cfg.large {
 		err := a.tree.Reserve("reserve staged file", staged(i), perm, s.New.Size)
 		if err == nil {
 			a.hollow = append(a.hollow, i)

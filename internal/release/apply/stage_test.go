@@ -91,3 +91,36 @@ func TestPrepared(t *testing.T) {
 		}
 	}
 }
+
+// TestFillFails: a large file that could not be filled, or not be synced, is staged anew,
+// and not taken for whole.
+func TestFillFails(t *testing.T) {
+	for _, op := range []string{"fill staged file: write", "set mode of staged file", "set owner of staged file", "sync staged files"} {
+		t.Run(op, func(t *testing.T) {
+			s := newSite(t, newStore(t))
+			one := s.make(t, nil, content{"large.bin": large("one")})
+			mustApply(t, s.applier(t, nil), Request{Target: one})
+			two := s.make(t, one, content{"large.bin": large("two")})
+			f := &faults{}
+			a := s.applier(t, f)
+			if _, err := a.Stage(context.Background(), Request{Target: two}); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(f.labels, "reserve staged file") {
+				t.Skip("no room can be reserved here")
+			}
+			f.before = map[string]func(){op: func() {
+				f.strikes = []strike{{once, len(f.labels)}}
+				f.before = nil
+			}}
+			if _, err := a.Prepare(context.Background(), Request{Target: two}); err == nil {
+				t.Fatal("it did not fail")
+			}
+			if a.staged != nil || len(a.hollow) > 0 {
+				t.Error("what failed is taken for staged")
+			}
+			mustApply(t, a, Request{Target: two})
+			check(t, "tree", s.tree(t), content{"large.bin": large("two")})
+		})
+	}
+}

@@ -23,7 +23,9 @@ func (s *Sequencer) Run(ctx context.Context) {
 	t := time.NewTicker(pollTime)
 	defer t.Stop()
 	var last time.Time // of a comparison
-	lost := mender{s: s, told: make(map[release.Ref]bool)}
+	var mending sync.WaitGroup
+	defer mending.Wait()
+	mending.Go(func() { s.mendAll(ctx) })
 	for {
 		woken := false
 		select {
@@ -33,7 +35,6 @@ func (s *Sequencer) Run(ctx context.Context) {
 			woken = true
 		case <-t.C:
 		}
-		lost.look(ctx)
 		s.mu.Lock()
 		s.look()
 		active, ready := s.active, s.ready

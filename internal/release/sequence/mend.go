@@ -19,6 +19,22 @@ type mender struct {
 	told map[release.Ref]bool
 }
 
+// mendAll gets such releases until ctx ends. It has a goroutine of its own: who is asked
+// may hang, and a booster must see meanwhile that it is the active one.
+func (s *Sequencer) mendAll(ctx context.Context) {
+	m := mender{s: s, told: make(map[release.Ref]bool)}
+	t := time.NewTicker(pollTime)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			m.look(ctx)
+		}
+	}
+}
+
 // look gets what is known to be unreadable, whether this booster is the active one or
 // not: a standby can't follow on top of it either.
 func (m *mender) look(ctx context.Context) {

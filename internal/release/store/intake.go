@@ -172,6 +172,8 @@ func (b *Batch) putHeld(h release.Hash, size int64) (bool, error) {
 	}
 	f, err := os.OpenFile(c.tmp, os.O_RDWR, 0)
 	if err != nil {
+		b.store.ended([]placed{{tmp: c.tmp, hash: h}})
+		_ = os.Remove(c.tmp) // what can't be removed is swept at the next start
 		return false, fmt.Errorf("put blob %s: %w", h, err)
 	}
 	b.written = append(b.written, f)
