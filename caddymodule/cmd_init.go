@@ -32,9 +32,10 @@ func initCommand() *cobra.Command {
 		Long: `
 Asks what this machine is to be, a booster or an agent beside an OMFLOW Server, and
 writes its Caddyfile, its key file and its systemd unit, and makes the unit's state
-folder. What it finds on the machine and in OMFLOW's settings.py is suggested as an answer. A machine without OMFLOW Server
-becomes a Slave (--installed no): its agent fetches all but Python from the other servers,
-and only the boosters' addresses and the key have to be typed.
+folder. What it finds on the machine and in OMFLOW's settings.py is suggested as an
+answer. A machine without OMFLOW Server becomes a Slave (--installed no): its agent
+fetches all but Python from the other servers, and only the boosters' addresses and the
+key have to be typed.
 
 Each question is also a flag: what is given is not asked for. With --yes nothing is
 asked, and what is suggested is taken. Without a terminal the answers come from

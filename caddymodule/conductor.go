@@ -120,14 +120,10 @@ func (c *conductor) close() {
 
 // omflowFleet returns the servers of OMFLOW's pool, or nil without one.
 func omflowFleet() *fleet.Fleet {
-	var f *fleet.Fleet
-	pools.Range(func(key, value any) bool {
-		if p, ok := value.(*pool); ok && key == omflowPool {
-			f = p.fleet
-		}
-		return f == nil
-	})
-	return f
+	if p := omflowPoolNow(); p != nil {
+		return p.fleet
+	}
+	return nil
 }
 
 // fixedLead is the server that the configuration says is the lead, or "".

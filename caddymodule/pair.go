@@ -69,16 +69,17 @@ func newPairing(node *gossip.Node, cfg pairConfig, stateDir string, log *slog.Lo
 		return nil, fmt.Errorf("find the pair's folder: %w", err)
 	}
 	p := &pairing{node: node, counts: newPairCounts(), within: pair.DefaultDrain + cfg.failover + takeTime}
-	active := false
+	var rested uint64 // the newest term that this booster was active in; of Changed
 	c := pair.Config{
 		Name: node.Name(), Role: pair.Role(cfg.role), Failover: cfg.failover, Preempt: cfg.preempt, StateDir: dir, Logger: log,
 		Send: func(to string, b []byte) error { return node.SendPacket(to, pair.PacketKind, b) },
 		Changed: func(s pair.Status) {
 			p.counts.changed(s)
-			if s.State == pair.Active && !active {
+			// By the term: of changes in quick succession only the last one is told.
+			if s.State == pair.Active && s.Term != rested {
 				restFiles()
+				rested = s.Term
 			}
-			active = s.State == pair.Active
 			log.Info("the pair has changed", "state", s.State, "term", s.Term, "peer", s.Peer, "peer_heard", s.PeerHeard, "peer_active", s.PeerActive)
 		},
 	}

@@ -127,7 +127,8 @@ func (d *door) ports() (ports []uint16) {
 }
 
 // copyToOther copies to the other booster what it learns of with a delay otherwise: REST
-// tokens, and which server got which ticket. All else that it must know of a request is in the cluster's marks.
+// tokens, and which server got which ticket. All else that it must know of a request is
+// in the cluster's marks.
 func copyToOther(ctx context.Context) error {
 	if node := runningNode(); node != nil && node.conductor != nil {
 		return errors.Join(node.conductor.copyNow(ctx), node.conductor.offerOwners(ctx))

@@ -30,14 +30,10 @@ const (
 
 // omflowTokens returns the token broker of OMFLOW's pool, or nil without one.
 func omflowTokens() *token.Broker {
-	var b *token.Broker
-	pools.Range(func(key, value any) bool {
-		if p, ok := value.(*pool); ok && key == omflowPool {
-			b = p.tokens
-		}
-		return b == nil
-	})
-	return b
+	if p := omflowPoolNow(); p != nil {
+		return p.tokens
+	}
+	return nil
 }
 
 // copyTokens tells the other boosters of tokens until ctx ends.

@@ -75,10 +75,13 @@ type turnAnswer struct {
 	Come bool `json:"come"`
 }
 
-// turns are the other boosters' at this one's gate.
+// turns are the other boosters' at this one's gate, and whether this one's can be had at
+// theirs.
 type turns struct {
 	mu   sync.Mutex
 	held map[string]*heldTurn // by booster and ID
+	// alone is when this booster's own gate was last all that was left for a create.
+	alone time.Time
 }
 
 // heldTurn is one of them.
@@ -143,16 +146,33 @@ func (t *turns) close() {
 	}
 }
 
+// reached notes that an active booster has answered.
+func (t *turns) reached() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.alone = time.Time{}
+}
+
+// goAlone reports whether a create that has reached no active booster since then may go by
+// this booster's gate alone: when it has waited for turnRest, or another one has, less than
+// turnRest ago or with others like it in between.
+func (t *turns) goAlone(lost time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if now.Sub(lost) < turnRest && now.Sub(t.alone) >= turnRest {
+		return false
+	}
+	t.alone = now
+	return true
+}
+
 // omflowFiles returns the gate of OMFLOW's pool, or nil without one.
 func omflowFiles() *front.FileGate {
-	var g *front.FileGate
-	pools.Range(func(key, value any) bool {
-		if p, ok := value.(*pool); ok && key == omflowPool {
-			g = p.files
-		}
-		return g == nil
-	})
-	return g
+	if p := omflowPoolNow(); p != nil {
+		return p.files
+	}
+	return nil
 }
 
 // restFiles keeps creates with files out for a moment, at a booster that has become the
@@ -193,7 +213,7 @@ func (c *conductor) serveTurn(w http.ResponseWriter, r *http.Request) {
 	turn, err := c.turns.join(gate, key, ask)
 	switch {
 	case errors.Is(err, errNoTurn):
-		http.Error(w, err.Error(), http.StatusNotFound)
+		http.Error(w, err.Error(), http.StatusGone) // 404 is a booster that knows nothing of turns
 		return
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusTooManyRequests)
@@ -225,11 +245,13 @@ func (c *conductor) takeTurn(ctx context.Context, flow string) (func(sent bool),
 	var lost time.Time // since when no active booster is reached
 	ask := turnAsk{ID: rand.Text(), Flow: flow}
 	for {
+		began := time.Now()
 		booster, err := "", errNoOther
 		if others := c.others(gossip.KindBooster); len(others) > 0 {
 			booster = others[0]
 			var come bool
 			if come, err = c.askTurn(ctx, booster, ask); come {
+				c.turns.reached()
 				return c.keepTurn(booster, ask), nil
 			}
 		}
@@ -241,14 +263,20 @@ func (c *conductor) takeTurn(ctx context.Context, flow string) (func(sent bool),
 			}
 			return nil, ctx.Err()
 		case control.Refused(err, http.StatusTooManyRequests):
+			c.turns.reached()
 			return nil, balance.ErrQueueFull
-		case err == nil || control.Refused(err, http.StatusNotFound):
+		case err == nil || control.Refused(err, http.StatusGone):
+			c.turns.reached()
 			lost = time.Time{}
 			continue
-		case lost.IsZero():
-			lost = time.Now()
-		case time.Since(lost) >= turnRest:
-			c.log.Warn("no active booster is reached: a ticket with files goes by this booster's own turns", "error", err)
+		}
+		if lost.IsZero() {
+			lost = began
+		}
+		if c.turns.goAlone(lost) {
+			if _, active := c.active(); !active { // else it has become so, and its gate is the one
+				c.log.Warn("no active booster is reached: a ticket with files goes by this booster's own turns", "error", err)
+			}
 			return nil, nil
 		}
 		select {

@@ -90,7 +90,7 @@ func TestTurnsOfAnotherBooster(t *testing.T) {
 		_, come := ask(`{"id":"3","flow":"path:a","again":true}`)
 		return whether(come)
 	})
-	if code, _ := ask(`{"id":"1","flow":"path:a","again":true}`); code != http.StatusNotFound {
+	if code, _ := ask(`{"id":"1","flow":"path:a","again":true}`); code != http.StatusGone {
 		t.Errorf("a turn that has ended, asked for again: HTTP %d", code)
 	}
 	for what, message := range map[string]string{
@@ -200,6 +200,17 @@ func TestTurnAtTheActiveBooster(t *testing.T) {
 	leave(true)
 	observe.Succeeds(t, "it tells the end", other.heard(func(a turnAsk) bool { return a.End && a.Sent && a.ID == asked[0].ID }))
 
+	// One of a version that knows nothing of turns is no active booster, and not asked
+	// without a pause.
+	before := len(other.all())
+	other.answers(func(turnAsk) (int, bool) { return http.StatusNotFound, false })
+	if leave, err := c.takeTurn(ctx, "path:a"); leave != nil || err != nil {
+		t.Errorf("at one that knows nothing of turns: %t, %v", leave != nil, err)
+	}
+	if n := len(other.all()) - before; n > int(turnRest/turnAgain)+2 {
+		t.Errorf("it was asked %d times in %v", n, turnRest)
+	}
+
 	other.answers(func(turnAsk) (int, bool) { return http.StatusTooManyRequests, false })
 	if _, err := c.takeTurn(ctx, "path:a"); !errors.Is(err, balance.ErrQueueFull) {
 		t.Errorf("too many: %v", err)
@@ -218,6 +229,11 @@ func TestTurnAtTheActiveBooster(t *testing.T) {
 	begun := time.Now()
 	if leave, err := c.takeTurn(t.Context(), "path:a"); leave != nil || err != nil || time.Since(begun) < turnRest {
 		t.Errorf("without an active booster after %v: %t, %v", time.Since(begun), leave != nil, err)
+	}
+	// What follows does not wait as long again.
+	begun = time.Now()
+	if leave, err := c.takeTurn(t.Context(), "path:b"); leave != nil || err != nil || time.Since(begun) >= turnRest {
+		t.Errorf("the next one after %v: %t, %v", time.Since(begun), leave != nil, err)
 	}
 	// It is active itself.
 	isActive = true

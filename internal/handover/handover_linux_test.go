@@ -75,6 +75,16 @@ func (s *site) addr() netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
+// haveIPv6 reports whether this machine has IPv6, which many containers lack.
+func haveIPv6() bool {
+	ln, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		return false
+	}
+	ln.Close()
+	return true
+}
+
 func ask(address string) (string, error) {
 	conn, err := net.DialTimeout("tcp", address, observe.Patience)
 	if err != nil {
@@ -134,6 +144,9 @@ func TestNothingIsLost(t *testing.T) {
 		{"both, over IPv6", "tcp", ":0", "::1", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.dial == "::1" && !haveIPv6() {
+				t.Skip("there is no IPv6 here")
+			}
 			old := open(t, c.network, c.listen, c.multipath)
 			old.slow = 100 * time.Microsecond // something always waits to be accepted
 			old.serve(0)

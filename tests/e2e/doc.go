@@ -2,7 +2,8 @@
 // users of a cluster rely on: that requests are spread and sessions stay, that a
 // server that dies or hangs costs no read and repeats no create, that capacity is
 // a limit, that drains, reloads and key changes go unnoticed, that a database that
-// was away costs no ticket that was accepted, and that mistakes are refused in words that help.
+// was away costs no ticket that was accepted, and that mistakes are refused in words
+// that help.
 //
 // Each test runs a cluster of its own (see package harness) and says in its comment
 // what it promises. `go test ./tests/e2e` builds the program first; the environment

@@ -23,7 +23,7 @@ import (
 func TestFilesThroughBothBoosters(t *testing.T) {
 	c := start(t, harness.Config{Boosters: 2, Servers: make([]harness.Server, 1)})
 	harness.Wait(t, harness.StartTime, "the first booster is the active one", func() error { return pairState(c.Boosters[0], "active") })
-	const each = 4
+	const each = 3
 	opened := openWithFiles(t, c.Boosters, each, nil)
 	if len(opened) != each*len(c.Boosters) {
 		t.Errorf("%d of %d tickets were opened", len(opened), each*len(c.Boosters))

@@ -4,6 +4,7 @@ package harness
 
 import (
 	"context"
+	"net/netip"
 	"path/filepath"
 	"testing"
 
@@ -18,7 +19,8 @@ func (c *Cluster) newDatabase(t testing.TB) {
 		c.databaseAddress, c.postgresAddress = FreeAddress(t), FreeAddress(t)
 		return
 	}
-	s, err := dbprocess.Postgres(dbprocess.Config{Trust: true})
+	port := netip.MustParseAddrPort(FreeAddress(t)).Port() // it stays free while the database is down
+	s, err := dbprocess.Postgres(dbprocess.Config{Trust: true, Port: int(port)})
 	dbprocess.Need(t, "PostgreSQL 15", err)
 	t.Cleanup(func() {
 		if err := s.Remove(); err != nil {

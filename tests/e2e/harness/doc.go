@@ -5,12 +5,12 @@
 // process with its own Caddyfile, state folder and log in one temporary folder,
 // on free loopback ports. Nothing of the program's code runs in the test, so what
 // a test sees is what an operator would. With [Config.Postgres] the database is a real
-// PostgreSQL 15 instead (package dbprocess), for servers and agents alike. Only Linux can run it: processes are
-// looked up in /proc.
+// PostgreSQL 15 instead (package dbprocess), for servers and agents alike. Only Linux can
+// run it: processes are looked up in /proc.
 //
-// [Start] returns a [Cluster] when all servers are up. A test then breaks something with KillServer, StopServer, Signal or a fault of
-// the server's instruments, while a [Load] of many browsers at a fixed rate goes
-// on. The load keeps a book: each request, what it was answered, and for creates
+// [Start] returns a [Cluster] when all servers are up. A test then breaks something with
+// KillServer, StopServer, Signal or a fault of the server's instruments, while a [Load] of
+// many browsers at a fixed rate goes on. The load keeps a book: each request, what it was answered, and for creates
 // the title of the ticket. [Cluster.Tickets] asks the database afterwards how
 // often each ticket exists, past all servers and the booster.
 //

@@ -202,13 +202,18 @@ func (l *Load) Records() []Record {
 	return append([]Record(nil), l.records...)
 }
 
+// leastLoad is the part of the requests that must be made for a load to prove anything.
+// Browsers wait for their answers, so that a slow machine makes it less than it should be;
+// that is no fault of what is tested.
+const leastLoad = 0.5
+
 // Stop ends the load and returns all records. It fails the test when the load was
-// not what it should have been: then it proves nothing.
+// much less than it should have been: then it proves nothing.
 func (l *Load) Stop(t testing.TB) []Record {
 	t.Helper()
 	took := time.Since(l.begun)
 	l.end()
-	if n, want := len(l.records), l.cfg.Rate*took.Seconds(); float64(n) < 0.8*want {
+	if n, want := len(l.records), l.cfg.Rate*took.Seconds(); float64(n) < leastLoad*want {
 		t.Errorf("the load was %d requests in %s, of %.0f that it should be; %d found no idle browser", n, took, want, l.starved)
 	}
 	return l.records

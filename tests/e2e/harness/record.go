@@ -75,6 +75,17 @@ func (r Record) String() string {
 		r.Begun.Format("15:04:05.000"), r.Took().Round(time.Millisecond), r.Failure())
 }
 
+// SlowestRead is how long the slowest of the reads took that were answered before then:
+// what this machine needs while nothing is wrong.
+func SlowestRead(records []Record, before time.Time) (most time.Duration) {
+	for _, r := range records {
+		if r.Title == "" && r.Ended.Before(before) {
+			most = max(most, r.Took())
+		}
+	}
+	return most
+}
+
 // mostShown is how many records a failed check prints.
 const mostShown = 10
 
