@@ -129,11 +129,9 @@ func runInit(ctx context.Context, cmd *cobra.Command, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "%s: %s written\n", c.Path, c.What)
 	}
-	if err := plan.MakeState(); err != nil {
-		return err
-	}
+	made := plan.MakeState() // the key's text is among what comes next: it is told in any case
 	_, err = fmt.Fprintf(out, "\n%s", plan.Next(notGiven))
-	return err
+	return errors.Join(made, err)
 }
 
 func initPaths(cmd *cobra.Command) (setup.Paths, error) {
