@@ -67,6 +67,9 @@ type data struct {
 	flows  atomic.Pointer[flows.Directory] // nil until they were read
 	// deployed has a value when the flows are to be read soon.
 	deployed chan struct{}
+	// restored are tickets that were put back, mourned those for which a start of the lead
+	// server was asked for.
+	restored, mourned tries
 
 	// known by the monitor
 	last  database.Status

@@ -228,6 +228,7 @@ func (m *monitor) startProcess() {
 // while it runs.
 func (m *monitor) observe(status supervise.Status) {
 	former := m.process
+	status.Since = sinceBoot(time.Now(), former, status)
 	m.process = status
 	if !m.runs() {
 		return

@@ -223,16 +223,19 @@ func (m *monitor) prepareLead(ctx context.Context, want rollout.Want) {
 		return
 	}
 	m.do("what comes before a lead server's start", func() error {
-		ctx, cancel := context.WithDeadline(ctx, want.Until)
+		within, cancel := context.WithDeadline(ctx, want.Until)
 		defer cancel()
-		err := c.data.removeEnded(ctx)
+		err := c.data.removeEnded(within)
 		if !want.Ran.IsZero() {
-			told, until, caught := c.catchUp(ctx, want.Ran, want.Ended)
+			told, until, caught := c.catchUp(within, want.Ran, want.Ended)
 			if caught != nil && database.Classify(caught) != database.NoTable {
 				told = append(told, "schedules that were due while there was no lead server are not known: see the log of agent "+m.name)
 				err = errors.Join(err, caught)
 			}
-			p.answers <- func() { m.tellMissed(told); p.prove = until }
+			select {
+			case p.answers <- func() { m.tellMissed(told); p.prove = until }:
+			case <-ctx.Done():
+			}
 		}
 		if errors.Is(err, database.ErrNoJournal) {
 			return nil // nothing was ever run from this database

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omflow/booster/internal/database"
@@ -32,9 +33,49 @@ const (
 	// openTries is how many times a database that is away is asked after a process has
 	// ended, at the first pause of deathLooks.
 	openTries = 60
+	// maxTries is how many times in a row a ticket's row is put back, and how many starts of
+	// the lead server an agent asks for on its account: one that stands still again after
+	// that is not helped by another, and each start takes the lead from the users.
+	maxTries = 3
 	// maxTold is how many tickets are named to people for one flow and reason.
 	maxTold = 10
 )
+
+// tries counts what was done for tickets' rows that were found at one search after the
+// other. It may be used by several goroutines.
+type tries struct {
+	mu   sync.Mutex
+	rows map[ticketRow]int
+}
+
+type ticketRow struct {
+	flow string
+	id   int64
+}
+
+// take counts one more try for each of the tickets that can be restored, and divides all
+// into those that may have it and the others. What is not among them any more is forgotten.
+func (c *tries) take(found []database.StrandedTicket) (may, left []database.StrandedTicket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rows := make(map[ticketRow]int, len(found))
+	for _, t := range found {
+		row := ticketRow{t.Flow, t.DataID}
+		n := c.rows[row]
+		if t.Why == "" && n >= maxTries {
+			t.Why = fmt.Sprintf("it stands still again after it was put back %d times", n)
+			rows[row] = n
+		}
+		if t.Why != "" {
+			left = append(left, t)
+			continue
+		}
+		rows[row] = n + 1
+		may = append(may, t)
+	}
+	c.rows = rows
+	return may, left
+}
 
 // search returns the tickets that were stranded, and had not changed, at each look.
 func (d *data) search(ctx context.Context, pauses []time.Duration) ([]database.StrandedTicket, error) {
@@ -50,9 +91,7 @@ func (d *data) search(ctx context.Context, pauses []time.Duration) ([]database.S
 		if !pause(ctx, p) {
 			return nil, ctx.Err()
 		}
-		var again []database.StrandedTicket
-		again, err = db.Stranded(ctx)
-		found = slices.DeleteFunc(found, func(t database.StrandedTicket) bool { return !slices.Contains(again, t) })
+		found, err = db.StillStranded(ctx, found)
 	}
 	if database.Classify(err) == database.NoTable {
 		return nil, nil // nothing was ever run from this database
@@ -72,12 +111,8 @@ func (d *data) restoreStranded(ctx context.Context) (told []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var left []database.StrandedTicket
-	for _, t := range found {
-		if t.Why != "" {
-			left = append(left, t)
-			continue
-		}
+	may, left := d.restored.take(found)
+	for _, t := range may {
 		done, restoreErr := db.Restore(ctx, t)
 		switch {
 		case restoreErr != nil:
@@ -124,12 +159,15 @@ func summary(tickets []database.StrandedTicket) (lines []string) {
 func (m *monitor) searchStranded(ctx context.Context, want rollout.Want) {
 	p, d := m.part, m.data
 	m.do("the search for tickets that stand still", func() error {
-		ctx, cancel := context.WithDeadline(ctx, want.Until)
+		within, cancel := context.WithDeadline(ctx, want.Until)
 		defer cancel()
-		ctx, stop := context.WithTimeout(ctx, searchTime)
+		within, stop := context.WithTimeout(within, searchTime)
 		defer stop()
-		told, err := d.restoreStranded(ctx)
-		p.answers <- func() { m.tellStranded(told) }
+		told, err := d.restoreStranded(within)
+		select {
+		case p.answers <- func() { m.tellStranded(told) }:
+		case <-ctx.Done():
+		}
 		return err
 	})
 }
@@ -161,10 +199,11 @@ func (m *monitor) seekStranded(ctx context.Context) {
 		if err != nil {
 			d.log.Warn("it is not known whether the server has left tickets that stand still", "error", err)
 		}
-		if !slices.ContainsFunc(found, func(t database.StrandedTicket) bool { return t.Why == "" }) {
+		may, _ := d.mourned.take(found)
+		if len(may) == 0 {
 			return
 		}
-		d.log.Warn("the server has left tickets between two steps; the next start of the lead server moves them on", "tickets", len(found))
+		d.log.Warn("the server has left tickets between two steps; the next start of the lead server moves them on", "tickets", len(may))
 		select {
 		case p.answers <- func() { p.stranded = time.Now(); m.askNow() }:
 		case <-ctx.Done():

@@ -33,6 +33,33 @@ func TestStrandedSummary(t *testing.T) {
 	}
 }
 
+// A ticket that stands still again and again is put back some times and then told, and so
+// causes no more starts of the lead server; one that was gone meanwhile begins anew.
+func TestStrandedTries(t *testing.T) {
+	var c tries
+	again := database.StrandedTicket{Flow: "f1", DataID: 7}
+	other := database.StrandedTicket{Flow: "f2", DataID: 7}
+	unclear := database.StrandedTicket{Flow: "f1", DataID: 8, Why: "unclear"}
+	for n := range 2 * maxTries {
+		found := []database.StrandedTicket{again, unclear}
+		if n == 2 {
+			found = append(found, other)
+		}
+		may, left := c.take(found)
+		want, told := found[:1:1], 1
+		if want = append(want, found[2:]...); n >= maxTries {
+			want, told = want[1:], 2
+		}
+		if !slices.Equal(may, want) || len(left) != told {
+			t.Errorf("try %d: put back %v, told of %v", n+1, may, left)
+		}
+	}
+	c.take(nil)
+	if may, _ := c.take([]database.StrandedTicket{again}); len(may) != 1 || len(c.rows) != 1 {
+		t.Errorf("after it was gone: %v, of %v", may, c.rows)
+	}
+}
+
 // What is still so is told once, and for a day from then on.
 func TestMissedToldAgain(t *testing.T) {
 	var m missed

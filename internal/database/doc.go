@@ -19,7 +19,8 @@
 //     whose step had ended when its server was killed, as the ticket's own table
 //     proves; see ended.go for what a killed server leaves.
 //   - [DB.Stranded] finds tickets that run and that the journal has no row of, and makes
-//     out of a ticket's own row which one it lacks; [DB.Restore] writes that.
+//     out of a ticket's own row which one it lacks; [DB.StillStranded] looks again, and
+//     [DB.Restore] writes that.
 //   - [DB.Schedules] reads table omflow_scheduler. [DB.RunMissed] has a schedule fired
 //     once more, for a time at which nobody did: it adds a row that OMFLOW fires once,
 //     at its next start, and whose mark keeps it from being added twice.

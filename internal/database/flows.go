@@ -65,7 +65,7 @@ const likeWord = `f.flowobject LIKE '%"{word}"%'`
 var flowStatements = map[Engine]flowSQL{
 	Postgres:  {readFlows(`f.flow_uuid::text`, `f.parent_uuid::text`, ``, ` LIMIT {limit}`, `false`), readDesigns(`length`), likeWord},
 	MySQL:     {readFlows(`f.flow_uuid`, `f.parent_uuid`, ``, ` LIMIT {limit}`, `0`), readDesigns(`char_length`), likeWord},
-	SQLServer: {readFlows(`f.flow_uuid`, `f.parent_uuid`, `TOP ({limit}) `, ``, `0`), readDesigns(`LEN`), likeWord},
+	SQLServer: {readFlows(`CONVERT(nvarchar(36), f.flow_uuid)`, `CONVERT(nvarchar(36), f.parent_uuid)`, `TOP ({limit}) `, ``, `0`), readDesigns(`LEN`), likeWord},
 	// A TextField is an NCLOB on Oracle.
 	Oracle: {
 		`SELECT f."ID", f."FLOW_UUID", f."PARENT_UUID", a."APP_NAME", f."FLOW_NAME", f."API_PATH"` +

@@ -17,7 +17,8 @@ var ErrNoJournal = errors.New("no table " + journalTable + ": OMFLOW's tables ar
 
 // JournalRow is one step of a flow that is queued or runs.
 type JournalRow struct {
-	// ID grows with each row; a row is never changed, only deleted.
+	// ID grows with each row, but may begin anew in an empty table when the database was
+	// restarted; a row is never changed, only deleted.
 	ID int64
 	// QueueID is what OMFLOW made of flow, ticket and step, at most 256
 	// characters of it; empty when there is none.
@@ -83,14 +84,17 @@ func (db *DB) journalRows(ctx context.Context, limit int) (rows []JournalRow, er
 	defer result.Close()
 	for result.Next() {
 		var row JournalRow
-		var queueID sql.NullString
-		if err := result.Scan(&row.ID, &queueID); err != nil {
+		var queue sql.NullString
+		if err := result.Scan(&row.ID, &queue); err != nil {
 			return nil, err
 		}
-		row.QueueID = strings.ToValidUTF8(queueID.String, "\uFFFD")
+		row.QueueID = queueID(queue)
 		if rows = append(rows, row); len(rows) == limit {
 			break // whatever the statement says, no more than that is kept
 		}
 	}
 	return rows, result.Err()
 }
+
+// queueID is a queue_id as it was read.
+func queueID(read sql.NullString) string { return strings.ToValidUTF8(read.String, "\uFFFD") }

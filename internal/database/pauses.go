@@ -38,7 +38,8 @@ import (
 // SettlePauses removes what would be there twice. What proves the second is that the row
 // of the schedule was made of the journal's: it is for the same ticket and comes from
 // the same step, and a step that is no fork has one line that leads on. A fork's branches
-// carry the number of the ticket that they come from, and are left alone. What proves
+// carry the number of the ticket that they come from, and are left alone, as is a pause that
+// leads to itself. What proves
 // the fourth is the row in the journal for the pause itself: nothing but the push writes
 // it. The last is a stranded ticket: a pause that was fired at that moment can't be told
 // from one whose ticket is stranded further on.
@@ -270,6 +271,9 @@ func pauseOf(param string) Pause {
 			return ""
 		}
 		return id
+	}
+	if from == to {
+		return p // a pause that leads to itself: the row may be of either
 	}
 	if p.at = queue(to); !fork {
 		p.before = queue(from)

@@ -176,6 +176,7 @@ func TestPauseOf(t *testing.T) {
 		{"another table", strings.Replace(pauseParam(12, ""), `"table_uuid": "7`, `"table_uuid": "'`, 1), Pause{}},
 		{"a row that is none", strings.Replace(pauseParam(12, ""), `"data_id": 12`, `"data_id": "x' OR '1"`, 1), Pause{}},
 		{"a chart with a quote", strings.Replace(pauseParam(12, ""), `FITEM_1`, `F'1`, 1), noStep},
+		{"leads to itself", strings.Replace(pauseParam(12, ""), "FITEM_1", "FITEM_2", 1), Pause{Flow: pauseFlow, DataNo: 112, DataID: 12}},
 		{"nothing", "", Pause{}},
 	} {
 		if got := pauseOf(tt.param); got != tt.want {

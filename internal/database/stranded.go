@@ -55,10 +55,38 @@ type StrandedTicket struct {
 func (db *DB) Stranded(ctx context.Context) ([]StrandedTicket, error) {
 	var found []StrandedTicket
 	err := db.call(ctx, "look for stranded tickets in", func(ctx context.Context) (err error) {
-		found, err = db.stranded(ctx, time.Now().Add(-strandedAge))
+		found, err = db.stranded(ctx, time.Now().Add(-strandedAge), nil)
 		return err
 	})
 	return found, err
+}
+
+// StillStranded returns those of the tickets that have not changed since Stranded found
+// them. It looks at their flows alone, so that looking again costs little however many
+// there are. It takes at most 10 s.
+func (db *DB) StillStranded(ctx context.Context, tickets []StrandedTicket) (still []StrandedTicket, err error) {
+	only := make(map[string]bool)
+	for _, t := range tickets {
+		only[t.Flow] = true
+	}
+	err = db.call(ctx, "look again for stranded tickets in", func(ctx context.Context) error {
+		found, err := db.stranded(ctx, time.Now().Add(-strandedAge), only)
+		if err != nil {
+			return err
+		}
+		same := make(map[StrandedTicket]bool, len(found))
+		for _, t := range found {
+			same[t] = true
+		}
+		still = nil
+		for _, t := range tickets {
+			if same[t] {
+				still = append(still, t)
+			}
+		}
+		return nil
+	})
+	return still, err
 }
 
 // Restore writes the row of the flow queue's journal that a stranded ticket lacks, so
@@ -97,14 +125,15 @@ type strandedRow struct {
 	recent bool
 }
 
-func (db *DB) stranded(ctx context.Context, since time.Time) ([]StrandedTicket, error) {
+// stranded looks at the flows of only, or at all if that is nil.
+func (db *DB) stranded(ctx context.Context, since time.Time, only map[string]bool) ([]StrandedTicket, error) {
 	flows, order, err := db.strandedFlows(ctx)
 	if err != nil {
 		return nil, err
 	}
 	running, left := map[string][]strandedRow{}, maxRunning
 	for _, f := range order {
-		if f.sub || left <= 0 {
+		if f.sub || left <= 0 || only != nil && !only[f.uuid] {
 			continue
 		}
 		rows, err := db.runningRows(ctx, f.uuid, since, left)

@@ -79,7 +79,7 @@ var strandedStatements = map[Engine]strandedSQL{
 		times: `2006-01-02 15:04:05`,
 	}),
 	SQLServer: strandedOf(strandedWords{
-		yes: `1`, no: `0`, top: `TOP ({limit}) `, uuid: `%`, length: `LEN`, input: `@p1`, same: `t.data_param COLLATE Latin1_General_BIN2 = @p2`,
+		yes: `1`, no: `0`, top: `TOP ({limit}) `, uuid: `CONVERT(nvarchar(36), %)`, length: `LEN`, input: `@p1`, same: `t.data_param COLLATE Latin1_General_BIN2 = @p2`,
 		times: `2006-01-02T15:04:05`,
 	}),
 	Oracle: {

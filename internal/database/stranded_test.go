@@ -143,8 +143,13 @@ func testStranded(w strandedWorld) {
 	if len(got) != 0 {
 		t.Errorf("found as well: %v", got)
 	}
-	if again, err := db.Stranded(t.Context()); err != nil || !slices.Equal(again, found) {
+	if again, err := db.StillStranded(t.Context(), found); err != nil || !slices.Equal(again, found) {
 		t.Errorf("a second look differs: %+v, %v", again, err)
+	}
+	moved, elsewhere := found[0], found[1]
+	moved.param, elsewhere.Flow = moved.param+" ", otherFlow
+	if again, err := db.StillStranded(t.Context(), []StrandedTicket{moved, found[2], elsewhere}); err != nil || !slices.Equal(again, found[2:3]) {
+		t.Errorf("after one has moved on: %+v, %v", again, err)
 	}
 	w.restore(found)
 }

@@ -33,11 +33,21 @@ type step struct {
 	unsure         bool
 }
 
-// journaled is what the rows of the journal are about that were read last, by ID.
+// journaled is what the rows of the journal are about that were read last. An ID alone is
+// not enough: MySQL before 8.0, and MariaDB before 10.2.4, give out those of an empty table
+// anew when they were restarted.
 type journaled struct {
 	sync.Mutex
-	steps map[int64]step
+	steps map[journalKey]step
 }
+
+// journalKey tells rows of the journal apart.
+type journalKey struct {
+	id    int64
+	queue string
+}
+
+func (r JournalRow) key() journalKey { return journalKey{r.ID, r.QueueID} }
 
 var headStatements = map[Engine]string{
 	Postgres:  headRead,
@@ -54,11 +64,11 @@ const headRead = `SELECT id, left(queue_id, {chars}), left(input_param, {head}) 
 func (db *DB) tickets(ctx context.Context, rows []JournalRow) error {
 	db.journaled.Lock()
 	defer db.journaled.Unlock()
-	known := make(map[int64]step, len(rows))
+	known := make(map[journalKey]step, len(rows))
 	from := -1
 	for i, r := range rows {
-		if s, ok := db.journaled.steps[r.ID]; ok {
-			known[r.ID] = s
+		if s, ok := db.journaled.steps[r.key()]; ok {
+			known[r.key()] = s
 		} else if from < 0 {
 			from = i
 		}
@@ -70,14 +80,14 @@ func (db *DB) tickets(ctx context.Context, rows []JournalRow) error {
 	}
 	db.journaled.steps = known
 	for i := range rows {
-		s := known[rows[i].ID]
+		s := known[rows[i].key()]
 		rows[i].Ticket, rows[i].Opener, rows[i].Unsure = s.ticket, s.opener, s.unsure
 	}
 	return nil
 }
 
 // heads reads what limit rows from one on are about, as far as that is not known.
-func (db *DB) heads(ctx context.Context, from int64, limit int, known map[int64]step) error {
+func (db *DB) heads(ctx context.Context, from int64, limit int, known map[journalKey]step) error {
 	statement := strings.NewReplacer("{head}", strconv.Itoa(maxParamHead), "{from}", strconv.FormatInt(from, 10)).Replace(headStatements[db.target.Engine])
 	result, err := db.pool.QueryContext(ctx, limited(statement, limit))
 	if err != nil {
@@ -90,8 +100,9 @@ func (db *DB) heads(ctx context.Context, from int64, limit int, known map[int64]
 		if err := result.Scan(&id, &queue, &param); err != nil {
 			return err
 		}
-		if _, ok := known[id]; !ok {
-			known[id] = readStep(queue.String, param.String)
+		key := journalKey{id, queueID(queue)}
+		if _, ok := known[key]; !ok {
+			known[key] = readStep(key.queue, param.String)
 		}
 	}
 	return result.Err()

@@ -94,6 +94,11 @@ func testTickets(t *testing.T, db *DB) {
 	if n := len(db.journaled.steps); n != 7 {
 		t.Errorf("%d rows are known after one has gone", n)
 	}
+	if _, err := db.pool.ExecContext(t.Context(), "DELETE FROM omflow_queuedata WHERE id = 22"); err != nil {
+		t.Fatal(err)
+	}
+	add(22, 7) // the database was restarted meanwhile
+	check(map[int64]int64{20: 4, 22: 7})
 }
 
 // TestHeadStatements pins the SQL for those engines that no test here can run it on.

@@ -134,7 +134,6 @@ func TestTurnAtBothGates(t *testing.T) {
 	other := &elsewhere{come: make(chan error, 1)}
 	s := open(t, []string{up.addr}, func(set *setup) {
 		set.front.TakeTurn = other.take
-		set.front.QueueWait = 2 * time.Second
 	})
 	_, done := s.start(s.withFile(createURL))
 	s.eventually("the other gate is asked", func() bool { other.mu.Lock(); defer other.mu.Unlock(); return len(other.asked) == 1 })
@@ -161,19 +160,26 @@ func TestTurnAtBothGates(t *testing.T) {
 	if trace := s.trace(2); trace.Refusal != omflow.QueueFull.String() {
 		t.Errorf("trace %+v", trace)
 	}
-	s.send(s.withFile("/rest/flowmanage/api/omdata/edit/late/")).want(t, 503, "")
-	if trace := s.trace(3); trace.Refusal != omflow.WaitedTooLong.String() || trace.Tries != 0 {
-		t.Errorf("trace %+v", trace)
-	}
 	// What brings no files asks nobody.
 	answered := make(chan struct{})
 	go func() { defer close(answered); s.post(createURL, createBody).want(t, 200, "") }()
 	within(t, up.got, "it arrives")
 	up.release <- struct{}{}
 	<-answered
-	if other.mu.Lock(); len(other.asked) != 3 {
+	if other.mu.Lock(); len(other.asked) != 2 {
 		t.Errorf("asked for %v", other.asked)
 	}
 	other.mu.Unlock()
 	s.idle()
+
+	// Nor is it sent where its turn comes too late.
+	late := open(t, []string{up.addr}, func(set *setup) {
+		set.front.TakeTurn = (&elsewhere{come: make(chan error)}).take
+		set.front.QueueWait = 100 * time.Millisecond
+	})
+	late.send(late.withFile(createURL)).want(t, 503, "")
+	if trace := late.trace(1); trace.Refusal != omflow.WaitedTooLong.String() || trace.Tries != 0 {
+		t.Errorf("trace %+v", trace)
+	}
+	late.idle()
 }

@@ -14,9 +14,6 @@ import (
 // flows does not have it: its API path follows.
 const OwnerPath = "path:"
 
-// ownerLook is the longest body that is read to find its ticket, in bytes.
-const ownerLook = 1 << 20
-
 // owned is what is noted of a request that puts a step of a ticket into the flow queue of
 // the server that it is sent to.
 type owned struct {
@@ -64,6 +61,14 @@ func (x *passage) noteAnswer(status int, body []byte) {
 	o.number = 0
 }
 
+// noteStatus notes that a server has refused it before OMFLOW's own code was asked: by the
+// way to the login page, or as wrong. Those are no part of its JSON answers.
+func (x *passage) noteStatus(status int) {
+	if status >= http.StatusMultipleChoices && status < http.StatusInternalServerError {
+		x.noteUnsent()
+	}
+}
+
 // noteUnsent notes that surely nothing of it was carried out.
 func (x *passage) noteUnsent() {
 	if o := &x.owned; o.number != 0 {
@@ -81,8 +86,8 @@ func (x *passage) findOwned() bool {
 		return true // it opens a ticket of some flow, and the answer says of none
 	}
 	fields, clear := x.ticketFields()
-	if clear && place != omflow.FlowInPath && !fields.ByNames {
-		o.request.Flow = x.flowUUID(fields.Flow)
+	if clear && place != omflow.FlowInPath && !fields.ByNames() {
+		o.request.Flow = x.flowUUID(fields.UUID)
 	}
 	switch {
 	case place == omflow.FlowNowhere:
@@ -100,21 +105,6 @@ func (x *passage) findOwned() bool {
 		o.request.Row, o.request.Unclear = fields.Row, fields.Row == 0
 	}
 	return true
-}
-
-// ticketFields reads the body. It reports false when it is too long, or a form.
-func (x *passage) ticketFields() (omflow.TicketFields, bool) {
-	body := x.view.Body
-	if body == nil || !x.view.BodyComplete {
-		if x.body.Size() > ownerLook {
-			return omflow.TicketFields{}, false
-		}
-		var err error
-		if body, err = x.body.Look(ownerLook); err != nil {
-			return omflow.TicketFields{}, false
-		}
-	}
-	return x.f.cfg.Table.TicketFields(body)
 }
 
 // directory is what is known of the deployed flows, or nil.

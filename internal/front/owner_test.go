@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/omflow/flows"
 	"github.com/omflow/booster/internal/rollout/owners"
 )
@@ -67,12 +66,18 @@ func TestOwnersAreNoted(t *testing.T) {
 		{"by names", editUUID, "", `{"action":"create","app_name":"mission","flow_name":"mission"}`, done, "s1?"},
 		{"a form", editUUID, formType, formBody, done, "s1"},
 		{"no answer of OMFLOW's", createURL, "", createBody, "<html>", "s1?, s1? of others"},
+		{"to the login page", createURL, "", createBody, "HTTP/1.1 302 Found\r\nLocation: /accounts/login/\r\nContent-Length: 0\r\n\r\n", ""},
+		{"without a CSRF token", createURL, "", createBody, "HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\n<html>", ""},
+		{"an error of the server's", createURL, "", createBody, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\n<html>", "s1?, s1? of others"},
 		{"a service request", "/service/api/request/", "", `{}`, `{"status": 200, "message": "", "result": null}`, ""},
 		{"a value is repaired", "/flowmanage/api/flow-value/update/", "", `{"data_no":5,"data_id":17,"flow_uuid":"` + ownerFlow + `"}`, done, "s1"},
 		{"a read", readURL, "", `{"data_no":5,"data_id":17,"flow_uuid":"` + ownerFlow + `"}`, done, ""},
 	} {
-		book := owners.New()
-		s := open(t, []string{serve(t, answers(ok(tt.answer))).addr}, ownedBy(book))
+		book, answer := owners.New(), tt.answer
+		if !strings.HasPrefix(answer, "HTTP/") {
+			answer = ok(answer)
+		}
+		s := open(t, []string{serve(t, answers(answer)).addr}, ownedBy(book))
 		s.post(tt.path, tt.body, "Content-Type", tt.contentType)
 		if got := claimed(book, 5, 17); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -141,24 +146,5 @@ func TestOwnersAndRefusedTokens(t *testing.T) {
 	}
 	if got := claimed(book, 9999, 9999); got != "" {
 		t.Errorf("a call that was refused may still be carried out by %s", got)
-	}
-}
-
-// BenchmarkOwners is what a call of 1 kB has on top when its ticket is noted, beside
-// BenchmarkREST.
-func BenchmarkOwners(b *testing.B) {
-	book := owners.New()
-	s := open(b, []string{serveTrivial(b)}, ownedBy(book))
-	body := []byte(`{"security":"0b7f7f0e-5a0e-4f0c-9f55-2b6c0c1f7c11","omflow_restapi":true,"action":"create","formdata":[` +
-		strings.TrimSuffix(strings.Repeat(`{"id":"FORMITM_1","type":"h_title","value":"t"},`, 19), ",") + "]}")
-	x := &passage{f: s.front, work: true}
-	x.view.Path, x.view.Body, x.view.BodyComplete = createURL, body, true
-	server := &balance.Server{}
-	answer := []byte(`{"status": 200, "message": "\u958b\u55ae\u6210\u529f\u3002", "result": 12}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		x.owned = owned{}
-		x.noteSent(server)
-		x.noteAnswer(200, answer)
 	}
 }

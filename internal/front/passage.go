@@ -38,6 +38,7 @@ type passage struct {
 	out    proxy.Request
 	fields [8]proxy.Field // where out.Set begins
 	rest   restToken
+	said   said
 	owned  owned
 
 	work     bool      // whether it may put something into OMFLOW's flow queue

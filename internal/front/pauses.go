@@ -5,10 +5,6 @@ import (
 	"github.com/omflow/booster/internal/omflow/flows"
 )
 
-// fieldsLook is the longest body that is read to find its flow, in bytes. Django refuses
-// a longer one that brings no files (DATA_UPLOAD_MAX_MEMORY_SIZE, 2.5 MB).
-const fieldsLook = 2_621_440
-
 // pauses reports whether the request opens or pushes a ticket that may come to a pause,
 // which only the lead server ends: see package flows. While some flow pauses, work of
 // which it is not clear what flow it is for counts, too.
@@ -76,12 +72,12 @@ func (x *passage) flowFields() (omflow.FlowFields, bool) {
 		ok := form.read(x.view.ContentType, x.body) && !form.byNames
 		return omflow.FlowFields{UUID: form.flowUUID, APIPath: form.apiPath}, ok
 	}
-	if x.body.Size() > fieldsLook {
+	if fields, ok := x.ticketFields(); ok {
+		return fields.FlowFields(), true
+	}
+	body, ok := x.wholeBody()
+	if !ok {
 		return omflow.FlowFields{}, false
 	}
-	body, err := x.body.Look(fieldsLook)
-	if err != nil {
-		return omflow.FlowFields{}, false
-	}
-	return x.f.cfg.Table.FlowFields(body, x.view.ContentType)
+	return x.f.cfg.Table.FormFields(body, x.view.ContentType)
 }

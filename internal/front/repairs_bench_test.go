@@ -11,8 +11,11 @@ import (
 
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/omflow"
+	"github.com/omflow/booster/internal/omflow/flows"
 	"github.com/omflow/booster/internal/omflow/profile"
 	"github.com/omflow/booster/internal/omflow/token"
+	"github.com/omflow/booster/internal/proxy"
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
 // BenchmarkREST is a call of the REST API with a body and an answer of 1 kB each, with
@@ -64,6 +67,39 @@ func BenchmarkREST(b *testing.B) {
 			})
 			if changed != (bb.name == "repaired") {
 				b.Errorf("the token was changed each time: %v", changed)
+			}
+		})
+	}
+}
+
+// BenchmarkTickets is what a call of 1 kB has on top, beside BenchmarkREST, when its ticket
+// is noted, and when some flow pauses, and it names its own in the body.
+func BenchmarkTickets(b *testing.B) {
+	body := `{"security":"0b7f7f0e-5a0e-4f0c-9f55-2b6c0c1f7c11","omflow_restapi":true,"flow_uuid":"` + plainUUID + `","action":"create","formdata":[` +
+		strings.TrimSuffix(strings.Repeat(`{"id":"FORMITM_1","type":"h_title","value":"t"},`, 19), ",") + "]}"
+	answer := []byte(`{"status": 200, "message": "\u958b\u55ae\u6210\u529f\u3002", "result": 12}`)
+	for name, directory := range map[string]*flows.Directory{"noted": nil, "noted, and some pause": someFlows()} {
+		b.Run(name, func(b *testing.B) {
+			s := open(b, []string{serveTrivial(b)}, func(set *setup) {
+				set.front.Owners, set.front.Flows = owners.New(), func() *flows.Directory { return directory }
+			})
+			whole, err := proxy.ReadBody(strings.NewReader(body), int64(len(body)), 0, "")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer whole.Close()
+			server := &balance.Server{}
+			b.ReportAllocs()
+			for b.Loop() {
+				x := &passage{f: s.front, work: true, body: whole}
+				x.view.Path, x.view.ContentType = editUUID, "application/json"
+				x.view.Body, _ = whole.Look(omflow.MaxBodyLook)
+				x.view.BodyComplete = true
+				if x.pauses() {
+					b.Fatal("it may pause")
+				}
+				x.noteSent(server)
+				x.noteAnswer(200, answer)
 			}
 		})
 	}

@@ -205,6 +205,7 @@ var wholeAnswers = sync.Pool{New: func() any { return new([wholeAnswer]byte) }}
 // pass passes the answer on. It reports true when it broke off before the client
 // has seen any of it and the request should be tried again.
 func (x *passage) pass(h *held) (again bool) {
+	x.noteStatus(h.answer.Status)
 	if n := h.answer.Length; n > 0 && n <= wholeAnswer {
 		return x.passWhole(h, n)
 	}

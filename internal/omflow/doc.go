@@ -20,7 +20,8 @@
 //     [Table.TokenExpired], [Table.SilentLoss], [Table.CheckLoss], [Table.Lost].
 //   - Where REST tokens come from and where they are: [Table.IsTokenRequest],
 //     [Table.TokenAnswer], [Table.FindToken].
-//   - Which flow's ticket a request opens or pushes: [Table.FlowOf], [Table.FlowFields].
+//   - Which flow's ticket a request opens or pushes: [Table.FlowOf], [Table.TicketFields],
+//     [Table.FormFields].
 //   - Which repairs are made: [Table.Repairs]. Refuses, SilentLoss and DropsCookies
 //     follow the switches themselves; the others tell what is so, and who repairs asks.
 //

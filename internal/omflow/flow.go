@@ -2,13 +2,9 @@ package omflow
 
 import (
 	"bytes"
-	"encoding/json"
 	"mime"
 	"net/url"
 	"slices"
-	"unicode/utf8"
-
-	"github.com/omflow/booster/internal/omflow/jsonscan"
 )
 
 // FlowPlace says where a request that opens a ticket names its flow (read in the source
@@ -50,59 +46,19 @@ func (t *Table) FlowOf(path string) (name string, place FlowPlace) {
 
 // FlowFields is what a body says of the flow whose ticket a request opens or pushes.
 type FlowFields struct {
-	// UUID, APIPath, and App and Name are the fields by which a flow can be named; which
-	// of them OMFLOW goes by is told by FlowPlace. They are empty where there are none.
+	// UUID, APIPath, and App and Name are as in TicketFields.
 	UUID, APIPath, App, Name string
 	// Create is true when the body asks for a ticket to be opened, and for nothing else.
 	Create bool
 }
 
-// FlowFields reads a whole body as OMFLOW does: as JSON, and as a form if it is none. ok
-// is false if it can't be understood for sure; a multipart form is not read here.
-func (t *Table) FlowFields(body []byte, contentType string) (f FlowFields, ok bool) {
-	s := jsonscan.Scan(body)
-	creates, others := false, false
-	for s.Next() {
-		if to := f.field(s.Key); to != nil {
-			*to = ""
-			if _, text := jsonscan.Text(s.Value); text && json.Unmarshal(s.Value, to) != nil {
-				return FlowFields{}, false
-			}
-			continue
-		}
-		if jsonscan.Equal(s.Key, t.profile.Action.Field) {
-			v, text := jsonscan.Text(s.Value)
-			create := text && saysOne(v, t.profile.Action.Create)
-			creates, others = creates || create, others || !create
-		}
-	}
-	if s.Whole() && utf8.Valid(body) {
-		f.Create = creates && !others
-		return f, true
-	}
-	return t.formFields(body, contentType)
-}
-
 // maxFields is how many fields Django takes in a form (DATA_UPLOAD_MAX_NUMBER_FIELDS).
 const maxFields = 1000
 
-// field is where the member of that name goes, or nil.
-func (f *FlowFields) field(key []byte) *string {
-	switch {
-	case jsonscan.Equal(key, "flow_uuid"):
-		return &f.UUID
-	case jsonscan.Equal(key, "api_path"):
-		return &f.APIPath
-	case jsonscan.Equal(key, "app_name"):
-		return &f.App
-	case jsonscan.Equal(key, "flow_name"):
-		return &f.Name
-	}
-	return nil
-}
-
-// formFields reads a form, of whose equal fields Django takes the last.
-func (t *Table) formFields(body []byte, contentType string) (FlowFields, bool) {
+// FormFields reads a whole body that is no JSON, as OMFLOW does then: as a form, of whose
+// equal fields Django takes the last. ok is false if it can't be understood for sure; a
+// multipart form is not read here.
+func (t *Table) FormFields(body []byte, contentType string) (FlowFields, bool) {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return FlowFields{}, false

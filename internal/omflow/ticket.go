@@ -1,39 +1,48 @@
 package omflow
 
 import (
+	"bytes"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/omflow/booster/internal/omflow/jsonscan"
 )
 
 // TicketFields is what a body says of the ticket that a request opens or pushes. Its
-// texts are parts of the body.
+// texts are parts of the body, escapes as they are written.
 type TicketFields struct {
-	// Flow is the flow's UUID as it is written, if it is without escapes.
-	Flow []byte
-	// ByNames is true when an application and a flow are named, which count more.
-	ByNames bool
-	// Creates is true when the body asks for a ticket to be opened.
-	Creates bool
+	// UUID, APIPath, and App and Name are the fields by which a flow can be named; which
+	// of them OMFLOW goes by is told by FlowPlace. They are empty where there are none.
+	UUID, APIPath, App, Name []byte
+	// Creates is true when the body asks for a ticket to be opened, and OnlyCreates when
+	// no other program could read it otherwise.
+	Creates, OnlyCreates bool
 	// No is the ticket's number and Row its row, data_no and data_id; 0 where none is
 	// named.
 	No, Row int64
 }
 
+// ByNames reports whether an application and a flow are named, which count more than a
+// UUID.
+func (f *TicketFields) ByNames() bool { return len(f.App) > 0 && len(f.Name) > 0 }
+
 // TicketFields reads a whole body, of whose equal members Python takes the last. ok is
-// false when it is not JSON: forms are not read here. It allocates nothing.
+// false when it is not JSON: OMFLOW takes it for a form then, see FormFields. It allocates
+// nothing.
 func (t *Table) TicketFields(body []byte) (f TicketFields, ok bool) {
-	app, name := false, false
+	creates, others := false, false
 	s := jsonscan.Scan(body)
 	for s.Next() {
 		switch {
 		case jsonscan.Equal(s.Key, "flow_uuid"):
-			f.Flow, _ = jsonscan.Text(s.Value)
+			f.UUID, _ = jsonscan.Text(s.Value)
+		case jsonscan.Equal(s.Key, "api_path"):
+			f.APIPath, _ = jsonscan.Text(s.Value)
 		case jsonscan.Equal(s.Key, "app_name"):
-			app = namesOne(s.Value)
+			f.App, _ = jsonscan.Text(s.Value)
 		case jsonscan.Equal(s.Key, "flow_name"):
-			name = namesOne(s.Value)
+			f.Name, _ = jsonscan.Text(s.Value)
 		case jsonscan.Equal(s.Key, "data_no"):
 			f.No = digits(s.Value)
 		case jsonscan.Equal(s.Key, "data_id"):
@@ -41,16 +50,30 @@ func (t *Table) TicketFields(body []byte) (f TicketFields, ok bool) {
 		case jsonscan.Equal(s.Key, t.profile.Action.Field):
 			v, text := jsonscan.Text(s.Value)
 			f.Creates = text && saysOne(v, t.profile.Action.Create)
+			creates, others = creates || f.Creates, others || !f.Creates
 		}
 	}
-	f.ByNames = app && name
+	f.OnlyCreates = creates && !others
 	return f, s.Whole() && utf8.Valid(body)
 }
 
-// namesOne reports whether a value names something.
-func namesOne(value []byte) bool {
-	text, ok := jsonscan.Text(value)
-	return ok && len(text) > 0
+// FlowFields returns what they say of the flow.
+func (f *TicketFields) FlowFields() FlowFields {
+	return FlowFields{UUID: unescaped(f.UUID), APIPath: unescaped(f.APIPath), App: unescaped(f.App), Name: unescaped(f.Name), Create: f.OnlyCreates}
+}
+
+// unescaped is the text that the inside of a string stands for.
+func unescaped(raw []byte) string {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw)
+	}
+	var b strings.Builder
+	for len(raw) > 0 {
+		var r rune
+		r, raw = jsonscan.DecodeRune(raw)
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // digits is the positive number that a value stands for, written as one or as a string

@@ -8,27 +8,31 @@ func TestTicketFields(t *testing.T) {
 		body string
 		want TicketFields
 		flow string
+		name string // of application and flow, if both are named
 		ok   bool
 	}{
-		{`{"action":"create","flow_uuid":"abc","formdata":[{"data_id":3}]}`, TicketFields{Creates: true}, "abc", true},
-		{`{"action":"update","data_id":17,"data_no":5}`, TicketFields{Row: 17, No: 5}, "", true},
-		{`{"action":"update","data_id":"17","data_no":"5"}`, TicketFields{Row: 17, No: 5}, "", true},
-		{`{"action":"create","action":"update","data_id":1,"data_id":2}`, TicketFields{Row: 2}, "", true},
-		{`{"action":"update","action":"create"}`, TicketFields{Creates: true}, "", true},
-		{`{"app_name":"a","flow_name":"b","flow_uuid":"c"}`, TicketFields{ByNames: true}, "c", true},
-		{`{"app_name":"a","flow_name":""}`, TicketFields{}, "", true},
-		{`{"data_id":1.5,"data_no":-1}`, TicketFields{}, "", true},
-		{`{"data_id":[1],"data_no":null}`, TicketFields{}, "", true},
-		{`{"data_id":9999999999999999999}`, TicketFields{}, "", true},
-		{`action=update&data_id=17`, TicketFields{}, "", false},
-		{`{"data_id":17`, TicketFields{Row: 17}, "", false},
-		{"{\"data_id\":17,\"x\":\"\xff\"}", TicketFields{Row: 17}, "", false},
-		{``, TicketFields{}, "", false},
+		{`{"action":"create","flow_uuid":"abc","formdata":[{"data_id":3}]}`, TicketFields{Creates: true}, "abc", "", true},
+		{`{"action":"update","data_id":17,"data_no":5}`, TicketFields{Row: 17, No: 5}, "", "", true},
+		{`{"action":"update","data_id":"17","data_no":"5"}`, TicketFields{Row: 17, No: 5}, "", "", true},
+		{`{"action":"create","action":"update","data_id":1,"data_id":2}`, TicketFields{Row: 2}, "", "", true},
+		{`{"action":"update","action":"create"}`, TicketFields{Creates: true}, "", "", true},
+		{`{"app_name":"a","flow_name":"b","flow_uuid":"c"}`, TicketFields{}, "c", "a b", true},
+		{`{"app_name":"a","flow_name":""}`, TicketFields{}, "", "", true},
+		{`{"data_id":1.5,"data_no":-1}`, TicketFields{}, "", "", true},
+		{`{"data_id":[1],"data_no":null}`, TicketFields{}, "", "", true},
+		{`{"data_id":9999999999999999999}`, TicketFields{}, "", "", true},
+		{`action=update&data_id=17`, TicketFields{}, "", "", false},
+		{`{"data_id":17`, TicketFields{Row: 17}, "", "", false},
+		{"{\"data_id\":17,\"x\":\"\xff\"}", TicketFields{Row: 17}, "", "", false},
+		{``, TicketFields{}, "", "", false},
 	} {
 		got, ok := table.TicketFields([]byte(tt.body))
-		flow := string(got.Flow)
-		got.Flow = nil
-		if ok != tt.ok || ok && (flow != tt.flow || got.ByNames != tt.want.ByNames || got.Creates != tt.want.Creates || got.No != tt.want.No || got.Row != tt.want.Row) {
+		name := ""
+		if got.ByNames() {
+			name = string(got.App) + " " + string(got.Name)
+		}
+		flow := string(got.UUID)
+		if ok != tt.ok || ok && (flow != tt.flow || name != tt.name || got.Creates != tt.want.Creates || got.No != tt.want.No || got.Row != tt.want.Row) {
 			t.Errorf("%s: %+v of %q, %v", tt.body, got, flow, ok)
 		}
 	}

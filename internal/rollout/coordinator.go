@@ -124,8 +124,9 @@ type Coordinator struct {
 	// staleSince: all are waited for that have lost the database at the same time.
 	staleNames string
 	staleSince time.Time
-	// pausesEnded is when the lead server was last restarted for pauses.
-	pausesEnded time.Time
+	// pausesEnded is when the lead server was last restarted for pauses, pausesSince since
+	// when there are any that it does not know of.
+	pausesEnded, pausesSince time.Time
 }
 
 // New returns a Coordinator; Run makes it work.

@@ -77,9 +77,9 @@
 //   - [Dead]: the server has no process any more, or one that was started after the
 //     request was answered. It is nobody's at once. But what was in the journal when a
 //     lead process was started is that one's from then on, and lives as long as it.
-//   - [Lost]: the server's agent does not ask any more, and nothing proves that its
-//     process has ended. When a server has died, it counts as dead when it has not
-//     changed for [QuietTime].
+//   - [Lost]: the server's agent does not ask any more, the server itself does not answer
+//     the boosters either, and nothing proves that its process has ended. When a server
+//     has died, it counts as dead when it has not changed for [QuietTime].
 //   - [Unknown]: no booster has seen a request for it (a schedule has made it, or a
 //     request whose answer names no ticket), or another server may have gone on with the
 //     ticket without one (it waited for a ticket of another flow, or paused), or too much
@@ -95,14 +95,16 @@
 // that has just become the active one does not know who has died before: rows that were
 // in the journal then, and are not known to be dead, are resumed after StuckTime.
 // The lead server is restarted, too, when an agent has found tickets whose row the journal
-// lacks ([Ask].Stranded) since its process was started: the next start writes it.
+// lacks ([Ask].Stranded) since its process was started: the next start writes it. An agent
+// asks for that three times at most on account of one ticket.
 //
 // # Pauses
 //
 // A ticket that pauses on a follower waits until a lead server is started the next time.
 // When the lead server's agent tells of such tickets ([Ask.Pauses]) the lead server gets
 // a new process, as for a change of lead, and no more often than every three minutes: a
-// start goes on with all that were made before it.
+// start goes on with all that were made before it. It is not taken from the users for that
+// while somebody works on a long step, for up to StuckTime.
 //
 // # Refresh
 //

@@ -30,20 +30,17 @@ func (f Fate) String() string {
 // says nothing then.
 const surelyAsked = 2
 
-// fate is what has become of a row that servers claim. Where several may have it, and
-// not all are alike, it is unknown; but one that may be a living server's is treated as
-// that. without is a server whose flow queue stands still, or "". The caller holds c.mu,
+// fate is what has become of a row that servers claim. Where several may have it, it is
+// living if any of them has it living, and unknown if they are not alike otherwise. without is a server whose flow queue stands still, or "". The caller holds c.mu,
 // as for all methods of Coordinator here.
 func (c *Coordinator) fate(now time.Time, claims []owners.Claim, without string) Fate {
 	fate, doubt := Unknown, false
 	for i, claim := range claims {
 		one := c.claimFate(now, claim, without)
-		switch {
-		case claim.Perhaps && one == Living:
+		if one == Living {
 			return Living
-		case claim.Perhaps || i > 0 && one != fate:
-			doubt = true
 		}
+		doubt = doubt || claim.Perhaps || i > 0 && one != fate
 		fate = one
 	}
 	if doubt {
@@ -60,7 +57,7 @@ func (c *Coordinator) claimFate(now time.Time, claim owners.Claim, without strin
 		return Unknown // nobody tells of its process
 	case c.ended(a, claim):
 		return c.legacyFate(now, claim, without)
-	case !a.alive(now):
+	case !a.alive(now) && !c.answers(now, claim.Server):
 		return Lost
 	case claim.Server == without:
 		return Dead // it stands still, and ends before anybody takes it over
@@ -68,6 +65,12 @@ func (c *Coordinator) claimFate(now time.Time, claim owners.Claim, without strin
 		return Unknown // which process it was, or whether what it has stands still
 	}
 	return Living
+}
+
+// answers reports whether a server is up to the boosters, which ask it themselves: one
+// whose agent alone has died goes on with its steps.
+func (c *Coordinator) answers(now time.Time, server string) bool {
+	return c.doors.Up[server] && now.Sub(c.doorsAt) < OrderTime
 }
 
 // ended reports whether the process that a claim is about has surely ended.
@@ -87,7 +90,7 @@ func (c *Coordinator) ended(a *asker, claim owners.Claim) bool {
 // that was started since has taken it over.
 func (c *Coordinator) legacyFate(now time.Time, claim owners.Claim, without string) Fate {
 	lead := c.agents[c.lease.holder]
-	if lead == nil || !lead.alive(now) || lead.ask.Runs != Lead || lead.asked == 0 {
+	if lead == nil || lead.ask.Runs != Lead || lead.asked == 0 {
 		return Dead
 	}
 	switch {
@@ -95,6 +98,8 @@ func (c *Coordinator) legacyFate(now time.Time, claim owners.Claim, without stri
 		return Dead
 	case claim.At.After(lead.started):
 		return Unknown // the lead may have read the journal before
+	case !lead.alive(now) && !c.answers(now, c.lease.holder):
+		return Lost // it has its lease still, and may go on
 	}
 	return Living
 }

@@ -67,14 +67,15 @@ func TestFate(t *testing.T) {
 		{"what that has taken over", []owners.Claim{sure("s3", 15)}, "s1", Dead},
 		{"another one beside it", []owners.Claim{sure("s2", 50)}, "s1", Living},
 		{"two that live", []owners.Claim{sure("s1", 50), sure("s2", 50)}, "", Living},
-		{"two of which one lives", []owners.Claim{sure("s2", 50), sure("s3", 50)}, "", Unknown},
+		{"two of which one lives", []owners.Claim{sure("s2", 50), sure("s3", 50)}, "", Living},
 		{"two that don't", []owners.Claim{sure("s3", 50), sure("s3", 60)}, "", Dead},
 		{"dead and lost", []owners.Claim{sure("s3", 50), sure("s5", 40)}, "", Unknown},
 		{"perhaps one that lives", []owners.Claim{perhaps("s2", 50)}, "", Living},
 		{"perhaps one that does not", []owners.Claim{perhaps("s3", 50)}, "", Unknown},
 		{"dead, and perhaps one that lives", []owners.Claim{sure("s3", 50), perhaps("s2", 70)}, "", Living},
 		{"dead, and perhaps another dead one", []owners.Claim{sure("s3", 50), perhaps("s3", 70)}, "", Unknown},
-		{"living, and perhaps a dead one", []owners.Claim{sure("s2", 50), perhaps("s3", 70)}, "", Unknown},
+		{"living, and perhaps a dead one", []owners.Claim{sure("s2", 50), perhaps("s3", 70)}, "", Living},
+		{"unknown, and one that lives", []owners.Claim{sure("s4", 50), sure("s2", 50)}, "", Living},
 	} {
 		if got := fates(t).fate(at(100), tt.claims, tt.without); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
@@ -100,6 +101,35 @@ func TestFateWithoutALead(t *testing.T) {
 	} {
 		if got := c.fate(at(tt.now), tt.claims, ""); got != tt.want {
 			t.Errorf("%v at %g: %s, want %s", tt.claims, tt.now, got, tt.want)
+		}
+	}
+}
+
+// A server that answers the boosters goes on with its steps although its agent is silent,
+// and so may a lead server that has its lease still with those that it has taken over.
+func TestFateOfSilentAgents(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		server string
+		at     float64
+		up     string // to the boosters
+		asked  float64
+		want   Fate
+	}{
+		{"down", "s5", 40, "", 100, Lost},
+		{"up", "s5", 40, "s5", 100, Living},
+		{"up some time ago", "s5", 40, "s5", 90, Lost},
+		{"up, before its process", "s5", 25, "s5", 100, Dead},
+		{"the lead has taken it over", "s3", 15, "", 100, Lost},
+		{"the lead has taken it over and is up", "s3", 15, "s1", 100, Living},
+		{"the lead may not have", "s3", 50, "", 100, Dead},
+	} {
+		c := fates(t)
+		c.agents["s1"].heard = at(95)
+		c.agents["s1"].ask.Age = at(95).Sub(at(20))
+		c.doors.Up, c.doorsAt = map[string]bool{tt.up: true}, at(tt.asked)
+		if got := c.fate(at(100), []owners.Claim{{Server: tt.server, At: at(tt.at)}}, ""); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
 }

@@ -25,10 +25,21 @@ func (c *Coordinator) overduePauses(now time.Time) int {
 }
 
 // endPauses has the lead server restarted, if tickets wait in a pause that it does not
-// know of.
+// know of. While somebody works on a long step that could not be done before its end, and
+// would only keep the lead server from the users meanwhile: so it is not begun then, for up
+// to StuckTime.
 func (c *Coordinator) endPauses(now time.Time) (what string, do func(context.Context, *round) error) {
 	holder, n := c.lease.holder, c.overduePauses(now)
+	switch {
+	case n == 0:
+		c.pausesSince = time.Time{}
+	case c.pausesSince.IsZero():
+		c.pausesSince = now
+	}
 	if n == 0 || now.Sub(c.pausesEnded) < pauseTime || now.Sub(c.agents[holder].failed) < retryTime {
+		return "", nil
+	}
+	if now.Sub(c.pausesSince) < StuckTime && c.journal.Judge(now, c.rule(now, c.born(now, ""), "")).Busy > 0 {
 		return "", nil
 	}
 	what = fmt.Sprintf("restarting the lead server %s, to go on with tickets whose pause has ended: %d", holder, n)
@@ -36,7 +47,7 @@ func (c *Coordinator) endPauses(now time.Time) (what string, do func(context.Con
 		err := r.move(ctx, holder, holder)
 		if err == nil {
 			c.mu.Lock()
-			c.pausesEnded = time.Now()
+			c.pausesEnded, c.pausesSince = time.Now(), time.Time{}
 			c.mu.Unlock()
 		}
 		return err

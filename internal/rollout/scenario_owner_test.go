@@ -33,6 +33,26 @@ func TestLongStepOfALivingServer(t *testing.T) {
 	}
 }
 
+// A server whose agent alone has died goes on with its steps, and they run once.
+func TestLongStepOfAServerWithoutItsAgent(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.do(func() {
+			w.faulty = true
+			w.server("s3").openVia(w.boosters[0], longStep)
+			w.server("s2").openVia(w.boosters[0], 3*second)
+		})
+		w.pass(second)
+		w.do(func() {
+			w.server("s3").agent.stop()
+			w.server("s2").proc.kill()
+		})
+		w.pass(longStep)
+		w.do(w.server("s3").agent.start)
+		w.settled(longStep)
+	})
+}
+
 // What is known to be the dead server's is resumed without waiting for QuietTime.
 func TestDeadServersTicketsAreResumedSoon(t *testing.T) {
 	for _, who := range []string{"s1", "s2"} {

@@ -48,3 +48,26 @@ func TestPausesAreEnded(t *testing.T) {
 		w.settled(30 * second)
 	})
 }
+
+// The lead server is not taken from the users for pauses while somebody works on a long
+// step, and is restarted when that is done.
+func TestPausesWaitForALongStep(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		const step = 3 * time.Minute
+		var lead *simServer
+		before := 0
+		w.do(func() {
+			lead = w.lead()
+			before = lead.starts
+			w.server("s2").openVia(w.boosters[0], step)
+		})
+		w.pass(20 * second)
+		w.do(func() { lead.proc.pauses = 3 })
+		w.during(step-30*second, "the lead server is left to the users", func() bool {
+			return w.leadUp() == lead && lead.starts == before && len(w.boosters[0].inForce().Out) == 0
+		})
+		w.until(time.Minute, "the lead server is restarted", func() bool { return lead.starts == before+1 && w.leadUp() == lead })
+		w.settled(30 * second)
+	})
+}

@@ -97,12 +97,17 @@ func (b *Book) at(number uint64) (*record, bool) {
 }
 
 // Sent notes that a request is about to be sent to a server, and returns its number for
-// Done or Refused. One that gets neither counts as one whose outcome is unknown.
+// Done or Refused. One that gets neither counts as one whose outcome is unknown. A flow's
+// name that is longer than any of OMFLOW's counts as unknown.
 func (b *Book) Sent(now time.Time, server string, r Request) (number uint64) {
+	if len(r.Flow) > maxText {
+		r.Flow = "" // no other book would take it
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last++
 	b.wait(b.last, pending{Request: r, server: server, at: now})
+	b.expire(now)
 	return b.last
 }
 
@@ -110,6 +115,20 @@ func (b *Book) Sent(now time.Time, server string, r Request) (number uint64) {
 func (b *Book) wait(number uint64, p pending) {
 	b.pending[number] = p
 	for len(b.pending) > MaxPending {
+		delete(b.pending, b.oldest)
+		b.oldest++
+	}
+}
+
+// expire forgets the oldest pending requests that don't count any more. It goes on by two
+// numbers at most, twice as fast as they are given out, so that b.oldest is never so far
+// behind that wait takes long.
+func (b *Book) expire(now time.Time) {
+	for range 2 {
+		p, ok := b.pending[b.oldest]
+		if b.oldest >= b.last || ok && now.Sub(p.at) <= MaxAge {
+			return
+		}
 		delete(b.pending, b.oldest)
 		b.oldest++
 	}

@@ -167,6 +167,26 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// What is pending for too long is forgotten, also behind what is not, and the oldest number
+// is not left behind by those that are answered: to find it again would take long some day.
+func TestPendingExpires(t *testing.T) {
+	b := New()
+	b.Sent(at(0), "s1", Request{Flow: flowA})
+	for range 100 {
+		b.Done(at(1), b.Sent(at(1), "s1", Request{Flow: flowA}), 7)
+	}
+	if len(b.pending) != 1 || b.oldest != 1 {
+		t.Errorf("%d are pending, from %d on", len(b.pending), b.oldest)
+	}
+	late := at(MaxAge.Seconds() + 0.5)
+	for range 100 {
+		b.Done(late, b.Sent(late, "s1", Request{Flow: flowA}), 7)
+	}
+	if len(b.pending) != 0 || b.last-b.oldest > 2 {
+		t.Errorf("%d are pending, the oldest is %d of %d", len(b.pending), b.oldest, b.last)
+	}
+}
+
 // copyAll brings one book's news to another, over JSON, and returns how many pages it
 // took.
 func copyAll(t *testing.T, from *Book, name string, to *Book, seconds float64) (pages int) {
@@ -240,6 +260,30 @@ func TestCopies(t *testing.T) {
 	copyAll(t, b, "b", a, 21)
 	if got := told(a, 21, Ticket{flowA, 50, 99}); got != "s1@20" {
 		t.Errorf("the last push: %q", got)
+	}
+}
+
+// Whatever strangers name flows by, the other book takes each page.
+func TestCopiesOfLongNames(t *testing.T) {
+	a, b := New(), New()
+	long := "path:" + strings.Repeat("\x01", maxText-5)
+	for i := range int64(400) {
+		noted(a, 1, "s1", Request{Flow: long, Row: i + 1}, 0)
+	}
+	a.Sent(at(2), "s1", Request{Flow: long + "x", Row: 9})
+	if p := a.Page(at(2), 0, 0); p.Validate() != nil || len(p.Pending) != 1 {
+		t.Errorf("a name that is too long: %d requests, %v", len(p.Pending), p.Validate())
+	}
+	for range MaxPending - 1 {
+		a.Sent(at(2), "s2", Request{Flow: long, Row: 8})
+	}
+	if n := copyAll(t, a, "a", b, 3); n < 2 || len(b.log) != 400 {
+		t.Errorf("%d pages brought %d records", n, len(b.log))
+	}
+	for row, want := range map[int64]string{9: "s1@2?", 8: "s2@2?"} {
+		if got := told(b, 4, Ticket{flowB, 0, row}); !strings.Contains(got, want) {
+			t.Errorf("row %d: %q", row, got)
+		}
 	}
 }
 

@@ -10,7 +10,8 @@ const (
 	// MaxPage is how many records are told at once.
 	MaxPage = 5000
 	// MaxMessage bounds a Page as JSON, in bytes: MaxPage records and MaxPending requests
-	// with names of some 100 bytes.
+	// of flows that are named by UUID. With longer names there are fewer records on a page,
+	// and of the requests those that are too many name no flow.
 	MaxMessage = 4 << 20
 	// maxText bounds a name on its way, in bytes: of two names of OMFLOW's with 200
 	// characters each, and a little.
@@ -29,6 +30,9 @@ type Copy struct {
 	Unclear bool          `json:"unclear,omitempty"`
 	Age     time.Duration `json:"age"`
 }
+
+// size bounds a note as JSON, in bytes: a byte of a name may become six.
+func (c Copy) size() int { return 160 + 6*(len(c.Flow)+len(c.Server)) }
 
 // Page is a part of what is new in a book.
 type Page struct {
@@ -74,21 +78,27 @@ func (b *Book) Page(now time.Time, book, next uint64) Page {
 		next = oldest
 	}
 	p := Page{Book: b.id}
-	for ; next < b.next && len(p.Records) < MaxPage; next++ {
+	for size := 0; next < b.next && len(p.Records) < MaxPage; next++ {
 		r, _ := b.at(next)
 		age := now.Sub(b.base.Add(r.at))
 		if age > MaxAge {
 			continue
 		}
-		p.Records = append(p.Records, Copy{
-			Flow: b.flows.texts[r.flow], Server: b.servers.texts[r.server], No: r.no, Row: r.row, Age: max(0, age),
-		})
+		c := Copy{Flow: b.flows.texts[r.flow], Server: b.servers.texts[r.server], No: r.no, Row: r.row, Age: max(0, age)}
+		if size += c.size(); size > MaxMessage/2 {
+			break
+		}
+		p.Records = append(p.Records, c)
 	}
 	p.Next, p.More = next, next < b.next
+	size := 0
 	for _, o := range b.pending {
-		p.Pending = append(p.Pending, Copy{
-			Flow: o.Flow, Server: o.server, Row: o.Row, Unclear: o.Unclear, Age: max(0, now.Sub(o.at)),
-		})
+		c := Copy{Flow: o.Flow, Server: o.server, Row: o.Row, Unclear: o.Unclear, Age: max(0, now.Sub(o.at))}
+		if size+c.size() > MaxMessage/4 && !isUUID(c.Flow) {
+			c.Flow = ""
+		}
+		size += c.size()
+		p.Pending = append(p.Pending, c)
 	}
 	return p
 }
