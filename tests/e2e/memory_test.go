@@ -9,18 +9,22 @@ import (
 	"github.com/omflow/booster/tests/e2e/harness"
 )
 
-// A booster and agents that have nothing to do stay under 100 and 80 MB.
+// Booster and agents that have nothing to do need little memory of their own, and stay
+// under 100 MB with the program's file. Of that the kernel maps 52 to 67 MB, as it has it
+// in its cache: seen with one program in one hour, so that it can't be held to the
+// megabyte.
 func TestIdleMemory(t *testing.T) {
 	c := start(t, harness.Config{})
-	const megabyte = 1 << 20
-	most := map[string]int64{}
-	limit := map[string]int64{c.Booster.Name: 100 * megabyte}
-	for _, a := range c.Agents {
-		limit[a.Name] = 80 * megabyte
-	}
+	const (
+		megabyte    = 1 << 20
+		maxOwn      = 30 * megabyte // 14 to 19 MB were seen
+		maxResident = 100 * megabyte
+	)
+	most := map[string]harness.Memory{}
 	harness.Hold(t, 4*time.Second, "memory", func() error {
 		for _, n := range append([]*harness.Node{c.Booster}, c.Agents...) {
-			most[n.Name] = max(most[n.Name], harness.Resident(t, n.PID()))
+			m, now := most[n.Name], harness.MemoryOf(t, n.PID())
+			most[n.Name] = harness.Memory{Own: max(m.Own, now.Own), Resident: max(m.Resident, now.Resident)}
 		}
 		return nil
 	})
@@ -29,10 +33,11 @@ func TestIdleMemory(t *testing.T) {
 	if n := len(harness.ProcessesOf(c.Dir)); n != 9 {
 		t.Errorf("the cluster is %d processes", n)
 	}
-	for name, bytes := range most {
-		t.Logf("%s: %d MB", name, bytes/megabyte)
-		if bytes >= limit[name] {
-			t.Errorf("%s has up to %d MB resident; it should stay under %d MB", name, bytes/megabyte, limit[name]/megabyte)
+	for name, m := range most {
+		t.Logf("%s: %d MB, %d of them its own", name, m.Resident/megabyte, m.Own/megabyte)
+		if m.Own >= maxOwn || m.Resident >= maxResident {
+			t.Errorf("%s has up to %d MB resident, %d of them its own; it should stay under %d and %d",
+				name, m.Resident/megabyte, m.Own/megabyte, maxResident/megabyte, maxOwn/megabyte)
 		}
 	}
 }

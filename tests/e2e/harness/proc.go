@@ -74,8 +74,17 @@ func Alive(pid int) bool {
 	return len(after) > 1 && after[1] != 'Z' && after[1] != 'X'
 }
 
-// Resident returns the process's resident memory in bytes.
-func Resident(t testing.TB, pid int) int64 {
+// Memory is what a process has in memory, in bytes.
+type Memory struct {
+	// Own is its heap and stacks.
+	Own int64
+	// Resident is that and the pages of the program's file, of which the kernel maps more
+	// than are used.
+	Resident int64
+}
+
+// MemoryOf returns the memory of a process.
+func MemoryOf(t testing.TB, pid int) (m Memory) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -84,9 +93,14 @@ func Resident(t testing.TB, pid int) int64 {
 	for line := range strings.Lines(string(status)) {
 		var kilobytes int64
 		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kilobytes); n == 1 {
-			return kilobytes << 10
+			m.Resident = kilobytes << 10
+		}
+		if n, _ := fmt.Sscanf(line, "RssAnon: %d kB", &kilobytes); n == 1 {
+			m.Own = kilobytes << 10
 		}
 	}
-	t.Fatalf("process %d has no VmRSS", pid)
-	return 0
+	if m.Own == 0 || m.Resident == 0 {
+		t.Fatalf("the memory of process %d is not told:\n%s", pid, status)
+	}
+	return m
 }
