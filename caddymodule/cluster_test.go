@@ -141,7 +141,7 @@ func TestStatusFields(t *testing.T) {
 		got  map[string]any
 		want []string
 	}{
-		"status": {status, []string{"node", "version", "pair", "servers", "queue", "members", "lead", "releases"}},
+		"status": {status, []string{"node", "version", "pair", "servers", "queue", "members", "lead", "releases", "pauses"}},
 		"pair":   {status["pair"].(map[string]any), []string{"role", "state", "term", "peer", "peer_state"}},
 		"server": {one(status["servers"]), []string{
 			"name", "address", "state", "reason", "agent", "lead", "in_flight", "capacity", "weight", "sessions", "release",
