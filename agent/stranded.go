@@ -22,14 +22,14 @@ import (
 var (
 	// startLooks are the pauses between looks before a lead server's start. Work is held
 	// meanwhile, but only if there is anything to look at again.
-	startLooks = []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 2 * time.Second, 2 * time.Second}
+	startLooks = []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 2 * time.Second}
 	// deathLooks are those after a process has ended, when nobody waits.
 	deathLooks = []time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second}
 )
 
 const (
 	// searchTime bounds a search before a lead server's start, with what it writes.
-	searchTime = 9 * time.Second
+	searchTime = 7 * time.Second
 	// openTries is how many times a database that is away is asked after a process has
 	// ended, at the first pause of deathLooks.
 	openTries = 60
@@ -103,18 +103,8 @@ func (d *data) search(ctx context.Context, pauses []time.Duration) ([]database.S
 // still and are not in the flow queue's journal. It returns what is to be looked after by
 // people. Only one agent at a time, the holder of the lead server's lease, does it.
 func (d *data) restoreStranded(ctx context.Context) (told []string, err error) {
-	before, _, err := d.journal(ctx)
-	switch {
-	case errors.Is(err, database.ErrNoJournal):
-		return nil, nil // nothing was ever run from this database
-	case err != nil:
-		return nil, err
-	}
 	found, err := d.search(ctx, startLooks)
 	if err != nil {
-		return nil, err
-	}
-	if err := d.letEnd(ctx, before); err != nil {
 		return nil, err
 	}
 	db, err := d.opened()
@@ -134,28 +124,6 @@ func (d *data) restoreStranded(ctx context.Context) (told []string, err error) {
 		}
 	}
 	return summary(left), err
-}
-
-// letEnd waits until the journal has no rows but those of before. Others are the next steps
-// of tickets that were between two steps when the journal was found at rest: a living
-// server's, which the start would run a second time. New work is held.
-func (d *data) letEnd(ctx context.Context, before []rollout.Row) error {
-	old := make(map[int64]bool, len(before))
-	for _, row := range before {
-		old[row.ID] = true
-	}
-	for {
-		rows, _, err := d.journal(ctx)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(rows, func(row rollout.Row) bool { return !old[row.ID] }) {
-			return nil
-		}
-		if !pause(ctx, journalPause) {
-			return fmt.Errorf("wait for steps that other servers have begun: %w", ctx.Err())
-		}
-	}
 }
 
 // summary words what people are told: the tickets of each flow that stand still for the
