@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/omflow/booster/gossip"
@@ -98,9 +97,8 @@ func (c *conductor) sendLoads(ctx context.Context, booster string, own loads) er
 
 // serveLoads takes what the other booster has for the servers.
 func (c *conductor) serveLoads(w http.ResponseWriter, r *http.Request) {
-	name, booster, ok := gossip.Sender(r)
-	if !ok || !booster || !slices.Contains(c.others(gossip.KindBooster), name) {
-		http.Error(w, "boosters tell of their load", http.StatusForbidden)
+	name, ok := c.fromBooster(w, r, "boosters tell of their load")
+	if !ok {
 		return
 	}
 	var theirs loads

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +32,8 @@ const (
 	fetchTime  = 2 * time.Second
 	// maxQuestion bounds a question for a page, in bytes.
 	maxQuestion = 1024
+	// ownersForBoosters is what others than boosters are told.
+	ownersForBoosters = "boosters tell each other which server got which ticket"
 )
 
 // ownersQuestion asks for what is new in a book, see owners.Book.Page.
@@ -51,18 +52,7 @@ func omflowOwners() *owners.Book {
 
 // followOwners fetches what the other boosters note until ctx ends.
 func (c *conductor) followOwners(ctx context.Context) {
-	tick := time.NewTicker(fetchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := c.fetchOwners(ctx); err != nil && ctx.Err() == nil {
-			c.log.Debug("which server got which ticket could not be fetched; it is tried again", "error", err)
-		}
-	}
+	c.each(ctx, fetchEvery, "which server got which ticket could not be fetched; it is tried again", c.fetchOwners)
 }
 
 // fetchOwners fetches what is new from the other boosters.
@@ -121,19 +111,9 @@ func (c *conductor) offerOwners(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// fromBooster reports whether another booster asks, and refuses others.
-func (c *conductor) fromBooster(w http.ResponseWriter, r *http.Request) bool {
-	name, booster, ok := gossip.Sender(r)
-	if !ok || !booster || !slices.Contains(c.others(gossip.KindBooster), name) {
-		http.Error(w, "boosters tell each other which server got which ticket", http.StatusForbidden)
-		return false
-	}
-	return true
-}
-
 // serveOwners tells another booster what is new in the book.
 func (c *conductor) serveOwners(w http.ResponseWriter, r *http.Request) {
-	if !c.fromBooster(w, r) {
+	if _, ok := c.fromBooster(w, r, ownersForBoosters); !ok {
 		return
 	}
 	var q ownersQuestion
@@ -151,7 +131,7 @@ func (c *conductor) serveOwners(w http.ResponseWriter, r *http.Request) {
 
 // serveOwnersFetch fetches what is new for another booster that asks for it.
 func (c *conductor) serveOwnersFetch(w http.ResponseWriter, r *http.Request) {
-	if !c.fromBooster(w, r) {
+	if _, ok := c.fromBooster(w, r, ownersForBoosters); !ok {
 		return
 	}
 	if err := c.fetchOwners(r.Context()); err != nil {

@@ -38,18 +38,7 @@ func omflowTokens() *token.Broker {
 
 // copyTokens tells the other boosters of tokens until ctx ends.
 func (c *conductor) copyTokens(ctx context.Context) {
-	tick := time.NewTicker(copyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := c.copyNow(ctx); err != nil {
-			c.log.Debug("REST tokens could not be copied; it is tried again", "error", err)
-		}
-	}
+	c.each(ctx, copyEvery, "REST tokens could not be copied; it is tried again", c.copyNow)
 }
 
 // copyNow tells the other boosters of the tokens that they don't know.
@@ -107,8 +96,7 @@ func (c *conductor) sendTokensTo(ctx context.Context, booster string, body []byt
 
 // serveTokens takes the other booster's tokens.
 func (c *conductor) serveTokens(w http.ResponseWriter, r *http.Request) {
-	if name, booster, ok := gossip.Sender(r); !ok || !booster || !slices.Contains(c.others(gossip.KindBooster), name) {
-		http.Error(w, "boosters copy tokens", http.StatusForbidden)
+	if _, ok := c.fromBooster(w, r, "boosters copy tokens"); !ok {
 		return
 	}
 	var copies []token.Copy

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -185,9 +184,8 @@ func restFiles() {
 
 // serveTurn has another booster's create take its turn here.
 func (c *conductor) serveTurn(w http.ResponseWriter, r *http.Request) {
-	name, booster, ok := gossip.Sender(r)
-	if !ok || !booster || !slices.Contains(c.others(gossip.KindBooster), name) {
-		http.Error(w, "boosters take turns", http.StatusForbidden)
+	name, ok := c.fromBooster(w, r, "boosters take turns")
+	if !ok {
 		return
 	}
 	var ask turnAsk

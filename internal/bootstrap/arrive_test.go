@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/omflow/booster/internal/omflow/settings"
+	"github.com/omflow/booster/internal/testbed/programs"
 )
 
 // bed is a new server beside one that is there.
@@ -29,7 +30,7 @@ type bed struct {
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	needPython(t)
+	programs.Python(t)
 	b := &bed{origin: good(), home: filepath.Join(t.TempDir(), "new", "omflow")}
 	b.origin.Fingerprint, b.origin.Modules = fingerprint(), nil
 	b.plan = Plan{Place: Place{"s4", b.home, "10.0.0.24:8000"}, Python: "python3", Run: []string{"sh", "/bin/sh"}, Options: json.RawMessage(`{"b":2}`)}

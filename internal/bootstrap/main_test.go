@@ -9,12 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/omflow/booster/internal/testbed/programs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,13 +31,6 @@ PYTHON_PATH = ''
 
 var discard = slog.New(slog.DiscardHandler)
 
-func needPython(t testing.TB) {
-	t.Helper()
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed here")
-	}
-}
-
 func write(t testing.TB, file, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -50,7 +44,7 @@ func write(t testing.TB, file, text string) {
 // server is a home with an OMFLOW Server in it, as far as this package looks.
 func server(t testing.TB) (home string) {
 	t.Helper()
-	needPython(t)
+	programs.Python(t)
 	home = filepath.Join(t.TempDir(), "omflow")
 	write(t, filepath.Join(home, "omflow", "settings.py"), fmt.Sprintf(settingsText, home))
 	write(t, filepath.Join(home, "manage.py"), "import os\n")
