@@ -45,35 +45,51 @@ type Journal struct {
 // Journal reads at most limit rows, 1 to MaxJournalRows, of the flow queue's
 // journal. It takes at most 10 s. The error wraps [ErrNoJournal] when there is
 // no such table.
-func (db *DB) Journal(ctx context.Context, limit int) (Journal, error) {
-	if limit < 1 || limit > MaxJournalRows {
-		return Journal{}, fmt.Errorf("read the flow queue's journal: limit %d: must be from 1 to %d", limit, MaxJournalRows)
+func (db *DB) Journal(ctx context.Context, limit int) (j Journal, err error) {
+	if err := checkLimit(limit); err != nil {
+		return Journal{}, err
 	}
-	var j Journal
-	err := db.call(ctx, "read the flow queue's journal in", func(ctx context.Context) (err error) {
-		if j.Rows, err = db.journalRows(ctx, limit); err != nil {
-			return err
-		}
-		if err := db.tickets(ctx, j.Rows); err != nil {
-			return err
-		}
-		if j.Count = int64(len(j.Rows)); len(j.Rows) < limit {
-			return nil
-		}
-		var count int64
-		if err := db.pool.QueryRowContext(ctx, db.dialect.sql.count).Scan(&count); err != nil {
-			return err
-		}
-		j.Count = max(j.Count, count) // rows may have been deleted since
-		return nil
+	err = db.call(ctx, "read the flow queue's journal in", func(ctx context.Context) error {
+		j, _, err = db.readJournal(ctx, limit)
+		return err
 	})
-	switch {
-	case Classify(err) == NoTable:
-		return Journal{}, fmt.Errorf("%w (%w)", ErrNoJournal, err)
-	case err != nil:
+	if err = journalError(err); err != nil {
 		return Journal{}, err
 	}
 	return j, nil
+}
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > MaxJournalRows {
+		return fmt.Errorf("read the flow queue's journal: limit %d: must be from 1 to %d", limit, MaxJournalRows)
+	}
+	return nil
+}
+
+func journalError(err error) error {
+	if Classify(err) == NoTable {
+		return fmt.Errorf("%w (%w)", ErrNoJournal, err)
+	}
+	return err
+}
+
+// readJournal reads the journal, and returns what its rows are about, too.
+func (db *DB) readJournal(ctx context.Context, limit int) (j Journal, steps map[journalKey]step, err error) {
+	if j.Rows, err = db.journalRows(ctx, limit); err != nil {
+		return j, nil, err
+	}
+	if steps, err = db.tickets(ctx, j.Rows); err != nil {
+		return j, nil, err
+	}
+	if j.Count = int64(len(j.Rows)); len(j.Rows) < limit {
+		return j, steps, nil
+	}
+	var count int64
+	if err := db.pool.QueryRowContext(ctx, db.dialect.sql.count).Scan(&count); err != nil {
+		return j, nil, err
+	}
+	j.Count = max(j.Count, count) // rows may have been deleted since
+	return j, steps, nil
 }
 
 func (db *DB) journalRows(ctx context.Context, limit int) (rows []JournalRow, err error) {

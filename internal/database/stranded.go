@@ -127,28 +127,9 @@ type strandedRow struct {
 
 // stranded looks at the flows of only, or at all if that is nil.
 func (db *DB) stranded(ctx context.Context, since time.Time, only map[string]bool) ([]StrandedTicket, error) {
-	flows, order, err := db.strandedFlows(ctx)
-	if err != nil {
+	r, err := db.runningTickets(ctx, since, only)
+	if err != nil || len(r.rows) == 0 {
 		return nil, err
-	}
-	running, left := map[string][]strandedRow{}, maxRunning
-	for _, f := range order {
-		if f.sub || left <= 0 || only != nil && !only[f.uuid] {
-			continue
-		}
-		rows, err := db.runningRows(ctx, f.uuid, since, left)
-		if Classify(err) == NoTable {
-			continue // its model was never migrated, so there are no tickets
-		}
-		if err != nil {
-			return nil, err
-		}
-		if left -= len(rows); len(rows) > 0 {
-			running[f.uuid] = rows
-		}
-	}
-	if len(running) == 0 {
-		return nil, nil
 	}
 	// After the tickets: one that moves on meanwhile has a row by now.
 	moved := mentions{}
@@ -157,57 +138,98 @@ func (db *DB) stranded(ctx context.Context, since time.Time, only map[string]boo
 			return nil, err
 		}
 	}
-	var found []StrandedTicket
+	found, _, err := db.unmentioned(ctx, r, moved, nil)
+	return found, err
+}
+
+// runningTickets are the tickets that run, by flow.
+type runningTickets struct {
+	flows map[string]*strandedFlow // all that are active, by UUID
+	order []*strandedFlow
+	rows  map[string][]strandedRow
+}
+
+// runningTickets reads the tickets that run of the flows of only, or of all if that is nil.
+func (db *DB) runningTickets(ctx context.Context, since time.Time, only map[string]bool) (r runningTickets, err error) {
+	if r.flows, r.order, err = db.strandedFlows(ctx); err != nil {
+		return r, err
+	}
+	left := maxRunning
+	r.rows = map[string][]strandedRow{}
+	for _, f := range r.order {
+		if f.sub || left <= 0 || only != nil && !only[f.uuid] {
+			continue
+		}
+		rows, err := db.runningRows(ctx, f.uuid, since, left)
+		if Classify(err) == NoTable {
+			continue // its model was never migrated, so there are no tickets
+		}
+		if err != nil {
+			return r, err
+		}
+		if left -= len(rows); len(rows) > 0 {
+			r.rows[f.uuid] = rows
+		}
+	}
+	return r, nil
+}
+
+// unmentioned returns the tickets that run and that nothing mentions. gone is told of
+// those that have moved on since; nil: it does not matter. more reports that there are more
+// than maxStranded.
+func (db *DB) unmentioned(ctx context.Context, r runningTickets, moved mentions, gone func(StrandedTicket)) (found []StrandedTicket, more bool, err error) {
 	looked := 0
-	for _, f := range order {
-		for _, r := range running[f.uuid] {
-			if moved.has(f.uuid, r.id) {
+	for _, f := range r.order {
+		for _, row := range r.rows[f.uuid] {
+			if moved.has(f.uuid, row.id) {
 				continue
 			}
 			if looked++; looked > maxStranded {
-				return found, nil
+				return found, true, nil
 			}
-			t, ok, err := db.strandedTicket(ctx, f, r, flows)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
+			t, ok, waits, err := db.strandedTicket(ctx, f, row, r.flows)
+			switch {
+			case err != nil:
+				return nil, false, err
+			case ok:
 				found = append(found, t)
+			case !waits && gone != nil:
+				gone(t)
 			}
 		}
 	}
-	return found, nil
+	return found, false, nil
 }
 
-// strandedTicket reads a ticket's row if it is stranded, and makes out what it lacks.
-func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, r strandedRow, flows map[string]*strandedFlow) (StrandedTicket, bool, error) {
-	t := StrandedTicket{Flow: f.uuid, Name: f.name, DataNo: r.no, DataID: r.id}
+// strandedTicket reads a ticket's row if it is stranded, and makes out what it lacks. waits
+// reports that it is not, since it may well wait for another ticket.
+func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, r strandedRow, flows map[string]*strandedFlow) (t StrandedTicket, ok, waits bool, err error) {
+	t = StrandedTicket{Flow: f.uuid, Name: f.name, DataNo: r.no, DataID: r.id}
 	var param sql.NullString
 	var first sql.NullInt64
 	row := db.pool.QueryRowContext(ctx, db.strandedStatement(strandedStatements[db.target.Engine].ticket, t))
 	switch err := row.Scan(&param, &first); {
 	case err == sql.ErrNoRows:
-		return t, false, nil
+		return t, false, false, nil
 	case err != nil:
-		return t, false, err
+		return t, false, false, err
 	}
 	t.param, t.begin = param.String, !first.Valid
 	lost, ok := readLost(t.param)
 	if !ok {
 		t.Why = "what it goes on with can't be read"
-		return t, true, nil
+		return t, true, false, nil
 	}
 	engaged := flows[lost.flow]
 	if engaged == nil {
 		t.Why = "its flow is not active"
-		return t, true, nil
+		return t, true, false, nil
 	}
 	if engaged.charts == nil {
 		if err := db.readCharts(ctx, engaged); err != nil {
-			return t, false, err
+			return t, false, false, err
 		}
 	}
-	var waits bool
 	t.step, t.Why, waits = lost.step(t, engaged)
 	if t.Why == "" && t.begin && !lost.created() {
 		t.Why = "its row does not tell the ticket's first row"
@@ -215,7 +237,7 @@ func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, r strandedRow
 	if t.Why == "" && !r.recent {
 		t.Why = "it was opened and pushed on more than a day ago"
 	}
-	return t, !waits, nil
+	return t, !waits, waits, nil
 }
 
 // strandedFlows returns the flows by UUID, and in the order they were read in.
@@ -288,13 +310,20 @@ var (
 	rowMention   = regexp.MustCompile(`"data_id": "?(\d{1,18})\b`)
 )
 
-// add takes the beginning of an input_param: any of its tables with any of its rows,
-// since one too many is only looked at later.
-func (m mentions) add(param string) {
+// mentioned are the keys of what the beginning of an input_param mentions: any of its
+// tables with any of its rows, since one too many is only looked at later.
+func mentioned(param string) (keys []string) {
 	for _, table := range tableMention.FindAllStringSubmatch(param, -1) {
 		for _, row := range rowMention.FindAllStringSubmatch(param, -1) {
-			m[table[1]+row[1]] = true
+			keys = append(keys, table[1]+row[1])
 		}
+	}
+	return keys
+}
+
+func (m mentions) add(keys []string) {
+	for _, key := range keys {
+		m[key] = true
 	}
 }
 
@@ -312,7 +341,7 @@ func (db *DB) readMentions(ctx context.Context, statement string, m mentions) er
 		if err := rows.Scan(&param); err != nil {
 			return err
 		}
-		m.add(param.String)
+		m.add(mentioned(param.String))
 	}
 	return rows.Err()
 }

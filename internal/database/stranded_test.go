@@ -151,7 +151,42 @@ func testStranded(w strandedWorld) {
 	if again, err := db.StillStranded(t.Context(), []StrandedTicket{moved, found[2], elsewhere}); err != nil || !slices.Equal(again, found[2:3]) {
 		t.Errorf("after one has moved on: %+v, %v", again, err)
 	}
+	w.unfinished(found)
 	w.restore(found)
+}
+
+// unfinished looks at all that is not finished: each ticket that runs is in one place.
+func (w strandedWorld) unfinished(found []StrandedTicket) {
+	w.t.Helper()
+	read := func() (u Unfinished, between map[int64]BetweenSteps) {
+		u, err := w.db.Unfinished(w.t.Context(), 100)
+		if err != nil || u.More {
+			w.t.Fatalf("%+v, %v", u, err)
+		}
+		between = map[int64]BetweenSteps{}
+		for _, b := range u.Between {
+			between[b.Row] = b
+		}
+		return u, between
+	}
+	u, between := read()
+	if len(between) != len(found) || len(u.Rows) != 4 {
+		w.t.Errorf("%d rows, and between two steps %+v; stranded are %d", len(u.Rows), between, len(found))
+	}
+	for _, f := range found {
+		b, ok := between[f.DataID]
+		if !ok || b.State == "" || b.Ticket != (Ticket{f.Flow, f.DataNo, f.DataID}) {
+			w.t.Errorf("ticket %d is between two steps as %+v", f.DataID, b)
+		}
+	}
+	if between[4].Unsure || !between[19].Unsure {
+		w.t.Errorf("what is known of ticket 4: %+v, of 19: %+v", between[4], between[19])
+	}
+	w.exec("UPDATE omformmodel_omdata_%s SET data_param = %s WHERE id = 4", endedFlow, w.text(lost(endedFlow, `"FITEM_2"`, "FITEM_3", "4", "4", "")))
+	if _, now := read(); now[4].State == between[4].State || now[1] != between[1] {
+		w.t.Errorf("ticket 4 has moved on: %+v, before %+v", now[4], between[4])
+	}
+	w.exec("UPDATE omformmodel_omdata_%s SET data_param = %s WHERE id = 4", endedFlow, w.text(lost(endedFlow, `"FITEM_1"`, "FITEM_3", "4", "4", "")))
 }
 
 // restore has what was found restored, some of it after it has changed.

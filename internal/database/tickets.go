@@ -31,6 +31,7 @@ type Ticket struct {
 type step struct {
 	ticket, opener Ticket
 	unsure         bool
+	mentions       []string // keys of what is mentioned, see the type mentions
 }
 
 // journaled is what the rows of the journal are about that were read last. An ID alone is
@@ -60,8 +61,8 @@ var headStatements = map[Engine]string{
 const headRead = `SELECT id, left(queue_id, {chars}), left(input_param, {head}) FROM omflow_queuedata WHERE id >= {from} ORDER BY id LIMIT {limit}`
 
 // tickets fills in what rows, ordered by ID, are about. A row never changes: what was
-// read of it once is kept as long as it is there.
-func (db *DB) tickets(ctx context.Context, rows []JournalRow) error {
+// read of it once is kept as long as it is there. It returns that, which must not be changed.
+func (db *DB) tickets(ctx context.Context, rows []JournalRow) (map[journalKey]step, error) {
 	db.journaled.Lock()
 	defer db.journaled.Unlock()
 	known := make(map[journalKey]step, len(rows))
@@ -75,7 +76,7 @@ func (db *DB) tickets(ctx context.Context, rows []JournalRow) error {
 	}
 	if from >= 0 {
 		if err := db.heads(ctx, rows[from].ID, len(rows)-from, known); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	db.journaled.steps = known
@@ -83,7 +84,7 @@ func (db *DB) tickets(ctx context.Context, rows []JournalRow) error {
 		s := known[rows[i].key()]
 		rows[i].Ticket, rows[i].Opener, rows[i].Unsure = s.ticket, s.opener, s.unsure
 	}
-	return nil
+	return known, nil
 }
 
 // heads reads what limit rows from one on are about, as far as that is not known.
@@ -102,7 +103,9 @@ func (db *DB) heads(ctx context.Context, from int64, limit int, known map[journa
 		}
 		key := journalKey{id, queueID(queue)}
 		if _, ok := known[key]; !ok {
-			known[key] = readStep(key.queue, param.String)
+			s := readStep(key.queue, param.String)
+			s.mentions = mentioned(param.String)
+			known[key] = s
 		}
 	}
 	return result.Err()

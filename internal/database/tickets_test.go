@@ -2,6 +2,7 @@ package database
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -34,7 +35,7 @@ func TestReadStep(t *testing.T) {
 		{"nothing", "", "", step{}},
 		{"a list", queue, "[]", step{}},
 	} {
-		if got := readStep(test.queue, test.param); got != test.want {
+		if got := readStep(test.queue, test.param); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
 	}

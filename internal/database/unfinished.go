@@ -1,0 +1,97 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"time"
+
+	"github.com/omflow/booster/internal/omflow/jsonscan"
+)
+
+// Unfinished is all that OMFLOW's servers have not finished.
+type Unfinished struct {
+	Journal
+	// Between are tickets that run and that the journal has no row of: they are between
+	// two steps of a server that lives, or stranded.
+	Between []BetweenSteps
+	// More is true when there are more of them than were looked at.
+	More bool
+}
+
+// BetweenSteps is a ticket between two steps.
+type BetweenSteps struct {
+	Ticket
+	// Opener is the ticket of another flow that has opened this one, see [JournalRow].
+	Opener Ticket
+	// Unsure is true when whoever has ended another ticket may go on with this one, or
+	// when it is not known what it goes on with.
+	Unsure bool
+	// State is another one when the ticket has moved on.
+	State string
+}
+
+// Unfinished reads the journal as [DB.Journal] does, and what it lacks at the same moment:
+// a ticket that runs all the time of the call is in a row or among Between, whatever it
+// does meanwhile. One that has just ended may be among Between, too. It looks at as many
+// tickets as [DB.Stranded], and takes at most 10 s. The error wraps [ErrNoJournal] when there is no
+// journal.
+func (db *DB) Unfinished(ctx context.Context, limit int) (u Unfinished, err error) {
+	if err := checkLimit(limit); err != nil {
+		return u, err
+	}
+	err = db.call(ctx, "read what is not finished in", func(ctx context.Context) error {
+		running, err := db.runningTickets(ctx, time.Now().Add(-strandedAge), nil)
+		if err != nil {
+			return err
+		}
+		var steps map[journalKey]step
+		if u.Journal, steps, err = db.readJournal(ctx, limit); err != nil {
+			return err
+		}
+		moved := mentions{}
+		for _, s := range steps {
+			moved.add(s.mentions)
+		}
+		if err := db.readMentions(ctx, strandedStatements[db.target.Engine].pauses, moved); err != nil {
+			return err
+		}
+		u.Between = nil
+		found, more, err := db.unmentioned(ctx, running, moved, func(t StrandedTicket) {
+			// It was between two steps when the journal was read, and is not any more.
+			u.Between = append(u.Between, BetweenSteps{Ticket: Ticket{Flow: t.Flow, No: t.DataNo, Row: t.DataID}, Unsure: true, State: "moves"})
+		})
+		for _, t := range found {
+			u.Between = append(u.Between, t.between())
+		}
+		u.More = more
+		return err
+	})
+	return u, journalError(err)
+}
+
+// between is what is told of a stranded ticket while it may be between two steps.
+func (t StrandedTicket) between() BetweenSteps {
+	b := BetweenSteps{Ticket: Ticket{Flow: t.Flow, No: t.DataNo, Row: t.DataID}}
+	o := jsonscan.Scan([]byte(t.param))
+	for o.Next() {
+		switch {
+		case jsonscan.Equal(o.Key, "outflow_content"):
+			opener := jsonscan.Scan(o.Value)
+			for opener.Next() {
+				b.Opener.member(opener.Key, opener.Value)
+			}
+		case jsonscan.Equal(o.Key, "outflow_done"):
+			b.Unsure = true
+		}
+	}
+	if !b.Opener.valid() {
+		b.Opener = Ticket{}
+	}
+	b.Unsure = b.Unsure || !o.Whole()
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q %q %q", t.param, t.step.queueID, t.Why)
+	b.State = strconv.FormatUint(h.Sum64(), 16)
+	return b
+}
