@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -14,8 +13,6 @@ import (
 	"github.com/omflow/booster/internal/database"
 	"github.com/omflow/booster/internal/omflow/flows"
 	pysettings "github.com/omflow/booster/internal/omflow/settings"
-	"github.com/omflow/booster/internal/rollout"
-	"github.com/omflow/booster/internal/rollout/owners"
 	"github.com/omflow/booster/internal/supervise"
 )
 
@@ -199,28 +196,6 @@ func (d *data) why() string {
 	default:
 		return bound(fmt.Sprintf("it waits for its database: %v", d.last.Err))
 	}
-}
-
-var errNoDatabase = errors.New("this agent does not know the database")
-
-// journal reads the flow queue's journal.
-func (d *data) journal(ctx context.Context) (rows []rollout.Row, more bool, err error) {
-	if d == nil {
-		return nil, false, errNoDatabase
-	}
-	db := d.db.Load()
-	if db == nil {
-		return nil, false, errNoDatabase
-	}
-	j, err := db.Journal(ctx, rollout.MaxRows)
-	if err != nil {
-		return nil, false, err
-	}
-	rows = make([]rollout.Row, len(j.Rows))
-	for i, r := range j.Rows {
-		rows[i] = rollout.Row{ID: r.ID, Key: r.QueueID, Ticket: owners.Ticket(r.Ticket), Opener: owners.Ticket(r.Opener), Unsure: r.Unsure}
-	}
-	return rows, j.Count > int64(len(rows)), nil
 }
 
 // database takes what is new of the database.

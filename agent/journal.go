@@ -3,12 +3,18 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/omflow/booster/internal/database"
+	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/rollout/owners"
 )
 
-// errNotOpen: the database's address was not found out yet.
-var errNotOpen = errors.New("the database's address is not known yet")
+var (
+	errNoDatabase = errors.New("this agent does not know the database")
+	// errNotOpen: the database's address was not found out yet.
+	errNotOpen = errors.New("the database's address is not known yet")
+)
 
 // opened returns the database, or why there is none to ask.
 func (d *data) opened() (*database.DB, error) {
@@ -20,6 +26,47 @@ func (d *data) opened() (*database.DB, error) {
 		return nil, errNotOpen
 	}
 	return db, nil
+}
+
+// journal reads the flow queue's journal.
+func (d *data) journal(ctx context.Context) (rollout.Reading, error) {
+	db, err := d.opened()
+	if err != nil {
+		return rollout.Reading{}, err
+	}
+	j, err := db.Journal(ctx, rollout.MaxRows)
+	if err != nil {
+		return rollout.Reading{}, err
+	}
+	return reading(j), nil
+}
+
+// unfinished reads the journal, and which tickets are between two steps.
+func (d *data) unfinished(ctx context.Context) (rollout.Reading, error) {
+	db, err := d.opened()
+	if err != nil {
+		return rollout.Reading{}, err
+	}
+	u, err := db.Unfinished(ctx, rollout.MaxRows)
+	if err != nil {
+		return rollout.Reading{}, err
+	}
+	read := reading(u.Journal)
+	read.MoreBetween = u.More
+	for _, b := range u.Between {
+		read.Between = append(read.Between, rollout.Row{
+			Key: fmt.Sprint(b.Flow, " ", b.Row, " ", b.State), Ticket: owners.Ticket(b.Ticket), Opener: owners.Ticket(b.Opener), Unsure: b.Unsure,
+		})
+	}
+	return read, nil
+}
+
+func reading(j database.Journal) rollout.Reading {
+	rows := make([]rollout.Row, len(j.Rows))
+	for i, r := range j.Rows {
+		rows[i] = rollout.Row{ID: r.ID, Key: r.QueueID, Ticket: owners.Ticket(r.Ticket), Opener: owners.Ticket(r.Opener), Unsure: r.Unsure}
+	}
+	return rollout.Reading{Rows: rows, More: j.Count > int64(len(rows))}
 }
 
 // removeEnded takes out of the flow queue's journal what a process that was killed had

@@ -210,10 +210,13 @@ func (r *runner) look(f func(*monitor)) bool {
 }
 
 // Journal implements api.Agent.
-func (r *runner) Journal(ctx context.Context) (rows []rollout.Row, more bool, err error) {
+func (r *runner) Journal(ctx context.Context, between bool) (rollout.Reading, error) {
 	var d *data
 	if !r.look(func(m *monitor) { d = m.data }) {
-		return nil, false, errEnded
+		return rollout.Reading{}, errEnded
+	}
+	if between {
+		return d.unfinished(ctx)
 	}
 	return d.journal(ctx)
 }

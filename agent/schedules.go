@@ -153,7 +153,7 @@ func (c *calendar) settleEnd(ctx context.Context, limit time.Duration) {
 		return
 	}
 	for ctx.Err() == nil {
-		if rows, _, err := c.data.journal(ctx); err != nil || len(rows) == 0 || !pause(ctx, journalPause) {
+		if read, err := c.data.journal(ctx); err != nil || len(read.Rows) == 0 || !pause(ctx, journalPause) {
 			return
 		}
 	}

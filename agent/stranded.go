@@ -17,11 +17,13 @@ import (
 
 // A ticket is stranded when it looks the same at several looks. Between two steps of a
 // server that lives it looks like that for about 12 ms (measured on OMFLOW 1.1.0.0 on an
-// idle machine), and longer only where the server, or the database, stands still right then:
-// a server that does so for longer than this, and goes on, runs that step twice.
+// idle machine), and longer only where the server, or the database, stands still right then.
 var (
 	// startLooks are the pauses between looks before a lead server's start. Work is held
-	// meanwhile, but only if there is anything to look at again.
+	// meanwhile, but only if there is anything to look at again. Only the first one is made
+	// where the booster has waited before until nothing between two steps was a living
+	// server's; else a server that stands still for longer than all, and goes on, runs that
+	// step twice.
 	startLooks = []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 2 * time.Second}
 	// deathLooks are those after a process has ended, when nobody waits.
 	deathLooks = []time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second}
@@ -102,8 +104,8 @@ func (d *data) search(ctx context.Context, pauses []time.Duration) ([]database.S
 // restoreStranded has the lead server that is about to start move on tickets that stand
 // still and are not in the flow queue's journal. It returns what is to be looked after by
 // people. Only one agent at a time, the holder of the lead server's lease, does it.
-func (d *data) restoreStranded(ctx context.Context) (told []string, err error) {
-	found, err := d.search(ctx, startLooks)
+func (d *data) restoreStranded(ctx context.Context, pauses []time.Duration) (told []string, err error) {
+	found, err := d.search(ctx, pauses)
 	if err != nil {
 		return nil, err
 	}
@@ -157,13 +159,16 @@ func summary(tickets []database.StrandedTicket) (lines []string) {
 // server runs, and before anything else that the start needs: it takes its own time of
 // the lease.
 func (m *monitor) searchStranded(ctx context.Context, want rollout.Want) {
-	p, d := m.part, m.data
+	p, d, pauses := m.part, m.data, startLooks
+	if want.Sifted {
+		pauses = startLooks[:1]
+	}
 	m.do("the search for tickets that stand still", func() error {
 		within, cancel := context.WithDeadline(ctx, want.Until)
 		defer cancel()
 		within, stop := context.WithTimeout(within, searchTime)
 		defer stop()
-		told, err := d.restoreStranded(within)
+		told, err := d.restoreStranded(within, pauses)
 		select {
 		case p.answers <- func() { m.tellStranded(told) }:
 		case <-ctx.Done():

@@ -236,8 +236,8 @@ func others(node *gossip.Node, kind string) []string {
 }
 
 // readJournal reads the flow queue's journal through an agent that reaches the
-// database.
-func (c *conductor) readJournal(ctx context.Context) (rows []rollout.Row, more bool, err error) {
+// database. It takes longer to find out which tickets are between two steps.
+func (c *conductor) readJournal(ctx context.Context, between bool) (read rollout.Reading, err error) {
 	const most = 3 // agents that are tried
 	up := make(map[string]bool)
 	for _, r := range c.node.Reports() {
@@ -249,17 +249,21 @@ func (c *conductor) readJournal(ctx context.Context) (rows []rollout.Row, more b
 		if !up[name] {
 			continue
 		}
-		actx, cancel := context.WithTimeout(ctx, time.Second)
-		rows, more, err = api.Client{Do: c.node.Do}.Journal(actx, name)
+		limit := time.Second
+		if end, ok := ctx.Deadline(); ok && between {
+			limit = max(limit, time.Until(end)/2)
+		}
+		actx, cancel := context.WithTimeout(ctx, limit)
+		read, err = api.Client{Do: c.node.Do}.Journal(actx, name, between)
 		cancel()
 		if err == nil {
-			return rows, more, nil
+			return read, nil
 		}
 		if tried++; tried == most || ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, false, err
+	return rollout.Reading{}, err
 }
 
 // setLead asks for another lead server, here or at the active booster.

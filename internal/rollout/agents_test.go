@@ -143,7 +143,7 @@ func testConfig() Config {
 	return Config{
 		Active: func() (uint64, bool) { return 1, true }, Alone: func() bool { return false },
 		Order:       func(context.Context, Orders) (Doors, error) { return Doors{}, nil },
-		ReadJournal: func(context.Context) ([]Row, bool, error) { return nil, false, nil },
+		ReadJournal: func(context.Context, bool) (Reading, error) { return Reading{}, nil },
 		Marks:       func() map[string]string { return nil }, SetMark: func(string, string) error { return nil },
 		FixedLead: func() string { return "" }, Strangers: func() bool { return false },
 		Logger: slog.New(slog.DiscardHandler),

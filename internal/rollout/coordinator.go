@@ -31,9 +31,11 @@ const (
 	// patience is how long a server that is to be the lead stays down for that, when
 	// the flow queue does not come to rest. Then it serves as a follower meanwhile.
 	patience = 5 * time.Second
-	// callTime bounds one call of Order or ReadJournal, so that orders are repeated
-	// within OrderTime when both are slow.
+	// callTime bounds one call of Order or ReadJournal, and siftTime one that looks for
+	// tickets between two steps, so that orders are repeated within OrderTime when both
+	// are slow.
 	callTime = 2 * time.Second
+	siftTime = OrderTime - callTime - 2*poll
 	// againTime is between a try that failed and the next.
 	againTime = time.Second
 	// BlindTime takes the journal's place where nobody can read it: of quick steps,
@@ -51,9 +53,9 @@ type Config struct {
 	// Order hands orders to all boosters that serve, this one included, and returns
 	// what they say. An error means that one of them may not follow. Required.
 	Order func(context.Context, Orders) (Doors, error)
-	// ReadJournal reads the flow queue's journal through an agent: at most MaxRows
-	// rows, and whether there are more. ErrNoJournal when nobody can. Required.
-	ReadJournal func(context.Context) (rows []Row, more bool, err error)
+	// ReadJournal reads the flow queue's journal through an agent, and with between which
+	// tickets are between two steps. ErrNoJournal when nobody can. Required.
+	ReadJournal func(ctx context.Context, between bool) (Reading, error)
 	// Claims returns who may be working on each of the rows, as the boosters' requests
 	// tell. Default: nobody knows anything.
 	Claims func([]Row) [][]owners.Claim
@@ -105,7 +107,8 @@ type Coordinator struct {
 	before     []string // servers that the booster before could have made the lead
 	lease      lease
 	journal    Journal
-	blind      error // why the journal can't be read, or nil
+	between    Journal // the tickets between two steps, as last looked for
+	blind      error   // why the journal can't be read, or nil
 	readAt     time.Time
 	looked     bool // the journal was read, or could not be, since this booster is active
 	doors      Doors
@@ -222,7 +225,7 @@ func (c *Coordinator) look(now time.Time) {
 	if !active {
 		return
 	}
-	c.agents, c.journal, c.looked, c.readAt, c.legacy = make(agents), Journal{}, false, time.Time{}, legacy{}
+	c.agents, c.journal, c.between, c.looked, c.readAt, c.legacy = make(agents), Journal{}, Journal{}, false, time.Time{}, legacy{}
 	c.orders, c.doors, c.doorsAt, c.wanted = Orders{}, Doors{}, time.Time{}, ""
 	m, _ := decodeMark(c.cfg.Marks()[LeadKey]) // an unreadable one names nobody
 	c.before = m.Others
@@ -299,46 +302,6 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-t.C:
 	}
-}
-
-// readJournal observes the journal if that was not done within the given time. It
-// fails only when this booster's time is over.
-func (c *Coordinator) readJournal(ctx context.Context, within time.Duration) error {
-	c.mu.Lock()
-	fresh := c.looked && time.Since(c.readAt) < within
-	nobody := len(c.agents) == 0
-	term := c.term
-	c.mu.Unlock()
-	if fresh || nobody {
-		return nil
-	}
-	begun := time.Now()
-	rctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	rows, more, err := c.cfg.ReadJournal(rctx)
-	var claims [][]owners.Claim
-	if err == nil && c.cfg.Claims != nil {
-		claims = c.cfg.Claims(rows)
-	}
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.look(now); !c.active || c.term != term {
-		return errTermOver
-	}
-	c.looked, c.readAt = true, now
-	if (err == nil) != (c.blind == nil) {
-		if err != nil {
-			c.cfg.Logger.Warn("the flow queue's journal can't be read", "error", err)
-		} else {
-			c.cfg.Logger.Info("the flow queue's journal can be read again")
-		}
-	}
-	if c.blind = err; err == nil {
-		c.journal.Observe(begun, now, rows, claims, more)
-		c.legacy.observed(begun, now)
-	}
-	return nil
 }
 
 // SetLead asks for another lead server. It returns at once; Status tells how it goes.

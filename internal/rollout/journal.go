@@ -164,26 +164,3 @@ func (j *Journal) Oldest(now time.Time) time.Duration {
 	}
 	return oldest
 }
-
-// restLooks is how many times in a row the journal must be found at rest. OMFLOW
-// deletes a ticket's row before it writes that of the next step, so that between two
-// steps the ticket has none for a moment.
-const restLooks = 3
-
-// looks counts the readings of a journal, one after the other, that found it at rest.
-type looks struct {
-	n    int
-	read time.Time
-}
-
-// see takes a reading, which may be the same as before, and reports whether there were
-// enough.
-func (l *looks) see(read time.Time, rest bool) bool {
-	switch {
-	case !rest:
-		*l = looks{read: read}
-	case read.After(l.read):
-		l.n, l.read = l.n+1, read
-	}
-	return l.n >= restLooks
-}

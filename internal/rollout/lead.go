@@ -50,10 +50,13 @@ func (r *round) install(ctx context.Context, server string) error {
 		c.lease.next = ""
 		c.mu.Unlock()
 	}()
-	r.acted, r.yields = false, nil
+	r.acted, r.yields = false, func(now time.Time) bool { return len(c.stale(now)) > 0 }
 	err := r.prepare(ctx, server)
 	if err == nil {
 		err = r.grant(server)
+	}
+	if errors.Is(err, errYield) {
+		return err
 	}
 	if err != nil {
 		return r.notLead(server, err)
@@ -65,7 +68,7 @@ func (r *round) install(ctx context.Context, server string) error {
 // is up: then it has replayed the journal.
 func (r *round) settle(ctx context.Context, server string) error {
 	c := r.c
-	r.acted = true
+	r.acted, r.yields = true, nil
 	err := r.until(ctx, cmp.Or(r.wellLimit, startTime), "server "+server+" to be started as the lead server", func(now time.Time) bool {
 		return c.lease.holder != server || c.lease.running && c.up(now, server)
 	})
@@ -136,19 +139,6 @@ func (c *Coordinator) runs(server string) bool {
 	defer c.mu.Unlock()
 	a := c.agents[server]
 	return a != nil && a.ask.Runs != ""
-}
-
-// atRest waits for the flow queue to be at rest, however long that takes.
-func (r *round) atRest(ctx context.Context) error {
-	for told := false; ; told = true {
-		err := r.still(ctx, "")
-		if err == nil || ctx.Err() != nil || !errors.Is(err, errNoRest) {
-			return err
-		}
-		if r.hold(false); !told {
-			r.c.cfg.Logger.Warn("the lead server can't be started yet", "error", err)
-		}
-	}
 }
 
 // notLead notes that a server could not be made the lead: another is tried first.
@@ -230,6 +220,7 @@ func (r *round) grant(server string) error {
 		return fmt.Errorf("write the grant down: %w", err)
 	}
 	c.lease.give(now, server, a.ask.Offer, m.Grant, m.Witnesses)
+	c.lease.sifted = r.sifted && !c.cfg.Strangers()
 	return nil
 }
 
@@ -281,7 +272,7 @@ func (r *round) revoke(ctx context.Context, server, next, without string) error 
 	if err := r.drain(ctx, server); err != nil {
 		return err
 	}
-	if err := r.still(ctx, without); err != nil {
+	if err := r.still(ctx, &rest{without: without}); err != nil {
 		return err
 	}
 	c := r.c
@@ -297,53 +288,6 @@ func (r *round) revoke(ctx context.Context, server, next, without string) error 
 	})
 	if next != server {
 		r.change(func(o *Orders) { delete(o.Out, server) })
-	}
-	return err
-}
-
-// errNoRest tells that the flow queue does not come to rest.
-var errNoRest = errors.New("the flow queue does not come to rest")
-
-// still holds work, and waits until no row is left that a living server may be working
-// on, leaving out one whose flow queue stands still, or "". Work stays held then. It
-// is not held for longer than holdTime at once: not for a long step, nor for a request
-// that takes its time.
-func (r *round) still(ctx context.Context, without string) error {
-	c := r.c
-	begun := time.Now()
-	var held, calm, let time.Time // since when work is held; is held and at no server; isn't held again
-	var looks looks
-	rest := func(now time.Time) bool {
-		v := c.journal.Judge(now, c.rule(now, c.born(now, without), without))
-		if held.IsZero() {
-			if now.Sub(let) >= emptyTime && (c.blind != nil || v.Busy == 0 && !c.journal.Read().Before(begun)) {
-				held, c.orders.Hold = now, true
-			}
-			return false
-		}
-		switch {
-		case !held.Before(c.doorsAt) || c.doors.Working > 0:
-			calm = time.Time{}
-		case calm.IsZero():
-			calm = now
-		}
-		if !calm.IsZero() {
-			if c.blind != nil && now.Sub(calm) >= BlindTime {
-				return true
-			}
-			if c.blind == nil && looks.see(c.journal.Read(), v.Rest() && !c.journal.Read().Before(calm)) {
-				return true
-			}
-		}
-		if now.Sub(held) > holdTime && (c.blind == nil || calm.IsZero()) {
-			held, calm, let, c.orders.Hold = time.Time{}, time.Time{}, now, false
-		}
-		return false
-	}
-	const what = "the flow queue to be at rest"
-	err := r.until(ctx, restTime, what, rest)
-	if errors.Is(err, errLate) {
-		return fmt.Errorf("%w: %w", errNoRest, err)
 	}
 	return err
 }

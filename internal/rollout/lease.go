@@ -20,6 +20,8 @@ type lease struct {
 	// grant is the holder's, and offer what it was granted on. Both are 0 when the
 	// holder is known from a mark only.
 	grant, offer uint64
+	// sifted: when it was granted no ticket between two steps was a living server's.
+	sifted bool
 	// given is when this booster granted it; zero for another booster's grant.
 	given time.Time
 	// renewed is when the holder was last answered, or could have been by another
@@ -123,7 +125,7 @@ func (l *lease) answer(now time.Time, ask Ask, a *Answer) bool {
 	}
 	a.Part, a.Grant, a.Offer = Lead, l.grant, l.offer
 	if !l.running {
-		a.Vacant = l.vacant.told(now)
+		a.Vacant, a.Sifted = l.vacant.told(now), l.sifted
 	}
 	l.renewed = now
 	return true

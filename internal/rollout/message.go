@@ -166,6 +166,9 @@ type Answer struct {
 	// Vacant is the time without a lead server that the process ends, until it is seen
 	// to run; nil when that is not known.
 	Vacant *Vacancy `json:"vacant,omitempty"`
+	// Sifted is true, with Lead and until the process is seen to run, when a ticket that
+	// stands still between two steps is surely nobody's.
+	Sifted bool `json:"sifted,omitempty"`
 	// Alone is true where only one booster is configured, and Witnesses names the
 	// agents that the holder asks when it does not reach that one.
 	Alone     bool     `json:"alone,omitempty"`

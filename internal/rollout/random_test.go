@@ -23,7 +23,7 @@ func TestRandomFaults(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			simulate(t, 1+seed%3%2, 2+seed%4, uint64(seed), func(w *world) {
-				w.do(func() { w.faulty = true })
+				w.do(func() { w.faulty, w.gap = true, time.Duration(seed%3)*300*time.Millisecond })
 				stop := w.load(800*time.Millisecond, 4*second)
 				for begun := time.Now(); time.Since(begun) < 4*time.Minute; {
 					w.fault()

@@ -13,7 +13,7 @@ import (
 func (r *round) restart(ctx context.Context, server string, working bool) error {
 	c := r.c
 	r.yields = func(now time.Time) bool {
-		return c.nextLead(now) != "" || working && !r.acted && (c.resumable(now) || len(c.stale(now)) > 0)
+		return working && (c.nextLead(now) != "" || !r.acted && (c.resumable(now) || len(c.stale(now)) > 0))
 	}
 	if err := r.spare(ctx, server); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (r *round) empty(ctx context.Context, server string) error {
 		}
 		v := c.journal.Judge(now, c.planned(now, server))
 		switch {
-		case looks.see(c.journal.Read(), v.Rest()):
+		case looks.see(c.journal.Read(), v.Rest()) >= restLooks:
 			return true
 		case v.Rest():
 			return false // so far; between two steps a ticket has no row for a moment

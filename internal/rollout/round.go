@@ -38,6 +38,10 @@ type round struct {
 	acted bool
 	// wellLimit bounds waiting for a server that was started; 0 is startTime.
 	wellLimit time.Duration
+	// sifts: tickets between two steps are looked for when the journal is read. unsifted is
+	// how many times that has failed; sifted: the flow queue was found at rest with them.
+	sifts, sifted bool
+	unsifted      int
 	// yields reports whether something else comes first; nil: nothing does.
 	yields func(now time.Time) bool
 }
@@ -67,19 +71,21 @@ func (c *Coordinator) plan(now time.Time) (what string, do func(context.Context,
 			return r.settle(ctx, holder)
 		}
 	}
-	if lead := c.nextLead(now); lead != "" {
-		return "starting " + lead + " as the lead server", func(ctx context.Context, r *round) error { return r.install(ctx, lead) }
-	}
 	if stale := strings.Join(c.stale(now), ", "); stale != c.staleNames {
 		c.staleNames, c.staleSince = stale, now
 	}
+	lead := c.nextLead(now)
 	if len(c.staleNames) > 0 {
+		// Before a lead server is started, too: it would resume what these still have.
 		if now.Sub(c.staleSince) < gatherTime {
 			return "", nil
 		}
 		return "restarting servers whose flow queues have lost the database: " + c.staleNames, func(ctx context.Context, r *round) error {
 			return r.heal(ctx)
 		}
+	}
+	if lead != "" {
+		return "starting " + lead + " as the lead server", func(ctx context.Context, r *round) error { return r.install(ctx, lead) }
 	}
 	if a := c.agents[c.wanted]; c.wanted != "" && (a == nil || !a.alive(now)) {
 		c.cfg.Logger.Warn("the server that was to become the lead has no agent any more that answers", "server", c.wanted)
@@ -163,7 +169,7 @@ func (r *round) until(ctx context.Context, limit time.Duration, what string, rea
 		if err != nil && !unsure {
 			return err
 		}
-		if err := r.c.readJournal(ctx, poll/2); err != nil {
+		if err := r.read(ctx); err != nil {
 			return err
 		}
 		now := time.Now()

@@ -112,6 +112,9 @@ func (a *simAgent) says(now time.Time) Ask {
 	if !a.s.leadEnded.IsZero() {
 		ask.Ended = now.Sub(a.s.leadEnded)
 	}
+	if at := a.s.stranded(); !at.IsZero() {
+		ask.Stranded = max(1, now.Sub(at))
+	}
 	a.tenant.Fill(now, &ask)
 	return ask
 }
@@ -186,6 +189,7 @@ func (a *simAgent) act() {
 	case p == nil && now.Before(a.retry):
 	case p == nil && want.Part == Lead:
 		a.started = want.Grant
+		s.w.restore(want.Sifted)
 		a.begin(true, want)
 	case p == nil && want.Part == Follower:
 		a.begin(false, want)

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -67,7 +68,7 @@ func (b *simBooster) start() {
 		},
 		Alone:       func() bool { return len(w.boosters) == 1 },
 		Order:       func(ctx context.Context, o Orders) (Doors, error) { return b.order(ctx, o) },
-		ReadJournal: func(ctx context.Context) ([]Row, bool, error) { return b.readJournal(ctx) },
+		ReadJournal: func(ctx context.Context, between bool) (Reading, error) { return b.readJournal(ctx, between) },
 		Claims:      b.claims,
 		Marks: func() map[string]string {
 			w.mu.Lock()
@@ -175,7 +176,7 @@ func (w *world) checkOut(o Orders) {
 	}
 }
 
-func (b *simBooster) readJournal(ctx context.Context) (rows []Row, more bool, err error) {
+func (b *simBooster) readJournal(ctx context.Context, between bool) (read Reading, err error) {
 	w := b.w
 	w.mu.Lock()
 	err = ErrNoJournal
@@ -188,16 +189,24 @@ func (b *simBooster) readJournal(ctx context.Context) (rows []Row, more bool, er
 		err = errors.New("the database is down")
 	}
 	for id, it := range w.rows {
-		rows = append(rows, Row{ID: id, Key: it.key, Ticket: it.ticket.names()})
+		read.Rows = append(read.Rows, Row{ID: id, Key: it.key, Ticket: it.ticket.names()})
+	}
+	for _, t := range w.tickets {
+		if between && t.between != nil {
+			read.Between = append(read.Between, Row{Key: fmt.Sprint(t.id, " ", t.done), Ticket: t.names()})
+		}
+	}
+	if between && err == nil {
+		err = w.siftErr
 	}
 	w.mu.Unlock()
 	if !w.sleep(ctx, 3*time.Millisecond) {
-		return nil, false, ctx.Err()
+		return Reading{}, ctx.Err()
 	}
 	if err != nil {
-		return nil, false, err
+		return Reading{}, err
 	}
-	return rows, false, nil
+	return read, nil
 }
 
 // claims is who may be working on rows, by the requests that came through the boosters.

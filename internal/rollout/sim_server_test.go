@@ -50,6 +50,10 @@ type ticket struct {
 	steps []time.Duration
 	done  int
 	runs  []*run
+	// between is the process that has it between two steps, since when; nil: it has a row,
+	// or is done.
+	between *process
+	since   time.Time
 }
 
 // run is one execution of a step.
@@ -200,7 +204,44 @@ func (p *process) work(id int64, t *ticket) {
 		delete(p.mine, t)
 		return
 	}
+	if w.gap > 0 {
+		t.between, t.since = p, time.Now()
+		w.mu.Unlock()
+		p.wait(w.gap)
+		w.mu.Lock()
+		if p.dead() || p.stale {
+			return
+		}
+		t.between = nil
+	}
 	p.take(w.addRow(t))
+}
+
+// restore writes the rows of tickets that stand still between two steps, as an agent does
+// before a lead process's start. sifted: those that have been there for a moment only, too.
+func (w *world) restore(sifted bool) {
+	for _, t := range w.tickets {
+		if t.between == nil || !sifted && time.Since(t.since) < StrandedTime {
+			continue
+		}
+		if !t.between.dead() && !t.between.stale {
+			w.problem("ticket %d is taken from %s, which has it between two steps", t.id, t.between.s.name)
+		}
+		t.between = nil
+		w.addRow(t)
+		w.restored++
+	}
+}
+
+// stranded tells when a process of the server has ended that had tickets between two
+// steps, which stand there; the zero time if none has.
+func (s *simServer) stranded() (at time.Time) {
+	for _, t := range s.w.tickets {
+		if t.between != nil && t.between.s == s && t.between.dead() && s.ended.After(at) {
+			at = s.ended
+		}
+	}
+	return at
 }
 
 func (p *process) dead() bool {

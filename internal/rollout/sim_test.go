@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,9 @@ type world struct {
 	rows     map[int64]*item
 	rowID    int64
 	tickets  []*ticket
+	gap      time.Duration // between two steps, when a ticket has no row
+	restored int           // tickets that were put back from there
+	siftErr  error         // of looking for them
 	dbDown   bool
 	blind    bool // no agent can read the journal
 	boot     time.Duration
@@ -207,7 +211,7 @@ func (w *world) leadUp() *simServer {
 // atRest reports whether all is as it should be: one lead, everyone up, nothing out or
 // held, all tickets done. The caller holds w.mu.
 func (w *world) atRest() bool {
-	if w.leadUp() == nil || len(w.rows) > 0 {
+	if w.leadUp() == nil || len(w.rows) > 0 || slices.ContainsFunc(w.tickets, func(t *ticket) bool { return t.between != nil }) {
 		return false
 	}
 	for _, s := range w.servers {

@@ -42,6 +42,7 @@ type Tenant struct {
 	ran      bool // it has been the lead
 	// vacant is the time without a lead server before the grant, on this clock.
 	vacant vacancy
+	sifted bool // see Answer.Sifted
 }
 
 // Want is what the server should be run as.
@@ -53,6 +54,9 @@ type Want struct {
 	// Ran and Ended are, with Lead and before the process was seen to run, when a lead
 	// process surely ran last and since when surely none has; zero when that is not known.
 	Ran, Ended time.Time
+	// Sifted is, with Lead and before the process was seen to run, true when a ticket that
+	// stands still between two steps is surely nobody's.
+	Sifted bool
 	// Restart is the number of an order to restart that has not been carried out,
 	// or 0. One is there for OrderTime after the booster has last repeated it: later
 	// the server may be needed again. Fast is for a server that is idle.
@@ -108,6 +112,7 @@ func (t *Tenant) Answered(sent time.Time, a Answer) {
 		}
 	case t.grant == 0 && a.Offer == t.offer:
 		t.part, t.grant, t.until, t.revoked = Lead, a.Grant, sent.Add(LeaseTime), false
+		t.sifted = a.Sifted
 		if t.vacant = (vacancy{}); a.Vacant != nil {
 			// The answer was made some time between sent and now.
 			t.vacant = vacancy{ran: sent.Add(-a.Vacant.Ran), ended: time.Now().Add(-a.Vacant.Ended)}
@@ -132,7 +137,7 @@ func (t *Tenant) Want(now time.Time) Want {
 	switch {
 	case t.grant != 0 && !t.revoked && now.Before(t.until):
 		w.Part, w.Grant, w.Until = Lead, t.grant, t.until
-		w.Ran, w.Ended = t.vacant.ran, t.vacant.ended
+		w.Ran, w.Ended, w.Sifted = t.vacant.ran, t.vacant.ended, t.sifted
 	case t.grant != 0:
 		t.revoked = true
 		w.Part = Follower

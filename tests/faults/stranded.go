@@ -12,7 +12,7 @@ import (
 
 // slowWindow is how long a slow database keeps tickets where the journal has nothing of
 // them.
-const slowWindow = 3 * time.Second
+const slowWindow = 8 * time.Second
 
 // checkStrandedNew kills a server that has opened tickets and not queued them. Its
 // clients are not told a number, but the tickets are there, and nobody can push on or

@@ -63,12 +63,20 @@ func (b *booster) SetLead(server string, gone bool) error {
 
 type agent struct {
 	rows  []rollout.Row
+	lacks []rollout.Row // between two steps
 	hears bool
 	err   error
 }
 
-func (a *agent) Journal(context.Context) ([]rollout.Row, bool, error) { return a.rows, true, a.err }
-func (a *agent) Hears() bool                                          { return a.hears }
+func (a *agent) Hears() bool { return a.hears }
+
+func (a *agent) Journal(_ context.Context, between bool) (rollout.Reading, error) {
+	read := rollout.Reading{Rows: a.rows, More: true}
+	if between {
+		read.Between = a.lacks
+	}
+	return read, a.err
+}
 
 func TestCalls(t *testing.T) {
 	n := &nodes{who: "s1"}
@@ -83,13 +91,17 @@ func TestCalls(t *testing.T) {
 	if err != nil || answer.Grant != 5 || answer.Offer != 9 || !slices.Equal(answer.Witnesses, []string{"s2"}) || !b.asked.Candidate {
 		t.Errorf("ask: %+v, %v; asked %+v", answer, err, b.asked)
 	}
-	rows, more, err := c.Journal(ctx, "s2")
-	if err != nil || !more || !slices.Equal(rows, a.rows) {
-		t.Errorf("journal: %v %v %v", rows, more, err)
+	a.lacks = []rollout.Row{{Key: "m", Ticket: ticket}}
+	read, err := c.Journal(ctx, "s2", false)
+	if err != nil || !read.More || !slices.Equal(read.Rows, a.rows) || read.Between != nil {
+		t.Errorf("journal: %+v %v", read, err)
 	}
 	a.rows[1].Opener = owners.Ticket{Flow: "'", Row: 1}
-	if rows, _, err := c.Journal(ctx, "s2"); err != nil || rows[1].Opener != (owners.Ticket{}) || rows[1].Ticket != ticket {
-		t.Errorf("a journal with nonsense: %+v, %v", rows, err)
+	a.lacks = append(a.lacks, rollout.Row{Key: "n", Ticket: owners.Ticket{Flow: "'", Row: 1}})
+	read, err = c.Journal(ctx, "s2", true)
+	if err != nil || read.Rows[1].Opener != (owners.Ticket{}) || read.Rows[1].Ticket != ticket || len(read.Between) != 2 ||
+		read.Between[0] != a.lacks[0] || read.Between[1].Ticket != (owners.Ticket{}) {
+		t.Errorf("a journal with nonsense: %+v, %v", read, err)
 	}
 	if hears, err := c.Hears(ctx, "s2"); err != nil || !hears {
 		t.Errorf("hears: %v %v", hears, err)
@@ -124,7 +136,7 @@ func TestRefusals(t *testing.T) {
 	}
 	lead := func() error { return c.SetLead(context.Background(), "b", "s1", false) }
 	journal := func() error {
-		_, _, err := c.Journal(context.Background(), "s2")
+		_, err := c.Journal(context.Background(), "s2", false)
 		return err
 	}
 	for _, tt := range []struct {

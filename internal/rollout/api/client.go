@@ -21,7 +21,8 @@ const (
 )
 
 // maxMessage bounds what is read of a message, in bytes: orders for 4096 servers with
-// short reasons, or MaxRows rows of a journal, which take about 300 each.
+// short reasons, or MaxRows rows of a journal, which take about 300 each, and some
+// hundred more.
 const maxMessage = 8 << 20
 
 // Client calls other nodes.
@@ -53,26 +54,21 @@ func (c Client) Order(ctx context.Context, booster string, o rollout.Orders) (d 
 	return d, nil
 }
 
-// journal is what an agent answers of the flow queue's journal.
-type journal struct {
-	Rows []rollout.Row `json:"rows"`
-	More bool          `json:"more,omitempty"`
-}
+// betweenQuery asks for tickets between two steps, too.
+const betweenQuery = "?between=1"
 
-// Journal has an agent read the flow queue's journal: at most rollout.MaxRows rows,
-// and whether there are more.
-func (c Client) Journal(ctx context.Context, agent string) (rows []rollout.Row, more bool, err error) {
-	var j journal
-	if err := c.call(ctx, agent, journalPath, nil, &j); err != nil {
-		return nil, false, fmt.Errorf("have agent %s read the flow queue's journal: %w", agent, err)
+// Journal has an agent read the flow queue's journal, and with between which tickets are
+// between two steps.
+func (c Client) Journal(ctx context.Context, agent string, between bool) (read rollout.Reading, err error) {
+	path := journalPath
+	if between {
+		path += betweenQuery
 	}
-	if len(j.Rows) > rollout.MaxRows {
-		j.Rows, j.More = j.Rows[:rollout.MaxRows], true
+	if err := c.call(ctx, agent, path, nil, &read); err != nil {
+		return rollout.Reading{}, fmt.Errorf("have agent %s read the flow queue's journal: %w", agent, err)
 	}
-	for i := range j.Rows {
-		j.Rows[i].Clean()
-	}
-	return j.Rows, j.More, nil
+	read.Clean()
+	return read, nil
 }
 
 // hears is what a witness answers.

@@ -4,7 +4,8 @@
 //	POST /rollout/v1/ask      an agent asks a booster what its server should be run as
 //	POST /rollout/v1/orders   the active booster gives its orders to the other
 //	POST /rollout/v1/lead     a booster passes on which server an operator wants as the lead
-//	GET  /rollout/v1/journal  the active booster has an agent read the flow queue's journal
+//	GET  /rollout/v1/journal  the active booster has an agent read the flow queue's journal,
+//	                          with ?between=1 and which tickets are between two steps
 //	GET  /rollout/v1/hears    a holder of the lead's lease asks a witness whether it hears the booster
 //
 // Both sides of a connection are authenticated before a request gets here; who may

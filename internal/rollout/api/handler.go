@@ -24,8 +24,9 @@ type Booster interface {
 
 // Agent is what an agent answers.
 type Agent interface {
-	// Journal reads the flow queue's journal, at most rollout.MaxRows rows.
-	Journal(context.Context) (rows []rollout.Row, more bool, err error)
+	// Journal reads the flow queue's journal, at most rollout.MaxRows rows, and with
+	// between which tickets are between two steps.
+	Journal(ctx context.Context, between bool) (rollout.Reading, error)
 	// Hears reports whether the booster has answered lately.
 	Hears() bool
 }
@@ -76,8 +77,8 @@ func BoosterHandler(b Booster, peer Peer) http.Handler {
 func AgentHandler(a Agent) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+journalPath, func(w http.ResponseWriter, r *http.Request) {
-		rows, more, err := a.Journal(r.Context())
-		answer(w, journal{Rows: rows, More: more}, err)
+		read, err := a.Journal(r.Context(), r.URL.RawQuery == betweenQuery[1:])
+		answer(w, read, err)
 	})
 	mux.HandleFunc("GET "+hearsPath, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, hears{Hears: a.Hears()}, nil)
