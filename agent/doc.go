@@ -61,8 +61,9 @@
 // again (database.RemoveEnded). Tickets that a process left between two steps are in no
 // row of the journal: the agent of the lead server that is about to start looks for them,
 // and writes what the journal lacks where the ticket's own row proves it
-// (database.Stranded). It looks four times within 4 s, but only once where there are
-// none. An agent whose server has ended looks for 20 s, writes nothing, and asks for a
+// (database.Stranded). It looks twice where the booster has waited until nothing of a
+// living server's stands there (rollout.Answer.Sifted), else four times within 4 s, and only
+// once where there are none. An agent whose server has ended looks for 20 s, writes nothing, and asks for a
 // start of the lead server when it has found some; so does one that has just begun and
 // finds no process, as after its machine was started again. The tickets of a server
 // whose machine stays away wait for the next start of the lead server. Schedules that were due while no lead server ran are

@@ -68,6 +68,15 @@
 // ([Journal]). For the last moment, work that would add rows is held in the boosters'
 // queues, until the new lead process has read the journal.
 //
+// Between two steps a ticket has no row, for about 12 ms, and for as long as the database,
+// or its server, stands still just then. So before a lead process is started the tickets
+// that run and have no row are looked for as well ([Reading].Between), at the same moment as
+// the rows, and are judged as rows are: a living server's is waited for up to [StalledTime],
+// and one of which nothing is known for [StrandedTime]; a dead server's is nobody's at once,
+// and the agent of the server that becomes the lead writes its row ([Answer].Sifted). Since
+// work is held, and no lead process runs, a living server has nothing any more once two
+// readings in a row have found nothing of its.
+//
 // Whose a row is, the boosters mostly know: they have sent the requests that opened and
 // pushed the tickets, and all steps that follow one run in the process that took it
 // (package owners). So each row has a [Fate], by its ticket's last request:
@@ -133,6 +142,13 @@
 //     UnknownTime on a living server, just when another one has died.
 //   - A living server works on one step for more than StuckTime, and another has died:
 //     that step runs twice. Until then there may be no lead server.
+//   - A living server stands still between two steps of a ticket for more than StalledTime,
+//     or StrandedTime if nobody knows that it is its, just when a lead server is started,
+//     and then goes on: the next step runs twice. So it does after a moment's standing
+//     still where the tables can't be looked through in time, which is logged; and of
+//     servers without an agent after some seconds.
+//   - Servers lose the database while there is no lead server: they are restarted before
+//     one is started, since what they have in the flow queue would not come to an end.
 //   - Where only one booster is configured, and all nodes have lost the mark while
 //     the holder is cut off: nobody knows of its witnesses, and two may be the lead
 //     until it is reached again.
