@@ -3,12 +3,12 @@ package database
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"sync"
 	"testing"
 
 	"github.com/omflow/booster/internal/testbed/dbprocess"
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 // cluster is a real database server that belongs to these tests.
@@ -127,10 +127,9 @@ func need(t *testing.T, what string, start func() (*cluster, error)) *cluster {
 }
 
 func freePort() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free()
 	if err != nil {
 		panic(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }

@@ -48,6 +48,7 @@ func Postgres(cfg Config) (*Server, error) {
 	s.serve = []string{filepath.Join(postgresBin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(s.Port()), "-k", s.Dir(),
 		"-c", "listen_addresses=127.0.0.1", "-c", "log_line_prefix=",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "wal_level=minimal", "-c", "max_wal_senders=0", "-c", "shared_buffers=16MB"}
+	s.ending = "pre-existing shared memory block" // a killed postmaster's children see its end soon
 	s.ready = func(ctx context.Context, s *Server) error { return s.PostgresDo(ctx, "SELECT 1") }
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package dbprocess
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 // ErrMissing means that the database server is not installed on this machine.
@@ -54,6 +57,8 @@ type Server struct {
 	user  string
 	serve []string // the command that runs it
 	ready func(context.Context, *Server) error
+	// ending is what it says when processes of the one before are still ending; "": nothing.
+	ending string
 
 	cmd    *exec.Cmd // nil: it is down
 	exited chan struct{}
@@ -65,7 +70,7 @@ func newServer(cfg Config, user string) (*Server, error) {
 		return nil, err
 	}
 	if cfg.Port == 0 {
-		port, err := freePort()
+		port, err := ports.Free()
 		if err != nil {
 			return nil, err
 		}
@@ -107,19 +112,39 @@ func (s *Server) Remove() error {
 	return nil
 }
 
-// Start brings the server up and returns when it answers.
+// Start brings the server up and returns when it answers. Where it finds that processes of
+// the one before, which was killed, are still ending, it is started again.
 func (s *Server) Start(ctx context.Context) error {
 	if s.cmd != nil {
 		return errors.New("the database server is up already")
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		before, _ := os.ReadFile(s.log()) // not there the first time
+		ended, err := s.start(ctx)
+		log, _ := os.ReadFile(s.log())
+		if !ended || s.ending == "" || !bytes.Contains(log[min(len(before), len(log)):], []byte(s.ending)) {
+			return err
+		}
+		select {
+		case <-time.After(pollPeriod):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// start starts the server once. ended reports that it has ended by itself.
+func (s *Server) start(ctx context.Context) (ended bool, err error) {
 	cmd, log, err := s.command(s.serve[0], s.serve[1:]...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer log.Close() // the child has its own
 	endWithParent(cmd)
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting %s: %w", s.serve[0], err)
+		return false, fmt.Errorf("starting %s: %w", s.serve[0], err)
 	}
 	exited := make(chan struct{})
 	go func() {
@@ -127,23 +152,21 @@ func (s *Server) Start(ctx context.Context) error {
 		close(exited)
 	}()
 	s.cmd, s.exited = cmd, exited
-	ctx, cancel := context.WithTimeout(ctx, startTime)
-	defer cancel()
 	tick := time.NewTicker(pollPeriod)
 	defer tick.Stop()
 	for {
 		err := s.ready(ctx, s)
 		if err == nil {
-			return nil
+			return false, nil
 		}
 		select {
 		case <-tick.C:
 		case <-exited:
 			s.cmd = nil
-			return fmt.Errorf("%s ended at once: %s", s.serve[0], s.Log())
+			return true, fmt.Errorf("%s ended at once: %s", s.serve[0], s.Log())
 		case <-ctx.Done():
 			s.Stop(os.Kill)
-			return fmt.Errorf("%s does not answer: %w: %s", s.serve[0], err, s.Log())
+			return false, fmt.Errorf("%s does not answer: %w: %s", s.serve[0], err, s.Log())
 		}
 	}
 }
@@ -212,13 +235,4 @@ func Need(t testing.TB, what string, err error) {
 	case err != nil:
 		t.Fatalf("start %s: %v", what, err)
 	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

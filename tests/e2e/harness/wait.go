@@ -4,11 +4,10 @@ package harness
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 const pollPeriod = 20 * time.Millisecond
@@ -51,42 +50,12 @@ func Hold(t testing.TB, period time.Duration, what string, ok func() error) {
 	}
 }
 
-var (
-	portMu sync.Mutex
-	given  = map[int]bool{}
-)
-
-// FreeAddress returns a loopback address whose port is free for TCP and UDP. It
-// lies below the ports that the kernel gives to outgoing connections, so that it
-// stays free until it is used, and no two calls return the same.
+// FreeAddress returns a loopback address whose port is free, see ports.Free.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	const first, last = 15000, 32000
-	portMu.Lock()
-	defer portMu.Unlock()
-	for range 1000 {
-		port := first + rand.IntN(last-first)
-		address := fmt.Sprintf("127.0.0.1:%d", port)
-		if given[port] || !free(address) {
-			continue
-		}
-		given[port] = true
-		return address
-	}
-	t.Fatal("there is no free port")
-	return ""
-}
-
-func free(address string) bool {
-	tcp, err := net.Listen("tcp", address)
+	port, err := ports.Free()
 	if err != nil {
-		return false
+		t.Fatal(err)
 	}
-	defer tcp.Close()
-	udp, err := net.ListenPacket("udp", address)
-	if err != nil {
-		return false
-	}
-	defer udp.Close()
-	return true
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
