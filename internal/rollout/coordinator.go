@@ -125,8 +125,9 @@ type Coordinator struct {
 	legacy     legacy
 	// staleNames are the servers whose flow queues stand still, the same ones since
 	// staleSince: all are waited for that have lost the database at the same time.
-	staleNames string
-	staleSince time.Time
+	staleNames     string
+	staleSince     time.Time
+	resumableSince time.Time // see resumes
 	// pausesEnded is when the lead server was last restarted for pauses, pausesSince since
 	// when there are any that it does not know of.
 	pausesEnded, pausesSince time.Time

@@ -100,7 +100,9 @@
 // live. When nobody has died, all but dead rows are waited for up to StuckTime.
 //
 // A follower that dies leaves rows that nobody works on. When they are dead, or have
-// stood still for long enough, the lead server is restarted, and resumes them. A booster
+// stood still for long enough, the lead server is restarted, and resumes them. It is not
+// taken from the users for that while a living server works on a long step, for up to
+// UnknownTime. A booster
 // that has just become the active one does not know who has died before: rows that were
 // in the journal then, and are not known to be dead, are resumed after StuckTime.
 // The lead server is restarted, too, when an agent has found tickets whose row the journal

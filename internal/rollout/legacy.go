@@ -116,6 +116,31 @@ func (c *Coordinator) resumable(now time.Time) bool {
 	return a != nil && c.lease.running && now.Sub(a.failed) >= retryTime && (c.orphans(now) > 0 || c.stranded(now))
 }
 
+// resumes reports whether the lead server is to be restarted for orphans now. While a
+// living server works on a long step that could not be done before its end, and would only
+// keep the lead server from the users: so it is not begun then, for up to UnknownTime, since
+// where all steps are long there is always one.
+func (c *Coordinator) resumes(now time.Time) bool {
+	if !c.resumable(now) {
+		c.resumableSince = time.Time{}
+		return false
+	}
+	if c.resumableSince.IsZero() {
+		c.resumableSince = now
+	}
+	return !c.longStep(now) || now.Sub(c.resumableSince) >= UnknownTime
+}
+
+// longStep reports whether a living server works on a step that has taken longer than work
+// is held.
+func (c *Coordinator) longStep(now time.Time) (long bool) {
+	c.journal.each(func(first time.Time, claims []owners.Claim) {
+		age := now.Sub(first)
+		long = long || age > holdTime && age < StuckTime && c.fate(now, claims, "") == Living
+	})
+	return long
+}
+
 // stranded reports whether an agent has found stranded tickets since the lead process
 // was started. A start makes up for all that were found before it, or leaves them to
 // people, so that no ticket causes another.

@@ -96,7 +96,7 @@ func (c *Coordinator) plan(now time.Time) (what string, do func(context.Context,
 			return r.move(ctx, holder, wanted)
 		}
 	}
-	if c.resumable(now) {
+	if c.resumes(now) {
 		return "restarting the lead server " + holder + ", to resume tickets of a server that died", func(ctx context.Context, r *round) error {
 			return r.move(ctx, holder, holder)
 		}

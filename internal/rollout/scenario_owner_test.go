@@ -123,3 +123,23 @@ func TestOwnersOutliveTheBooster(t *testing.T) {
 		w.settled(2 * longStep)
 	})
 }
+
+// While a living server works on a long step the lead server is left to the users: what a
+// dead server has left could not be resumed before its end anyway.
+func TestLeadServesDuringALongStep(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.do(func() {
+			w.faulty = true
+			w.server("s3").openVia(w.boosters[0], 100*second)
+		})
+		w.pass(15 * second)
+		w.do(func() { w.server("s2").openVia(w.boosters[0], 30*second) })
+		w.pass(second)
+		w.do(w.server("s2").proc.kill)
+		w.during(80*second, "the lead server serves", func() bool {
+			return w.leadUp() != nil && w.boosters[0].inForce().Out["s1"] == ""
+		})
+		w.settled(70 * second)
+	})
+}
