@@ -83,7 +83,8 @@ var endedStatements = map[Engine]endedSQL{
 // RemoveEnded removes those rows of the flow queue's journal whose step has ended, as
 // the ticket's own table proves, and returns them. Each goes in one statement that
 // holds the proof, so that it may be called at any time, also while servers work: a
-// row that is removed is one that its own server would only have removed. At most
+// row that is removed is one that its own server would only have removed. Those that are
+// left, and that a start would misread, are mended, see ended_replay.go. At most
 // [MaxJournalRows] rows are looked at, in at most 10 s. With an error those that were
 // removed before it are returned. The error wraps [ErrNoJournal] when there is no
 // journal.
@@ -118,7 +119,7 @@ func (db *DB) RemoveEnded(ctx context.Context) ([]EndedStep, error) {
 			removed = append(removed, s)
 		}
 	}
-	return removed, nil
+	return removed, db.mendMisread(ctx)
 }
 
 // steps reads the journal's rows that belong to a ticket.
@@ -158,7 +159,9 @@ var (
 
 // ticketStep makes out what a row of the journal is about. It refuses one whose
 // queue_id is not made of what the beginning of its input_param says, as all rows are
-// that belong to a ticket: something else is never taken for that.
+// that belong to a ticket: something else is never taken for that. The row's number is a
+// text when a browser has pushed the ticket on: updateOmData in views.py keeps what the
+// client has sent, and so do all steps after it.
 func ticketStep(queue, param string) (EndedStep, bool) {
 	var p struct {
 		Flow, Table, Chart string
@@ -171,10 +174,12 @@ func ticketStep(queue, param string) (EndedStep, bool) {
 		case string:
 			if to := text[name]; to != nil {
 				*to = v
+			} else if to := number[name]; to != nil {
+				*to = rowNumber(v)
 			}
 		case json.Number:
 			if to := number[name]; to != nil {
-				*to, _ = v.Int64() // 0 for what is no number of a row
+				*to = rowNumber(v.String())
 			}
 		}
 		return p.Flow == "" || p.Table == "" || p.Chart == "" || p.DataID == 0 || p.DataNo == 0
@@ -186,6 +191,16 @@ func ticketStep(queue, param string) (EndedStep, bool) {
 		return EndedStep{}, false
 	}
 	return EndedStep{Row: JournalRow{QueueID: queue}, Flow: p.Table, DataID: p.DataID, DataNo: p.DataNo}, true
+}
+
+// rowNumber is the number of a ticket or a row as it is written in a queue_id, 0 for
+// anything else.
+func rowNumber(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != text {
+		return 0
+	}
+	return n
 }
 
 // members calls take with the plain members of an object, which may be cut off, until

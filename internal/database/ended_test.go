@@ -38,7 +38,9 @@ func TestTicketStep(t *testing.T) {
 		{"a table that is no flow's", queue, param(endedFlow, "x; DROP TABLE omuser_omuser", "FITEM_2", 9, 17), ""},
 		{"a chart with a quote", endedFlow + "17'", param(endedFlow, endedFlow, "'", 9, 17), ""},
 		{"a negative row", endedFlow + "-17FITEM_2", param(endedFlow, endedFlow, "FITEM_2", 9, -17), ""},
-		{"a row that is no number", endedFlow + "17FITEM_2", param(endedFlow, endedFlow, "FITEM_2", 9, `"17"`), ""},
+		{"pushed on by a browser", queue, param(endedFlow, endedFlow, "FITEM_2", 9, `"17"`), endedFlow + " 9 17"},
+		{"a row that is another text", queue, param(endedFlow, endedFlow, "FITEM_2", 9, `"017"`), ""},
+		{"a row that is no number", queue, param(endedFlow, endedFlow, "FITEM_2", 9, "17.0"), ""},
 		{"a list", queue, "[]", ""},
 		{"nothing", "", "", ""},
 	} {
@@ -128,8 +130,12 @@ func testRemoveEnded(t *testing.T, db *DB, no, yes string) {
 	row(16, 10, yes, no, at, "'FITEM_2'")
 	numbers := []int{0, 1, 1, 2, 3, 4, 5, 5, 5, 6, 6, 7, 8, 9, 9, 10, 10}
 	for id := 1; id <= 16; id++ {
+		data := fmt.Sprint(id)
+		if id == 1 {
+			data = `"1"` // a browser has pushed it on
+		}
 		exec("INSERT INTO omflow_queuedata (id, queue_id, name, input_param) VALUES (%d, '%s%dFITEM_1', 'FormFlow', '%s')",
-			100+id, endedFlow, id, param(endedFlow, endedFlow, "FITEM_1", numbers[id], id))
+			100+id, endedFlow, id, param(endedFlow, endedFlow, "FITEM_1", numbers[id], data))
 	}
 	exec("INSERT INTO omflow_queuedata (id, queue_id, name, input_param) VALUES (200, '%s1FITEM_1', 'FormFlow', '%s')",
 		otherFlow, param(otherFlow, otherFlow, "FITEM_1", 1, 1)) // of a flow without a table
@@ -170,6 +176,7 @@ func TestPostgresRemoveEnded(t *testing.T) {
 		closed boolean NOT NULL, stop_uuid text NULL, stoptime timestamp with time zone NULL)`,
 		`GRANT ALL ON ALL TABLES IN SCHEMA public TO u_ended`)
 	testRemoveEnded(t, db, "false", "true")
+	testMisread(t, db, strandedWorld{db: db}.text)
 }
 
 func TestMariaDBRemoveEnded(t *testing.T) {
@@ -181,4 +188,5 @@ func TestMariaDBRemoveEnded(t *testing.T) {
 		"CREATE TABLE `omformmodel_omdata_"+endedFlow+"` (`id` integer AUTO_INCREMENT NOT NULL PRIMARY KEY, `data_no` integer NULL, "+
 			"`history` bool NOT NULL, `closed` bool NOT NULL, `stop_uuid` longtext NULL, `stoptime` datetime(6) NULL)")
 	testRemoveEnded(t, db, "false", "true")
+	testMisread(t, db, strandedWorld{db: db}.text)
 }

@@ -3,10 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"regexp"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -42,10 +39,27 @@ type StrandedTicket struct {
 	// [DB.Restore] can be given.
 	Why string
 
-	step  strandedStep
+	strandedPlan
 	param string // the row's data_param, as it was read
 	begin bool   // the row does not name itself as the ticket's first yet
+	proof proof  // how it is proved
 }
+
+// proof is how it is proved that a ticket is stranded.
+type proof uint8
+
+const (
+	// proofRuns: its row runs, and nothing mentions it.
+	proofRuns proof = iota
+	// proofPast: its newest row is history, and not closed, and nothing mentions it.
+	proofPast
+	// proofBranch: it is at the first step of a branch, with others that come after it,
+	// and its row is the ticket's newest.
+	proofBranch
+	// proofForm: the same, and that step is a form.
+	proofForm
+	proofsCount
+)
 
 // Stranded looks for stranded tickets of the flows that are deployed and active. A
 // server that lives leaves a ticket like that for some milliseconds between two steps:
@@ -89,26 +103,6 @@ func (db *DB) StillStranded(ctx context.Context, tickets []StrandedTicket) (stil
 	return still, err
 }
 
-// Restore writes the row of the flow queue's journal that a stranded ticket lacks, so
-// that the next start of a lead server moves it on, and reports whether it did. The
-// statement proves again that the ticket is stranded and has not changed. Two calls for
-// the same ticket at the same moment could both write it: only who prepares a lead
-// server's start may call it. It takes at most 10 s.
-func (db *DB) Restore(ctx context.Context, t StrandedTicket) (bool, error) {
-	if t.Why != "" {
-		return false, fmt.Errorf("restore ticket %d of flow %s: %s", t.DataNo, t.Flow, t.Why)
-	}
-	const act = "restore a ticket's row of the flow queue's journal in"
-	if t.begin {
-		if _, err := db.change(ctx, act, db.strandedStatement(strandedStatements[db.target.Engine].begin, t)); err != nil {
-			return false, err
-		}
-	}
-	n, err := db.change(ctx, act, db.strandedStatement(strandedStatements[db.target.Engine].restore, t),
-		db.wideText(t.step.input), db.wideText(t.param))
-	return n > 0, err
-}
-
 // strandedFlow is a flow that is deployed and active, by its newest row.
 type strandedFlow struct {
 	row     int64
@@ -123,23 +117,41 @@ type strandedFlow struct {
 type strandedRow struct {
 	id, no int64
 	recent bool
+	branch bool // it may be at the first step of a branch
 }
 
 // stranded looks at the flows of only, or at all if that is nil.
 func (db *DB) stranded(ctx context.Context, since time.Time, only map[string]bool) ([]StrandedTicket, error) {
 	r, err := db.runningTickets(ctx, since, only)
-	if err != nil || len(r.rows) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	r.around = &surroundings{since: since, opened: map[string]openedTickets{}}
+	ended := runningTickets{flows: r.flows, order: r.order, proof: proofPast, around: r.around}
+	if ended.rows, err = db.strandedRows(ctx, r.order, strandedStatements[db.target.Engine].ended, since, only); err != nil {
+		return nil, err
+	}
+	if len(r.rows) == 0 && len(ended.rows) == 0 {
+		return nil, nil
 	}
 	// After the tickets: one that moves on meanwhile has a row by now.
 	moved := mentions{}
-	for _, statement := range []string{strandedStatements[db.target.Engine].journal, strandedStatements[db.target.Engine].pauses} {
-		if err := db.readMentions(ctx, statement, moved); err != nil {
-			return nil, err
-		}
+	if r.around.queued, err = db.readQueued(ctx, moved); err != nil {
+		return nil, err
+	}
+	if err := db.readMentions(ctx, strandedStatements[db.target.Engine].pauses, moved); err != nil {
+		return nil, err
 	}
 	found, _, err := db.unmentioned(ctx, r, moved, nil)
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	past, _, err := db.unmentioned(ctx, ended, moved, nil)
+	if err != nil {
+		return nil, err
+	}
+	unbegun, err := db.unbegun(ctx, r, ended)
+	return slices.Concat(found, past, unbegun), err
 }
 
 // runningTickets are the tickets that run, by flow.
@@ -147,6 +159,10 @@ type runningTickets struct {
 	flows map[string]*strandedFlow // all that are active, by UUID
 	order []*strandedFlow
 	rows  map[string][]strandedRow
+	// around is what is known beside these rows; nil: each is judged by itself.
+	around *surroundings
+	// proof is what they are looked at for: that of proofPast don't run.
+	proof proof
 }
 
 // runningTickets reads the tickets that run of the flows of only, or of all if that is nil.
@@ -154,24 +170,30 @@ func (db *DB) runningTickets(ctx context.Context, since time.Time, only map[stri
 	if r.flows, r.order, err = db.strandedFlows(ctx); err != nil {
 		return r, err
 	}
-	left := maxRunning
-	r.rows = map[string][]strandedRow{}
-	for _, f := range r.order {
+	r.proof = proofRuns
+	r.rows, err = db.strandedRows(ctx, r.order, strandedStatements[db.target.Engine].running, since, only)
+	return r, err
+}
+
+// strandedRows reads rows by a statement, of the flows of only, or of all if that is nil.
+func (db *DB) strandedRows(ctx context.Context, flows []*strandedFlow, statement string, since time.Time, only map[string]bool) (map[string][]strandedRow, error) {
+	left, all := maxRunning, map[string][]strandedRow{}
+	for _, f := range flows {
 		if f.sub || left <= 0 || only != nil && !only[f.uuid] {
 			continue
 		}
-		rows, err := db.runningRows(ctx, f.uuid, since, left)
+		rows, err := db.flowRows(ctx, f.uuid, statement, since, left)
 		if Classify(err) == NoTable {
 			continue // its model was never migrated, so there are no tickets
 		}
 		if err != nil {
-			return r, err
+			return nil, err
 		}
 		if left -= len(rows); len(rows) > 0 {
-			r.rows[f.uuid] = rows
+			all[f.uuid] = rows
 		}
 	}
-	return r, nil
+	return all, nil
 }
 
 // unmentioned returns the tickets that run and that nothing mentions. gone is told of
@@ -181,13 +203,13 @@ func (db *DB) unmentioned(ctx context.Context, r runningTickets, moved mentions,
 	looked := 0
 	for _, f := range r.order {
 		for _, row := range r.rows[f.uuid] {
-			if moved.has(f.uuid, row.id) {
+			if moved.has(f.uuid, row.id) || row.branch && r.proof == proofPast {
 				continue
 			}
 			if looked++; looked > maxStranded {
 				return found, true, nil
 			}
-			t, ok, waits, err := db.strandedTicket(ctx, f, row, r.flows)
+			t, ok, waits, err := db.strandedTicket(ctx, f, row, r)
 			switch {
 			case err != nil:
 				return nil, false, err
@@ -201,14 +223,16 @@ func (db *DB) unmentioned(ctx context.Context, r runningTickets, moved mentions,
 	return found, false, nil
 }
 
+const whyUnread = "what it goes on with can't be read"
+
 // strandedTicket reads a ticket's row if it is stranded, and makes out what it lacks. waits
 // reports that it is not, since it may well wait for another ticket.
-func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, r strandedRow, flows map[string]*strandedFlow) (t StrandedTicket, ok, waits bool, err error) {
-	t = StrandedTicket{Flow: f.uuid, Name: f.name, DataNo: r.no, DataID: r.id}
+func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, row strandedRow, r runningTickets) (t StrandedTicket, ok, waiting bool, err error) {
+	t = StrandedTicket{Flow: f.uuid, Name: f.name, DataNo: row.no, DataID: row.id, proof: r.proof}
 	var param sql.NullString
 	var first sql.NullInt64
-	row := db.pool.QueryRowContext(ctx, db.strandedStatement(strandedStatements[db.target.Engine].ticket, t))
-	switch err := row.Scan(&param, &first); {
+	result := db.pool.QueryRowContext(ctx, db.strandedStatement(strandedStatements[db.target.Engine].ticket, t))
+	switch err := result.Scan(&param, &first); {
 	case err == sql.ErrNoRows:
 		return t, false, false, nil
 	case err != nil:
@@ -217,131 +241,54 @@ func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, r strandedRow
 	t.param, t.begin = param.String, !first.Valid
 	lost, ok := readLost(t.param)
 	if !ok {
-		t.Why = "what it goes on with can't be read"
+		// A row in which branches have met holds it in Python's own notation.
+		if text, is := pythonJSON(t.param); is {
+			lost, ok = readLost(text)
+			lost.gathered = true
+		}
+	}
+	if !ok && t.proof == proofPast {
+		return t, false, false, nil // it may have ended in its own way
+	}
+	if !ok {
+		t.Why = whyUnread
 		return t, true, false, nil
 	}
-	engaged := flows[lost.flow]
+	engaged := r.flows[lost.flow]
+	if engaged == nil && t.proof == proofPast {
+		return t, false, false, nil
+	}
 	if engaged == nil {
 		t.Why = "its flow is not active"
 		return t, true, false, nil
 	}
-	if engaged.charts == nil {
-		if err := db.readCharts(ctx, engaged); err != nil {
+	if err := db.readCharts(ctx, engaged); err != nil {
+		return t, false, false, err
+	}
+	var rel relation
+	if t.proof == proofPast {
+		again := lost.branches(r.around, engaged) // all branches are made anew
+		if t.strandedPlan, t.Why, ok = lost.pastPlan(t, engaged); !ok || again {
+			return t, false, false, nil
+		}
+	} else {
+		t.strandedPlan, t.Why, rel = lost.plan(t, engaged)
+	}
+	recent := row.recent
+	if rel != relNone && r.around != nil {
+		if rel, recent, err = db.relate(ctx, &t, &lost, engaged, rel, recent, r); err != nil {
 			return t, false, false, err
 		}
 	}
-	t.step, t.Why, waits = lost.step(t, engaged)
-	if t.Why == "" && t.begin && !lost.created() {
-		t.Why = "its row does not tell the ticket's first row"
+	if rel == relWaits {
+		return t, false, true, nil
 	}
-	if t.Why == "" && !r.recent {
+	switch {
+	case t.Why != "":
+	case t.begin && !lost.created():
+		t.Why = "its row does not tell the ticket's first row"
+	case !recent:
 		t.Why = "it was opened and pushed on more than a day ago"
 	}
-	return t, !waits, waits, nil
-}
-
-// strandedFlows returns the flows by UUID, and in the order they were read in.
-func (db *DB) strandedFlows(ctx context.Context) (flows map[string]*strandedFlow, order []*strandedFlow, err error) {
-	rows, err := db.pool.QueryContext(ctx, limited(strandedStatements[db.target.Engine].flows, maxStrandedFlows))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	flows = map[string]*strandedFlow{}
-	for n := 0; rows.Next() && n < maxStrandedFlows; n++ {
-		var f strandedFlow
-		var uuid, parent, name sql.NullString
-		var version sql.NullInt64
-		if err := rows.Scan(&f.row, &uuid, &parent, &version, &name); err != nil {
-			return nil, nil, err
-		}
-		f.uuid = strings.ToLower(strings.ReplaceAll(uuid.String, "-", ""))
-		f.sub, f.version, f.name = parent.String != "", version.Int64, name.String
-		if flowForm.MatchString(f.uuid) && flows[f.uuid] == nil {
-			flows[f.uuid] = &f
-			order = append(order, &f)
-		}
-	}
-	return flows, order, rows.Err()
-}
-
-func (db *DB) runningRows(ctx context.Context, flow string, since time.Time, limit int) (list []strandedRow, err error) {
-	s := strandedStatements[db.target.Engine]
-	statement := strings.NewReplacer("{since}", since.UTC().Format(s.times), "{table}", ticketTable(db.target.Engine, flow),
-		"{window}", strconv.Itoa(strandedWindow)).Replace(s.running)
-	rows, err := db.pool.QueryContext(ctx, limited(statement, limit))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() && len(list) < limit {
-		var r strandedRow
-		var no sql.NullInt64
-		var recent int
-		if err := rows.Scan(&r.id, &no, &recent); err != nil {
-			return nil, err
-		}
-		r.no, r.recent = no.Int64, recent != 0
-		list = append(list, r)
-	}
-	return list, rows.Err()
-}
-
-// readCharts reads what a flow is made of. One that can't be read has no charts.
-func (db *DB) readCharts(ctx context.Context, f *strandedFlow) error {
-	statement := strings.NewReplacer("{row}", strconv.FormatInt(f.row, 10), "{most}", strconv.Itoa(maxFlowDesign)).
-		Replace(strandedStatements[db.target.Engine].design)
-	var text sql.NullString
-	if err := db.pool.QueryRowContext(ctx, statement).Scan(&text); err != nil && err != sql.ErrNoRows {
-		return err
-	}
-	f.charts = readCharts(text.String)
-	return nil
-}
-
-// mentions are the rows of tickets that something tells of: the journal, or a pause.
-type mentions map[string]bool
-
-func (m mentions) has(flow string, id int64) bool { return m[flow+strconv.FormatInt(id, 10)] }
-
-// In the JSON that Python writes, of a ticket and of those that it was called by.
-var (
-	tableMention = regexp.MustCompile(`"table_uuid": "([0-9a-f]{32})"`)
-	rowMention   = regexp.MustCompile(`"data_id": "?(\d{1,18})\b`)
-)
-
-// mentioned are the keys of what the beginning of an input_param mentions: any of its
-// tables with any of its rows, since one too many is only looked at later.
-func mentioned(param string) (keys []string) {
-	for _, table := range tableMention.FindAllStringSubmatch(param, -1) {
-		for _, row := range rowMention.FindAllStringSubmatch(param, -1) {
-			keys = append(keys, table[1]+row[1])
-		}
-	}
-	return keys
-}
-
-func (m mentions) add(keys []string) {
-	for _, key := range keys {
-		m[key] = true
-	}
-}
-
-// readMentions reads one table's, up to MaxJournalRows. Of a ticket that is not among
-// them the statement that looks at it alone finds out.
-func (db *DB) readMentions(ctx context.Context, statement string, m mentions) error {
-	statement = strings.ReplaceAll(statement, "{head}", strconv.Itoa(maxParamHead))
-	rows, err := db.pool.QueryContext(ctx, limited(statement, MaxJournalRows))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for n := 0; rows.Next() && n < MaxJournalRows; n++ {
-		var param sql.NullString
-		if err := rows.Scan(&param); err != nil {
-			return err
-		}
-		m.add(mentioned(param.String))
-	}
-	return rows.Err()
+	return t, true, false, nil
 }

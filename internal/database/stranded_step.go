@@ -6,8 +6,25 @@ import (
 	"strings"
 )
 
-// strandedStep is the row of the flow queue's journal that a ticket lacks.
+// strandedStep is a row of the flow queue's journal that a ticket lacks.
 type strandedStep struct{ queueID, module, method, input string }
+
+// maxBranches bounds how many branches of one ticket are begun in one's place.
+const maxBranches = 8
+
+// strandedPlan is what restores a ticket, all of it or nothing.
+type strandedPlan struct {
+	// step is the row that the ticket lacks; none if it has no method.
+	step strandedStep
+	// branches are rows that begin those branches which the ticket's server has not.
+	branches [maxBranches]strandedStep
+	// passed names the rows of the journal that its server would have deleted before it
+	// wrote step, by their queue_id, with a space between two.
+	passed string
+	// spare is true when the ticket's row is one too many, for the journal makes it anew:
+	// it becomes history.
+	spare bool
+}
 
 // flowChart is a stop of a flow, as far as it matters here.
 type flowChart struct {
@@ -16,13 +33,19 @@ type flowChart struct {
 	calculates bool
 	// checked: another flow checks the data of a ticket that leaves it.
 	checked bool
+	// gathers: of where branches meet, it is designed which one the ticket goes on from.
+	gathers bool
+	// calls is the name of the flow that it opens a ticket of.
+	calls string
+	// next are the charts that lines lead to, in the order in which OMFLOW takes them.
+	next []string
 }
 
 // Kinds of charts, as OMFLOW's designs name them.
 const (
 	kindStart, kindEnd, kindForm, kindSleep     = "start", "end", "form", "sleep"
 	kindPython, kindSwitch, kindSetForm         = "python", "switch", "setform"
-	kindAsync, kindCollection                   = "async", "collection"
+	kindAsync, kindCollection, kindLine         = "async", "collection", "line"
 	kindSubflow, kindOutflow, kindInflow        = "subflow", "outflow", "inflow"
 	kindRoleInDepartment, kindRoleOfADepartment = "org1", "org2"
 )
@@ -36,6 +59,10 @@ func readCharts(text string) map[string]flowChart {
 			Config struct {
 				Calculate json.RawMessage `json:"calculate"`
 				Subflow   json.RawMessage `json:"subflow_id"`
+				Main      json.RawMessage `json:"main"`
+				Calls     any             `json:"flow_name"`
+				From      string          `json:"source_item"`
+				To        string          `json:"target_item"`
 			} `json:"config"`
 		} `json:"items"`
 	}
@@ -44,7 +71,15 @@ func readCharts(text string) map[string]flowChart {
 		return charts
 	}
 	for _, item := range design.Items {
-		charts[item.ID] = flowChart{kind: item.Type, calculates: !blank(item.Config.Calculate), checked: !blank(item.Config.Subflow)}
+		c := flowChart{kind: item.Type, calculates: !blank(item.Config.Calculate), checked: !blank(item.Config.Subflow), gathers: !blank(item.Config.Main)}
+		c.calls, _ = item.Config.Calls.(string)
+		charts[item.ID] = c
+	}
+	for _, item := range design.Items {
+		if c, ok := charts[item.Config.From]; ok && item.Type == kindLine {
+			c.next = append(c.next, item.Config.To)
+			charts[item.Config.From] = c
+		}
 	}
 	return charts
 }
@@ -66,6 +101,8 @@ type lostData struct {
 	flow, table, from, to string
 	dataNo, dataID        int64 // 0 for null
 	has                   map[string]bool
+	// gathered: it is of a row in which branches have met.
+	gathered bool
 }
 
 type jsonMember struct {
@@ -124,11 +161,15 @@ func (l *lostData) text(name string) (s string) {
 // number is a member that is a row's or a ticket's number, or the text of one, as it
 // comes from a browser; 0 if it is none.
 func (l *lostData) number(name string) int64 {
-	n, err := strconv.ParseInt(strings.Trim(string(l.value(name)), `"`), 10, 64)
-	if err != nil || n < 0 {
-		return 0
+	return rowNumber(strings.Trim(string(l.value(name)), `"`))
+}
+
+// opener is what the ticket that has opened this one goes on with.
+func (l *lostData) opener() (lostData, bool) {
+	if !l.has["outflow_content"] {
+		return lostData{}, false
 	}
-	return n
+	return readLost(string(l.value("outflow_content")))
 }
 
 // created reports whether the ticket has not come further than its row: what it was
@@ -137,58 +178,109 @@ func (l *lostData) created() bool {
 	return l.has["formdata"] && l.dataID == 0 && l.dataNo == 0 && l.from == ""
 }
 
-// Methods of OMFLOW that the journal's rows name (OMFLOW 1.1.0.0): the flow's own goes on
-// from a chart, the other goes on to one, and is what OMFLOW itself has called when a
-// pause is over.
+// relation is what else has to be looked at to know how a ticket goes on.
+type relation uint8
+
 const (
-	stepMethod = "main"
-	pushModule = "omformflow.views"
-	pushMethod = "pushSleepPoint"
+	relNone     relation = iota
+	relWaits             // it may well wait for the ticket that it has opened
+	relOpened            // another ticket has opened it
+	relBranched          // it is the first step of a branch
+	relCopied            // it is a copy of the row that was to branch
+	relGathered          // it is where branches have met
 )
 
-// step makes out the row that the ticket lacks, or says why it can't; waits tells that
-// it may well wait for another ticket. f is the flow the ticket is in. The rules are in
-// the table of the package's documentation.
-func (l *lostData) step(t StrandedTicket, f *strandedFlow) (s strandedStep, why string, waits bool) {
+const whyBranches = "it is between parallel branches"
+
+// plan makes out what restores a ticket, or says why nothing can, as far as its own row
+// tells. f is the flow the ticket is in. The rules are in the table of the package's
+// documentation.
+func (l *lostData) plan(t StrandedTicket, f *strandedFlow) (p strandedPlan, why string, r relation) {
 	to, from := f.charts[l.to], f.charts[l.from]
 	moved := l.dataID == t.DataID // by the flow; else a person had just set it going
 	switch {
 	case l.table != t.Flow || t.DataID <= 0 || t.DataNo <= 0 || !l.created() && l.dataNo != t.DataNo:
-		return s, "what it goes on with is another ticket's", false
+		return p, "what it goes on with is another ticket's", relNone
 	case len(f.charts) == 0:
-		return s, "its flow's design can't be read", false
+		return p, "its flow's design can't be read", relNone
+	case l.gathered:
+		if to.kind != kindCollection || l.has["collection_uuid"] {
+			return p, whyUnread, relNone
+		}
+		p.step = l.main(t, f, l.to, l.rewrite(l.kept(map[string]string{
+			"data_id": strconv.FormatInt(t.DataID, 10), "chart_id_from": quoted(l.to), "chart_id_to": `""`,
+		})))
+		return p, "", relGathered
 	case to.kind == kindOutflow || to.kind == kindInflow:
-		return s, "", true
+		return p, "", relWaits
 	case l.created():
-		s, why = l.begun(t, f, to)
-		return s, why, false
-	case l.has["async_main_ticket_id"] || l.has["collection_ex_data_id"] || to.kind == kindCollection || to.kind == kindAsync && !moved:
-		return s, "it is between parallel branches", false
+		p.step, why = l.begun(t, f, to)
+		if l.has["outflow_content"] {
+			r = relOpened
+		}
+		return p, why, r
+	case to.kind == kindAsync && !moved:
+		return p, whyBranches, relCopied
 	case moved && l.to == "" && from.kind == kindEnd && l.has["content"]:
 		// It had come to the end of a flow within its flow, and goes back from there.
-		return l.main(t, f, l.from, t.param), "", false
+		p.step = l.main(t, f, l.from, t.param)
+		return p, "", relNone
+	case moved && l.has["async_main_ticket_id"] && from.kind == kindAsync:
+		r = relBranched
 	}
+	p.step, why = l.onward(t, f, moved)
+	return p, why, r
+}
+
+// pastPlan is for a ticket whose newest row is history, and reports false for one that is
+// so by itself. It has come to a branching or a form, and its server was killed before it
+// wrote the row of the branching, or made the form's.
+func (l *lostData) pastPlan(t StrandedTicket, f *strandedFlow) (p strandedPlan, why string, ok bool) {
+	if l.table != t.Flow || l.dataNo != t.DataNo || l.dataID != t.DataID {
+		return p, "", false
+	}
+	switch f.charts[l.to].kind {
+	case kindAsync:
+		p.step = l.main(t, f, l.to, l.rewrite(l.kept(map[string]string{"chart_id_from": quoted(l.to), "chart_id_to": `""`})))
+		return p, "", true
+	case kindForm:
+		p.step, why = l.arrive(t, f)
+		return p, why, true
+	}
+	return p, "", false
+}
+
+// onward is for a ticket that was to go from one chart to another.
+func (l *lostData) onward(t StrandedTicket, f *strandedFlow, moved bool) (s strandedStep, why string) {
+	to, from := f.charts[l.to], f.charts[l.from]
 	switch to.kind {
 	case kindPython, kindSwitch, kindSubflow, kindEnd, kindRoleInDepartment, kindRoleOfADepartment, kindAsync:
 	case kindSetForm:
 		if to.calculates {
-			return s, "the values that it was given would be worked out again from themselves", false
+			return s, "the values that it was given would be worked out again from themselves"
+		}
+	case kindCollection:
+		if !to.gathers {
+			return s, whyBranches
 		}
 	case kindForm:
 		switch {
 		case moved:
-			return s, "it was about to come to a form, and would pass it", false
+			return l.arrive(t, f)
 		case to.checked:
-			return s, "another flow is to check its data first", false
+			return s, "another flow is to check its data first"
 		}
 	case kindSleep:
-		if moved && (from.kind == "" || from.kind == kindSubflow) {
-			return s, "it was about to pause, and would not", false
+		switch {
+		case moved && from.kind == kindSubflow:
+			return l.arrive(t, f)
+		case moved && from.kind == "":
+			return s, "it was about to pause, and would not"
 		}
 	default:
-		return s, "its next step is not known", false
+		return s, "its next step is not known"
 	}
-	return l.push(t, moved), "", false
+	return l.push(t, moved), ""
 }
 
 // begun is for a ticket that was opened and not queued.
@@ -198,54 +290,9 @@ func (l *lostData) begun(t StrandedTicket, f *strandedFlow, to flowChart) (s str
 		return s, "its next step is not known"
 	case l.has["mapping_id"]:
 		return s, "its attachments may be missing"
-	case l.has["outflow_content"]:
-		return s, "another ticket has opened it, and may open another in its place"
 	}
-	return l.main(t, f, l.to, l.rewrite(map[string]string{
+	return l.main(t, f, l.to, l.rewrite(l.kept(map[string]string{
 		"data_no": strconv.FormatInt(t.DataNo, 10), "data_id": strconv.FormatInt(t.DataID, 10),
-		"chart_id_from": `"` + l.to + `"`, "chart_id_to": `""`, "formdata": "",
-	})), ""
-}
-
-// main has the flow go on from a chart.
-func (l *lostData) main(t StrandedTicket, f *strandedFlow, chart, input string) strandedStep {
-	return strandedStep{
-		queueID: f.uuid + strconv.FormatInt(t.DataID, 10) + chart,
-		module:  "omformflow.production." + f.uuid + "." + strconv.FormatInt(f.version, 10) + ".main", method: stepMethod, input: input,
-	}
-}
-
-// push has the flow go on to the chart that the ticket was to go to. OMFLOW looks up the
-// row by this name when it gets there, and deletes it: None is the chart it has left.
-func (l *lostData) push(t StrandedTicket, moved bool) strandedStep {
-	change := map[string]string{"data_id": strconv.FormatInt(t.DataID, 10)}
-	if !moved {
-		change["error"] = "false" // as for a person who pushes it on
-	}
-	return strandedStep{
-		queueID: l.flow + strconv.FormatInt(t.DataID, 10) + "None", module: pushModule, method: pushMethod,
-		input: `{"formdata": ` + l.rewrite(change) + `}`,
-	}
-}
-
-// rewrite writes the object again, as Python's json.dumps does, with other values for
-// some of its members and without those whose value is empty.
-func (l *lostData) rewrite(change map[string]string) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for _, m := range l.members {
-		value, changed := change[m.name]
-		if changed && value == "" {
-			continue
-		}
-		if !changed {
-			value = string(m.value)
-		}
-		if b.Len() > 1 {
-			b.WriteString(", ")
-		}
-		b.WriteString(`"` + m.name + `": ` + value)
-	}
-	b.WriteByte('}')
-	return b.String()
+		"chart_id_from": quoted(l.to), "chart_id_to": `""`, "formdata": "",
+	}))), ""
 }

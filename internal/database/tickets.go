@@ -50,15 +50,36 @@ type journalKey struct {
 
 func (r JournalRow) key() journalKey { return journalKey{r.ID, r.QueueID} }
 
-var headStatements = map[Engine]string{
-	Postgres:  headRead,
-	MySQL:     headRead,
-	SQLServer: `SELECT TOP ({limit}) id, LEFT(queue_id, {chars}), LEFT(input_param, {head}) FROM omflow_queuedata WHERE id >= {from} ORDER BY id`,
-	Oracle: `SELECT "ID", DBMS_LOB.SUBSTR("QUEUE_ID", {chars}, 1), DBMS_LOB.SUBSTR("INPUT_PARAM", {head}, 1)` +
-		` FROM "OMFLOW_QUEUEDATA" WHERE "ID" >= {from} ORDER BY "ID" FETCH FIRST {limit} ROWS ONLY`,
+// headOf is the SQL of one engine: {from} for a row, {limit}, {chars} and {head} as in
+// endedSQL. Of a row that is longer than its head it reads whether a member outflow_done is
+// behind that, and where outflow_content begins: in JSON no text can have a member's name
+// with its quotes, for they would be escaped.
+func headOf(top, tail, length, around string) string {
+	longer := `CASE WHEN ` + length + `(q.input_param) > {head} `
+	return `SELECT ` + top + `q.id, left(q.queue_id, {chars}), left(q.input_param, {head}), ` + longer + `THEN 1 ELSE 0 END, ` +
+		longer + `AND q.input_param LIKE '%"outflow_done": %' THEN 1 ELSE 0 END, ` +
+		longer + `THEN ` + strings.ReplaceAll(around, "%", `q.input_param`) + ` END` +
+		` FROM omflow_queuedata q WHERE q.id >= {from} ORDER BY q.id` + tail
 }
 
-const headRead = `SELECT id, left(queue_id, {chars}), left(input_param, {head}) FROM omflow_queuedata WHERE id >= {from} ORDER BY id LIMIT {limit}`
+var headStatements = map[Engine]string{
+	Postgres:  headOf(``, ` LIMIT {limit}`, `length`, postgresAround),
+	MySQL:     headOf(``, ` LIMIT {limit}`, `char_length`, mysqlAround),
+	SQLServer: headOf(`TOP ({limit}) `, ``, `LEN`, sqlserverAround),
+	Oracle: `SELECT q."ID", DBMS_LOB.SUBSTR(q."QUEUE_ID", {chars}, 1), DBMS_LOB.SUBSTR(q."INPUT_PARAM", {head}, 1), ` +
+		oracleLonger + `THEN 1 ELSE 0 END, ` + oracleLonger + `AND DBMS_LOB.INSTR(q."INPUT_PARAM", '"outflow_done": ') > 0 THEN 1 ELSE 0 END, ` +
+		oracleLonger + `THEN ` + strings.ReplaceAll(oracleAround, "%", `q."INPUT_PARAM"`) + ` END` +
+		` FROM "OMFLOW_QUEUEDATA" q WHERE q."ID" >= {from} ORDER BY q."ID" FETCH FIRST {limit} ROWS ONLY`,
+}
+
+const oracleLonger = `CASE WHEN DBMS_LOB.GETLENGTH(q."INPUT_PARAM") > {head} `
+
+// behind is what a row says behind its head.
+type behind struct {
+	is     bool // there is more than the head
+	done   bool // outflow_done may be there
+	opener string
+}
 
 // tickets fills in what rows, ordered by ID, are about. A row never changes: what was
 // read of it once is kept as long as it is there. It returns that, which must not be changed.
@@ -97,13 +118,14 @@ func (db *DB) heads(ctx context.Context, from int64, limit int, known map[journa
 	defer result.Close()
 	for n := 0; result.Next() && n < limit; n++ {
 		var id int64
-		var queue, param sql.NullString
-		if err := result.Scan(&id, &queue, &param); err != nil {
+		var queue, param, opener sql.NullString
+		var longer, done int
+		if err := result.Scan(&id, &queue, &param, &longer, &done, &opener); err != nil {
 			return err
 		}
 		key := journalKey{id, queueID(queue)}
 		if _, ok := known[key]; !ok {
-			s := readStep(key.queue, param.String)
+			s := readStep(key.queue, param.String, behind{longer != 0, done != 0, opener.String})
 			s.mentions = mentioned(param.String)
 			known[key] = s
 		}
@@ -111,9 +133,9 @@ func (db *DB) heads(ctx context.Context, from int64, limit int, known map[journa
 	return result.Err()
 }
 
-// readStep makes out what a row is about, from its queue_id and the beginning of its
-// input_param. Like ticketStep it takes only what agrees with the queue_id.
-func readStep(queue, param string) step {
+// readStep makes out what a row is about, from its queue_id, the beginning of its
+// input_param and what was looked for behind that. Like ticketStep it takes only what agrees with the queue_id.
+func readStep(queue, param string, rest behind) step {
 	var s step
 	var flow, chart string
 	o := jsonscan.Scan([]byte(param))
@@ -137,10 +159,20 @@ func readStep(queue, param string) step {
 	if !s.ticket.valid() || queue != flow+strconv.FormatInt(s.ticket.Row, 10)+chart {
 		return step{}
 	}
+	switch {
+	case o.Whole():
+	case !rest.is: // it is no object, and might say anything
+		s.unsure = true
+	default:
+		s.unsure = s.unsure || rest.done
+		if strings.HasPrefix(rest.opener, openerMember) {
+			s.opener = openerOf(rest.opener)
+			s.unsure = s.unsure || !s.opener.valid()
+		}
+	}
 	if !s.opener.valid() {
 		s.opener = Ticket{}
 	}
-	s.unsure = s.unsure || !o.Whole() // there is more, and it may say so
 	return s
 }
 
@@ -167,11 +199,11 @@ func plainText(value []byte) string {
 	return string(text)
 }
 
-// plainNumber is the number of a ticket or a row, 0 for anything else.
+// plainNumber is the number of a ticket or a row, or the text of one, as it comes from a
+// browser; 0 for anything else.
 func plainNumber(value []byte) int64 {
-	n, err := strconv.ParseInt(string(value), 10, 64)
-	if err != nil || n < 0 {
-		return 0
+	if text, ok := jsonscan.Text(value); ok {
+		value = text
 	}
-	return n
+	return rowNumber(string(value))
 }

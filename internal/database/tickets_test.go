@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -18,24 +19,34 @@ func TestReadStep(t *testing.T) {
 	mine := Ticket{endedFlow, 9, 17}
 	for _, test := range []struct {
 		name, queue, param string
+		rest               behind
 		want               step
 	}{
-		{"a ticket", queue, whole, step{ticket: mine}},
-		{"cut off", queue, whole[:len(whole)-2], step{ticket: mine, unsure: true}},
-		{"cut off before it is clear", queue, whole[:80], step{}},
-		{"a flow within a flow", otherFlow + "17FITEM_2", param(otherFlow, endedFlow, "FITEM_2", 9, 17) + "}}", step{ticket: mine}},
-		{"without a number", queue, param(endedFlow, endedFlow, "FITEM_2", "null", 17) + "}}", step{ticket: Ticket{endedFlow, 0, 17}}},
-		{"before there is a ticket", endedFlow + "NoneFITEM_1", param(endedFlow, endedFlow, "FITEM_1", "null", "null") + "}}", step{}},
-		{"another row's queue_id", endedFlow + "18FITEM_2", whole, step{}},
-		{"a table that is no flow's", queue, param(endedFlow, "x", "FITEM_2", 9, 17) + "}}", step{}},
-		{"opened by another", queue, opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8) + "}}"), step{ticket: mine, opener: Ticket{otherFlow, 4, 8}}},
-		{"the opener is cut off", queue, opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8)), step{ticket: mine, unsure: true}},
-		{"the opener is none", queue, opened(`{"table_uuid": "x", "data_id": 8}`), step{ticket: mine}},
-		{"another ticket was ended", queue, strings.TrimSuffix(whole, "}") + `, "outflow_done": true}`, step{ticket: mine, unsure: true}},
-		{"nothing", "", "", step{}},
-		{"a list", queue, "[]", step{}},
+		{"a ticket", queue, whole, behind{}, step{ticket: mine}},
+		{"cut off", queue, whole[:len(whole)-2], behind{}, step{ticket: mine, unsure: true}},
+		{"pushed on by a browser", queue, param(endedFlow, endedFlow, "FITEM_2", 9, `"17"`) + "}}", behind{}, step{ticket: mine}},
+		{"cut off before it is clear", queue, whole[:80], behind{}, step{}},
+		{"a flow within a flow", otherFlow + "17FITEM_2", param(otherFlow, endedFlow, "FITEM_2", 9, 17) + "}}", behind{}, step{ticket: mine}},
+		{"without a number", queue, param(endedFlow, endedFlow, "FITEM_2", "null", 17) + "}}", behind{}, step{ticket: Ticket{endedFlow, 0, 17}}},
+		{"before there is a ticket", endedFlow + "NoneFITEM_1", param(endedFlow, endedFlow, "FITEM_1", "null", "null") + "}}", behind{}, step{}},
+		{"another row's queue_id", endedFlow + "18FITEM_2", whole, behind{}, step{}},
+		{"a table that is no flow's", queue, param(endedFlow, "x", "FITEM_2", 9, 17) + "}}", behind{}, step{}},
+		{"opened by another", queue, opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8) + "}}"), behind{}, step{ticket: mine, opener: Ticket{otherFlow, 4, 8}}},
+		{"the opener is cut off", queue, opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8)), behind{}, step{ticket: mine, unsure: true}},
+		{"the opener is none", queue, opened(`{"table_uuid": "x", "data_id": 8}`), behind{}, step{ticket: mine}},
+		{"another ticket was ended", queue, strings.TrimSuffix(whole, "}") + `, "outflow_done": true}`, behind{}, step{ticket: mine, unsure: true}},
+		{"nothing", "", "", behind{}, step{}},
+		{"a list", queue, "[]", behind{}, step{}},
+		{"long", queue, whole[:len(whole)-2], behind{is: true}, step{ticket: mine}},
+		{"long, another ticket was ended", queue, whole[:len(whole)-2], behind{is: true, done: true}, step{ticket: mine, unsure: true}},
+		{"long, opened by another", queue, whole[:len(whole)-2], behind{is: true, opener: openerMember + param(otherFlow, otherFlow, "FITEM_3", 4, 8)[1:]},
+			step{ticket: mine, opener: Ticket{otherFlow, 4, 8}}},
+		{"long, opened by another in a browser", queue, whole[:len(whole)-2], behind{is: true, opener: openerMember + param(otherFlow, otherFlow, "FITEM_3", 4, `"8"`)[1:]},
+			step{ticket: mine, opener: Ticket{otherFlow, 4, 8}}},
+		{"long, and the opener is cut off", queue, whole[:len(whole)-2], behind{is: true, opener: openerMember + `"flow_uuid": "x`}, step{ticket: mine, unsure: true}},
+		{"long, and it has no opener", queue, whole[:len(whole)-2], behind{is: true, opener: `{"flow_uuid": "x`}, step{ticket: mine}},
 	} {
-		if got := readStep(test.queue, test.param); !reflect.DeepEqual(got, test.want) {
+		if got := readStep(test.queue, test.param, test.rest); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
 	}
@@ -44,7 +55,7 @@ func TestReadStep(t *testing.T) {
 func FuzzReadStep(f *testing.F) {
 	f.Add(endedFlow+"17FITEM_2", opened(param(otherFlow, otherFlow, "FITEM_3", 4, 8)+"}}"))
 	f.Fuzz(func(t *testing.T, queue, param string) {
-		s := readStep(queue, param)
+		s := readStep(queue, param, behind{is: len(queue)%2 == 0, opener: param})
 		for _, ticket := range []Ticket{s.ticket, s.opener} {
 			if ticket != (Ticket{}) && (!ticket.valid() || ticket.No < 0) {
 				t.Errorf("%+v", s)
@@ -60,9 +71,15 @@ func FuzzReadStep(f *testing.F) {
 // testTickets adds rows of tickets to a journal that holds others.
 func testTickets(t *testing.T, db *DB) {
 	t.Helper()
+	// Each is longer than what is read of it at first: behind that are members that matter.
+	more := map[int]string{
+		5: `}, "x": "` + strings.Repeat("x", 2*maxParamHead) + `"}`,
+		6: `}, "x": "` + strings.Repeat("x", 2*maxParamHead) + `", "outflow_content": ` + param(otherFlow, otherFlow, "FITEM_3", 4, 8) + `}}}`,
+		7: `}, "x": "` + strings.Repeat("x", 2*maxParamHead) + `", "outflow_done": true}`,
+	}
 	add := func(id, row int) {
 		t.Helper()
-		text := strings.ReplaceAll(param(endedFlow, endedFlow, "FITEM_2", 1, row), "'", "") + strings.Repeat("x", 2*maxParamHead)
+		text := param(endedFlow, endedFlow, "FITEM_2", 1, row) + cmp.Or(more[row], more[5])
 		if _, err := db.pool.ExecContext(t.Context(), fmt.Sprintf(
 			"INSERT INTO omflow_queuedata (id, queue_id, name, input_param) VALUES (%d, '%s%dFITEM_2', 'FormFlow', '%s')", id, endedFlow, row, text)); err != nil {
 			t.Fatal(err)
@@ -75,7 +92,8 @@ func testTickets(t *testing.T, db *DB) {
 			t.Fatal(err)
 		}
 		for _, r := range j.Rows {
-			if row := want[r.ID]; r.Ticket.Row != row || r.Unsure != (row != 0) || row != 0 && r.Ticket.Flow != endedFlow {
+			row := want[r.ID]
+			if r.Ticket.Row != row || r.Unsure != (row == 7) || r.Opener.Row != map[bool]int64{true: 8}[row == 6] || row != 0 && r.Ticket.Flow != endedFlow {
 				t.Errorf("row %d is about %+v, want row %d of a ticket", r.ID, r, row)
 			}
 		}
@@ -105,9 +123,15 @@ func testTickets(t *testing.T, db *DB) {
 // TestHeadStatements pins the SQL for those engines that no test here can run it on.
 func TestHeadStatements(t *testing.T) {
 	for engine, want := range map[Engine]string{
-		SQLServer: `SELECT TOP (7) id, LEFT(queue_id, 256), LEFT(input_param, {head}) FROM omflow_queuedata WHERE id >= {from} ORDER BY id`,
-		Oracle: `SELECT "ID", DBMS_LOB.SUBSTR("QUEUE_ID", 256, 1), DBMS_LOB.SUBSTR("INPUT_PARAM", {head}, 1)` +
-			` FROM "OMFLOW_QUEUEDATA" WHERE "ID" >= {from} ORDER BY "ID" FETCH FIRST 7 ROWS ONLY`,
+		SQLServer: `SELECT TOP (7) q.id, left(q.queue_id, 256), left(q.input_param, {head}), CASE WHEN LEN(q.input_param) > {head} THEN 1 ELSE 0 END, ` +
+			`CASE WHEN LEN(q.input_param) > {head} AND q.input_param LIKE '%"outflow_done": %' THEN 1 ELSE 0 END, ` +
+			`CASE WHEN LEN(q.input_param) > {head} THEN SUBSTRING(q.input_param, CHARINDEX('"outflow_content": {', q.input_param), 600) END ` +
+			`FROM omflow_queuedata q WHERE q.id >= {from} ORDER BY q.id`,
+		Oracle: `SELECT q."ID", DBMS_LOB.SUBSTR(q."QUEUE_ID", 256, 1), DBMS_LOB.SUBSTR(q."INPUT_PARAM", {head}, 1), ` +
+			`CASE WHEN DBMS_LOB.GETLENGTH(q."INPUT_PARAM") > {head} THEN 1 ELSE 0 END, ` +
+			`CASE WHEN DBMS_LOB.GETLENGTH(q."INPUT_PARAM") > {head} AND DBMS_LOB.INSTR(q."INPUT_PARAM", '"outflow_done": ') > 0 THEN 1 ELSE 0 END, ` +
+			`CASE WHEN DBMS_LOB.GETLENGTH(q."INPUT_PARAM") > {head} THEN DBMS_LOB.SUBSTR(q."INPUT_PARAM", 600, DBMS_LOB.INSTR(q."INPUT_PARAM", '"outflow_content": {')) END ` +
+			`FROM "OMFLOW_QUEUEDATA" q WHERE q."ID" >= {from} ORDER BY q."ID" FETCH FIRST 7 ROWS ONLY`,
 	} {
 		if got := limited(headStatements[engine], 7); got != want {
 			t.Errorf("%s: %s", engine, got)

@@ -18,7 +18,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func start(t *testing.T, file string) (*Server, Queries) {
 	t.Helper()
-	s, err := NewServer(Config{Listen: "127.0.0.1:0", File: file, Logger: slog.New(slog.DiscardHandler)})
+	return startWith(t, Config{File: file})
+}
+
+// startWith starts a database at an address of its own.
+func startWith(t *testing.T, cfg Config) (*Server, Queries) {
+	t.Helper()
+	cfg.Listen, cfg.Logger = "127.0.0.1:0", slog.New(slog.DiscardHandler)
+	s, err := NewServer(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,18 @@ import (
 const (
 	endedRead = `SELECT id, left\(queue_id, (\d{1,4})\), left\(input_param, (\d{1,4})\) FROM omflow_queuedata ORDER BY id LIMIT (\d{1,6})`
 
-	// What some rows of the journal are about, from one row on.
-	stepsRead = `SELECT id, left\(queue_id, (\d{1,4})\), left\(input_param, (\d{1,4})\) FROM omflow_queuedata WHERE id >= (\d{1,9}) ORDER BY id LIMIT (\d{1,6})`
+	// What some rows of the journal are about, from one row on, and of long ones whether
+	// they name other tickets.
+	stepsRead = `SELECT q.id, left\(q.queue_id, (\d{1,4})\), left\(q.input_param, (\d{1,4})\), CASE WHEN length\(q.input_param\) > \d{1,4} THEN 1 ELSE 0 END, ` +
+		`CASE WHEN length\(q.input_param\) > \d{1,4} AND q.input_param LIKE '%"outflow_done": %' THEN 1 ELSE 0 END, ` +
+		`CASE WHEN length\(q.input_param\) > \d{1,4} THEN substr\(q.input_param, strpos\(q.input_param, '"outflow_content": {'\), \d{1,4}\) END ` +
+		`FROM omflow_queuedata q WHERE q.id >= (\d{1,9}) ORDER BY q.id LIMIT (\d{1,6})`
+
+	// The rows that a start would misread. The stand-in has no parallel branches, and no
+	// flows that open tickets of others, so it has none.
+	misreadRead = `SELECT q.id, left\(q.queue_id, \d{1,4}\), q.input_param FROM omflow_queuedata q WHERE q.method_name = 'main' AND ` +
+		`length\(q.input_param\) <= \d{1,9} AND \(q.input_param LIKE '%"async_main_ticket_id": %' OR q.input_param LIKE '%"collection_ex_data_id": %' ` +
+		`OR q.input_param LIKE '%"outflow_content": {%"chart_id_from": "%'\) ORDER BY q.id LIMIT \d{1,6}`
 
 	endedRemove = `DELETE FROM omflow_queuedata WHERE id = (\d{1,9}) AND queue_id = '([\w-]{1,128})' AND EXISTS \(` +
 		`SELECT 1 FROM omformmodel_omdata_(\w{32}) h WHERE h.id = (\d{1,9}) AND h.history = true AND \(h.closed = true OR EXISTS \(` +
@@ -59,7 +69,25 @@ func (s *Server) journalSteps(args []string) (result, error) {
 
 // journalStepsFrom are those from a row on.
 func (s *Server) journalStepsFrom(args []string) (result, error) {
-	return s.steps(number(args[0]), number(args[1]), number(args[2]), number(args[3]))
+	head := number(args[1])
+	r, err := s.steps(number(args[0]), maxParam, number(args[2]), number(args[3]))
+	r.columns = append(r.columns, intColumn("case"), intColumn("case"), textColumn("case"))
+	for i, row := range r.rows {
+		longer := "0"
+		if cut := left(string(row[2]), head); len(cut) < len(row[2]) {
+			row[2], longer = cut, "1"
+		}
+		r.rows[i] = append(row, []byte(longer), []byte("0"), nil)
+	}
+	return r, err
+}
+
+// maxParam is more than an input_param has characters.
+const maxParam = 1 << 30
+
+// misread are no rows, see misreadRead.
+func (s *Server) misread([]string) (result, error) {
+	return result{tag: "SELECT 0", columns: []pgproto3.FieldDescription{intColumn("id"), textColumn("left"), textColumn("input_param")}}, nil
 }
 
 func (s *Server) steps(length, head, from, limit int) (result, error) {

@@ -2,7 +2,6 @@ package database
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 	"testing"
@@ -14,16 +13,7 @@ import (
 // startBoth returns the database as OMFLOW sees it and as the booster does.
 func startBoth(t *testing.T) (Queries, *booster.DB) {
 	t.Helper()
-	s, err := NewServer(Config{Listen: "127.0.0.1:0", Postgres: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := NewPool(s.Addr())
-	t.Cleanup(p.Close)
+	s, queries := startPostgres(t, "")
 	host, port, err := net.SplitHostPort(s.PostgresAddr())
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +27,7 @@ func startBoth(t *testing.T) (Queries, *booster.DB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return Queries{p}, db
+	return queries, db
 }
 
 func TestEndedSteps(t *testing.T) {

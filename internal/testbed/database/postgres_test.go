@@ -19,19 +19,7 @@ const testPassword = `s3 cr"et/@:'`
 
 func startPostgres(t *testing.T, password string) (*Server, Queries) {
 	t.Helper()
-	s, err := NewServer(Config{
-		Listen: "127.0.0.1:0", Postgres: "127.0.0.1:0", PostgresPassword: password, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := NewPool(s.Addr())
-	t.Cleanup(p.Close)
-	return s, Queries{p}
+	return startWith(t, Config{Postgres: "127.0.0.1:0", PostgresPassword: password})
 }
 
 // connect signs in as a real client does.

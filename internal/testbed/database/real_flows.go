@@ -56,7 +56,7 @@ func (r realCalls) CreateTable(flow string, _ *None) error {
 	return r.alone(func(r realCalls) error {
 		return r.exec("CREATE SEQUENCE IF NOT EXISTS " + numbers + "; CREATE TABLE IF NOT EXISTS " + table + " (" +
 			"id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, data_no bigint NOT NULL, title text NOT NULL, level text NOT NULL, " +
-			"history boolean NOT NULL, closed boolean NOT NULL, running boolean NOT NULL, createtime timestamptz NOT NULL, updatetime timestamptz NOT NULL, " +
+			"history boolean NOT NULL, closed boolean NOT NULL, running boolean NOT NULL, error boolean NOT NULL, createtime timestamptz NOT NULL, updatetime timestamptz NOT NULL, " +
 			"stoptime timestamptz, stop_uuid text NOT NULL, data_param text NOT NULL, init_data_id bigint GENERATED ALWAYS AS (id) STORED, value text NOT NULL)")
 	})
 }
@@ -65,7 +65,7 @@ func (r realCalls) CreateTable(flow string, _ *None) error {
 func (t Ticket) values(flow string) ([]any, error) {
 	text, err := json.Marshal(t)
 	return []any{t.Title, t.Level, t.History, t.Closed, unlessZero(t.StopTime), t.Stop, string(text),
-		t.Running, t.CreateTime, t.UpdateTime, t.param(flow)}, err
+		t.Running, t.CreateTime, t.UpdateTime, t.param(flow), t.Error != ""}, err
 }
 
 // unlessZero is NULL for no time.
@@ -83,8 +83,8 @@ func (r realCalls) InsertTicket(row TicketRow, out *Ticket) error {
 		return err
 	}
 	*out = row.Ticket
-	_, err = r.one([]any{&out.ID, &out.DataNo}, "INSERT INTO "+table+" (data_no, title, level, history, closed, stoptime, stop_uuid, value, running, createtime, updatetime, data_param)"+
-		" VALUES (COALESCE(NULLIF($1::bigint, 0), nextval($13::text::regclass)), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id, data_no",
+	_, err = r.one([]any{&out.ID, &out.DataNo}, "INSERT INTO "+table+" (data_no, title, level, history, closed, stoptime, stop_uuid, value, running, createtime, updatetime, data_param, error)"+
+		" VALUES (COALESCE(NULLIF($1::bigint, 0), nextval($14::text::regclass)), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id, data_no",
 		append(append([]any{row.Ticket.DataNo}, values...), numbers)...)
 	return err
 }
@@ -96,7 +96,7 @@ func (r realCalls) UpdateTicket(row TicketRow, found *bool) error {
 		return err
 	}
 	n, err := r.changed("UPDATE "+table+" SET data_no = $2, title = $3, level = $4, history = $5, closed = $6, stoptime = $7, stop_uuid = $8, value = $9, "+
-		"running = $10, createtime = $11, updatetime = $12, data_param = $13"+
+		"running = $10, createtime = $11, updatetime = $12, data_param = $13, error = $14"+
 		" WHERE id = $1", append([]any{row.Ticket.ID, row.Ticket.DataNo}, values...)...)
 	*found = n > 0
 	return err

@@ -31,6 +31,11 @@ var statements = []statement{
 	{form(`SELECT 1`), func(*Server, []string) (result, error) {
 		return oneRow(intColumn("?column?"), "1"), nil
 	}},
+	// What a transaction changes is there at once, and stays: nothing that is understood
+	// changes in several.
+	{form(`(BEGIN|COMMIT|ROLLBACK)`), func(_ *Server, args []string) (result, error) {
+		return result{tag: strings.ToUpper(args[0])}, nil
+	}},
 	{form(`SELECT version\(\)`), func(*Server, []string) (result, error) {
 		return oneRow(textColumn("version"), "PostgreSQL "+postgresVersion+" (a stand-in with a few statements)"), nil
 	}},
@@ -55,7 +60,11 @@ var statements = []statement{
 	{form(strandedJournal), (*Server).strandedJournal},
 	{form(strandedPauses), (*Server).strandedPauses},
 	{form(strandedTicket), (*Server).strandedTicket},
+	{form(strandedEnded), (*Server).strandedEnded},
+	{form(strandedPast), (*Server).strandedPast},
+	{form(misreadRead), (*Server).misread},
 	{form(strandedRestore), (*Server).strandedRestore},
+	{form(createdRead), (*Server).readCreated},
 	{form(`CREATE TABLE (\w+) \(id integer NOT NULL PRIMARY KEY, note varchar\(40\) NOT NULL\)`), scratchStatement((*scratch).create)},
 	{form(`INSERT INTO (\w+) \(id, note\) VALUES \((\d{1,9}), '([^']{0,40})'\)`), scratchStatement((*scratch).insert)},
 	{form(`SELECT note FROM (\w+) WHERE id = (\d{1,9})`), scratchStatement((*scratch).read)},

@@ -21,23 +21,34 @@ var (
 
 	strandedDesign = `SELECT CASE WHEN length\(f.flowobject\) <= \d{1,9} THEN f.flowobject END FROM omformflow_flowactive f WHERE f.id = (\d{1,9})`
 
-	strandedRunning = `SELECT t.id, t.data_no, CASE WHEN t.createtime >= '([\d: +-]{22})' OR t.updatetime >= '[\d: +-]{22}' THEN 1 ELSE 0 END ` +
-		`FROM omformmodel_omdata_(\w{32}) t WHERE t.id > \(SELECT MAX\(m.id\) FROM omformmodel_omdata_\w{32} m\) - (\d{1,9}) AND t.running = true ` +
+	strandedRunning = `SELECT t.id, t.data_no, CASE WHEN t.createtime >= '([\d: +-]{22})' OR t.updatetime >= '[\d: +-]{22}' THEN 1 ELSE 0 END, ` +
+		`CASE WHEN t.data_param LIKE '%"async_main_ticket_id": %' THEN 1 ELSE 0 END FROM omformmodel_omdata_(\w{32}) t WHERE t.id > \(SELECT MAX\(m.id\) FROM omformmodel_omdata_\w{32} m\) - (\d{1,9}) AND t.running = true ` +
 		`AND t.history = false AND t.closed = false ORDER BY t.id DESC LIMIT (\d{1,6})`
 
-	strandedJournal = `SELECT left\(q.input_param, (\d{1,4})\) FROM omflow_queuedata q ORDER BY q.id LIMIT (\d{1,6})`
+	// Those tickets of which the newest row is history. The stand-in has no branches.
+	strandedEnded = `SELECT t.id, t.data_no, CASE WHEN t.createtime >= '([\d: +-]{22})' OR t.updatetime >= '[\d: +-]{22}' THEN 1 ELSE 0 END, ` +
+		`CASE WHEN t.history = false THEN 1 ELSE 0 END FROM omformmodel_omdata_(\w{32}) t JOIN \(SELECT MAX\(n.id\) AS last FROM omformmodel_omdata_\w{32} n ` +
+		`WHERE n.id > \(SELECT MAX\(m.id\) FROM omformmodel_omdata_\w{32} m\) - (\d{1,9}) GROUP BY n.data_no\) l ON l.last = t.id WHERE t.running = false ` +
+		`AND t.closed = false AND t.error = false AND \(t.history = true OR t.data_param LIKE '%"async_main_ticket_id": %'\) ORDER BY t.id DESC LIMIT (\d{1,6})`
+
+	strandedJournal = `SELECT left\(q.queue_id, (\d{1,4})\), left\(q.input_param, (\d{1,4})\) FROM omflow_queuedata q ORDER BY q.id LIMIT (\d{1,6})`
 
 	strandedPauses = `SELECT left\(p.input_param, (\d{1,4})\) FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = true ORDER BY p.id LIMIT (\d{1,6})`
 
 	strandedTicket = `SELECT CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t` + strandedProof
+
+	strandedPast = `SELECT CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t ` +
+		`WHERE t.id = (\d{1,9}) AND t.running = false AND t.history = true AND t.closed = false AND t.error = false ` +
+		`AND NOT EXISTS \(SELECT 1 FROM omformmodel_omdata_\w{32} s WHERE s.id > t.id AND s.data_no = t.data_no\)` + strandedNowhere
 
 	strandedRestore = `INSERT INTO omflow_queuedata \(queue_id, name, input_param, module_name, method_name\) SELECT '([\w-]{1,128})', 'FormFlow', ` + sqlText +
 		`, '[\w.]{1,200}', '(\w{1,40})' FROM omformmodel_omdata_(\w{32}) t` + strandedProof + ` AND t.data_param = ` + sqlText
 
 	sqlText = ` ?'((?:[^']|'')*)' ?`
 
-	strandedProof = ` WHERE t.id = (\d{1,9}) AND t.running = true AND t.history = false AND t.closed = false ` +
-		`AND NOT EXISTS \(SELECT 1 FROM omflow_queuedata q WHERE ` + strandedNaming("q") + `\) ` +
+	strandedProof = ` WHERE t.id = (\d{1,9}) AND t.running = true AND t.history = false AND t.closed = false` + strandedNowhere
+
+	strandedNowhere = ` AND NOT EXISTS \(SELECT 1 FROM omflow_queuedata q WHERE ` + strandedNaming("q") + `\) ` +
 		`AND NOT EXISTS \(SELECT 1 FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = true AND ` + strandedNaming("p") + `\)`
 )
 
@@ -178,20 +189,61 @@ func (s *Server) strandedRunning(args []string) (result, error) {
 	if t == nil {
 		return result{}, refuse(stateNoTable, `relation "omformmodel_omdata_%s" does not exist`, flow)
 	}
-	r := result{columns: []pgproto3.FieldDescription{intColumn("id"), intColumn("data_no"), intColumn("case")}}
+	r := result{columns: strandedColumns()}
 	for i := len(t.Rows) - 1; i >= 0 && len(r.rows) < limit; i-- {
 		v := &t.Rows[i]
 		if v.ID <= t.NextID-1-window || !v.Running || v.History || v.Closed {
 			continue
 		}
-		recent := "0"
-		if !v.CreateTime.Before(since) || !v.UpdateTime.Before(since) {
-			recent = "1"
-		}
-		r.rows = append(r.rows, [][]byte{strconv.AppendInt(nil, int64(v.ID), 10), strconv.AppendInt(nil, int64(v.DataNo), 10), []byte(recent)})
+		r.rows = append(r.rows, v.strandedColumns(since))
 	}
 	r.tag = fmt.Sprintf("SELECT %d", len(r.rows))
 	return r, nil
+}
+
+func strandedColumns() []pgproto3.FieldDescription {
+	return []pgproto3.FieldDescription{intColumn("id"), intColumn("data_no"), intColumn("case"), intColumn("case")}
+}
+
+func (t *Ticket) strandedColumns(since time.Time) [][]byte {
+	recent := "0"
+	if !t.CreateTime.Before(since) || !t.UpdateTime.Before(since) {
+		recent = "1"
+	}
+	return [][]byte{strconv.AppendInt(nil, int64(t.ID), 10), strconv.AppendInt(nil, int64(t.DataNo), 10), []byte(recent), []byte("0")}
+}
+
+func (s *Server) strandedEnded(args []string) (result, error) {
+	flow, window, limit := args[1], number(args[2]), number(args[3])
+	since, err := moment(strings.TrimSuffix(args[0], "+00"))
+	if err != nil {
+		return result{}, err
+	}
+	defer service{s.store}.lock()()
+	t := s.store.state.Tables[flow]
+	if t == nil {
+		return result{}, refuse(stateNoTable, `relation "omformmodel_omdata_%s" does not exist`, flow)
+	}
+	r := result{columns: strandedColumns()}
+	for i := len(t.Rows) - 1; i >= 0 && len(r.rows) < limit; i-- {
+		if v := &t.Rows[i]; v.ID > t.NextID-1-window && v.past() && t.newest(v) {
+			r.rows = append(r.rows, v.strandedColumns(since))
+		}
+	}
+	r.tag = fmt.Sprintf("SELECT %d", len(r.rows))
+	return r, nil
+}
+
+// past reports whether a row is history of a ticket that has not ended.
+func (t *Ticket) past() bool { return t.History && !t.Running && !t.Closed && t.Error == "" }
+
+// newest reports whether a ticket has no row after this one.
+func (t *table) newest(row *Ticket) bool {
+	return !slices.ContainsFunc(t.Rows, func(r Ticket) bool { return r.ID > row.ID && r.DataNo == row.DataNo })
+}
+
+func (s *Server) strandedPast(args []string) (result, error) {
+	return s.strandedParam(args, func(t *table, row *Ticket) bool { return row.past() && t.newest(row) })
 }
 
 // texts are rows of one text.
@@ -209,11 +261,12 @@ func (s *Server) strandedJournal(args []string) (result, error) {
 	if err := (service{s.store}).Queue(None{}, &queue); err != nil {
 		return result{}, err
 	}
-	var params [][]byte
-	for _, q := range queue {
-		params = append(params, q.param())
+	r := result{columns: []pgproto3.FieldDescription{textColumn("left"), textColumn("left")}}
+	for _, q := range queue[:min(number(args[2]), len(queue))] {
+		r.rows = append(r.rows, [][]byte{left(q.QueueID(), number(args[0])), left(string(q.param()), number(args[1]))})
 	}
-	return texts(params, args[0], args[1])
+	r.tag = fmt.Sprintf("SELECT %d", len(r.rows))
+	return r, nil
 }
 
 func (s *Server) strandedPauses(args []string) (result, error) {
@@ -233,15 +286,18 @@ func (s *Server) strandedPauses(args []string) (result, error) {
 	return texts(params, args[0], args[1])
 }
 
-// strandedRow returns a row that runs and is neither in the journal nor rests. The caller
-// holds the store.
-func (s *Server) strandedRow(flow string, id int) (*Ticket, error) {
+// runs reports whether a row is one that runs.
+func runs(_ *table, row *Ticket) bool { return row.Running && !row.History && !row.Closed }
+
+// strandedRow returns a row that is as asked for and is neither in the journal nor rests.
+// The caller holds the store.
+func (s *Server) strandedRow(flow string, id int, is func(*table, *Ticket) bool) (*Ticket, error) {
 	t := s.store.state.Tables[flow]
 	if t == nil {
 		return nil, refuse(stateNoTable, `relation "omformmodel_omdata_%s" does not exist`, flow)
 	}
 	row := t.row(id)
-	if row == nil || !row.Running || row.History || row.Closed {
+	if row == nil || !is(t, row) {
 		return nil, nil
 	}
 	for _, q := range s.store.state.Queue {
@@ -257,10 +313,12 @@ func (s *Server) strandedRow(flow string, id int) (*Ticket, error) {
 	return row, nil
 }
 
-func (s *Server) strandedTicket(args []string) (result, error) {
+func (s *Server) strandedTicket(args []string) (result, error) { return s.strandedParam(args, runs) }
+
+func (s *Server) strandedParam(args []string, is func(*table, *Ticket) bool) (result, error) {
 	flow, id := args[0], number(args[1])
 	defer service{s.store}.lock()()
-	row, err := s.strandedRow(flow, id)
+	row, err := s.strandedRow(flow, id, is)
 	if err != nil {
 		return result{}, err
 	}
@@ -274,7 +332,7 @@ func (s *Server) strandedTicket(args []string) (result, error) {
 func (s *Server) strandedRestore(args []string) (result, error) {
 	input, method, flow, id, param := strings.ReplaceAll(args[1], "''", "'"), args[2], args[3], number(args[4]), strings.ReplaceAll(args[5], "''", "'")
 	defer service{s.store}.change()()
-	row, err := s.strandedRow(flow, id)
+	row, err := s.strandedRow(flow, id, runs)
 	if err != nil {
 		return result{}, err
 	}
