@@ -12,6 +12,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/bootstrap"
+	"github.com/omflow/booster/internal/created"
 	"github.com/omflow/booster/internal/omflow/flows"
 	"github.com/omflow/booster/internal/omflow/settings/alike"
 	"github.com/omflow/booster/internal/oracleexporter"
@@ -186,6 +187,7 @@ func (m member) serve(r *runner) {
 	mux.HandleFunc(releases.Prefix, r.serveReleases)
 	mux.HandleFunc(replicas.Prefix, r.serveReplicas)
 	mux.HandleFunc(oracleexporter.Path, r.serveReading)
+	mux.HandleFunc("POST "+created.LookPath, r.serveCreated)
 	mux.HandleFunc("GET "+flows.Path, r.serveFlows)
 	mux.HandleFunc(bootstrap.Prefix, r.serveOrigin)
 	m.SetHandler(mux)

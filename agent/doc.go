@@ -88,6 +88,15 @@
 // The other way round each agent that runs an OMFLOW Server with its folder in releases
 // answers new ones.
 //
+// # Creates that were lost
+//
+// When the server died that had a create, a booster asks this agent what became of it
+// (package created). The agent waits up to 3 s for the end of the process that ran when the
+// create was sent, reads the flow's new tickets, and tells which of them hold what the create
+// says. It remembers for a minute what creates were lost, so as to tell tickets of one from
+// those of another. Nothing is written. A server whose process is not the agent's, or whose
+// database it does not know, has no such answer.
+//
 // # Oracle's exporter
 //
 // With the option oracle_exporter the metrics page of Oracle's own exporter is read

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/omflow/booster/internal/database"
 	"github.com/omflow/booster/internal/rollout"
@@ -95,6 +96,13 @@ func (m *monitor) mourn(ctx context.Context, pid int) {
 	}
 	before, first := p.pid, !p.begun
 	p.pid, p.begun = pid, true
+	if before != 0 && before != pid {
+		started := time.Time{}
+		if pid != 0 {
+			started = m.process.Since
+		}
+		m.losses.ended(time.Now(), started)
+	}
 	if ended := before != 0 && before != pid || first && pid == 0; !ended || d == nil {
 		return
 	}

@@ -89,6 +89,8 @@ type runner struct {
 	copies atomic.Pointer[http.Handler]
 	// readings are of Oracle's exporter; nil while there is none.
 	readings atomic.Pointer[oracleexporter.Reader]
+	// losses are creates that processes have left unanswered.
+	losses *losses
 
 	mu     sync.Mutex
 	wanted []*settings // the last is in force
@@ -151,9 +153,9 @@ func newRunner(dir, name, server string, before []<-chan struct{}) (*runner, err
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runner{
 		name: name, server: server, witness: witness,
-		ask: make(chan func(*monitor)), cancel: cancel, done: make(chan struct{}),
+		ask: make(chan func(*monitor)), cancel: cancel, done: make(chan struct{}), losses: newLosses(),
 	}
-	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases, copies: &r.copies, readings: &r.readings}
+	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases, copies: &r.copies, readings: &r.readings, losses: r.losses}
 	go func() {
 		defer close(r.done)
 		r.err = m.run(ctx, r.ask)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/created"
 	"github.com/omflow/booster/internal/doctor"
 	"github.com/omflow/booster/internal/fleet"
 	releaseapi "github.com/omflow/booster/internal/release/api"
@@ -41,6 +42,7 @@ type conductor struct {
 
 	active func() (term uint64, active bool)
 	turns  *turns // that creates of other boosters have here
+	seeker *created.Seeker
 
 	fetching chan struct{} // has a value while it is fetched which server got which ticket
 
@@ -56,11 +58,14 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	// here, too, until somebody gives orders, see rollout.Orders.
 	c := &conductor{node: node, log: log, orders: rollout.Orders{Hold: true}, starting: true, copying: make(chan struct{}, 1), fetching: make(chan struct{}, 1), active: active, turns: newTurns()}
 	c.flows = newFlowsFeed(node.Do, log)
+	var err error
+	if c.seeker, err = c.newSeeker(); err != nil {
+		return nil, err
+	}
 	c.expire = time.AfterFunc(rollout.OrderTime, c.expired)
 	c.mu.Lock()
 	c.apply()
 	c.mu.Unlock()
-	var err error
 	if c.releases, err = newReleases(node, log, stateDir, active); err != nil {
 		return nil, err
 	}
@@ -84,6 +89,8 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	mux.HandleFunc("POST "+ownersPath, c.serveOwners)
 	mux.HandleFunc("POST "+ownersFetchPath, c.serveOwnersFetch)
 	mux.HandleFunc("POST "+turnsPath, c.serveTurn)
+	mux.HandleFunc("POST "+created.SettlePath, c.serveSettle)
+	mux.HandleFunc("POST "+created.ReservePath, c.serveReserve)
 	mux.HandleFunc("GET "+doctor.SettingsPath, serveSettings(node))
 	node.SetHandler(mux)
 	c.unsubscribe = node.Subscribe(func(m gossip.Member) {

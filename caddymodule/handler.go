@@ -169,7 +169,7 @@ func (h *Handler) provisionFront(ctx caddy.Context) error {
 	if !h.isPlain() {
 		cfg.Tokens, cfg.Files, cfg.Flows = h.pool.tokens, h.pool.files, h.pool.flows.Load
 		cfg.TakeTurn = h.app.takeTurn
-		cfg.Owners = h.pool.owners
+		cfg.Owners, cfg.Created, cfg.Seek = h.pool.owners, h.pool.created, h.app.seekCreate
 		cfg.Controlled = func(string) { h.app.controlled(h.pool.fleet) }
 	}
 	if h.Queue != nil {

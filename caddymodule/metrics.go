@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	retries  prometheus.Counter
+	creates  *prometheus.CounterVec
 	queue    *prometheus.HistogramVec
 	served   *prometheus.HistogramVec
 }
@@ -27,7 +28,7 @@ var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 
 func newMetrics(pool string) *metrics {
 	const ns = "omflow_booster"
 	constant := prometheus.Labels{"pool": pool}
-	return &metrics{
+	m := &metrics{
 		pool: pool,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Name: "requests_total", ConstLabels: constant,
 			Help: "Requests by lane, the server that answered last, and the class of the status."}, []string{"lane", "server", "code"}),
@@ -35,16 +36,22 @@ func newMetrics(pool string) *metrics {
 			Help: "Requests that the booster answered itself, by reason."}, []string{"lane", "reason"}),
 		retries: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "retries_total", ConstLabels: constant,
 			Help: "Times that a request was given to another server after the first."}),
+		creates: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Name: "creates_resolved_total", ConstLabels: constant,
+			Help: "Creates whose server died before it had answered, by what was found out of them."}, []string{"outcome"}),
 		queue: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: ns, Name: "queue_seconds", ConstLabels: constant,
 			Help: "Time that requests waited for a place on a server.", Buckets: durationBuckets}, []string{"lane"}),
 		served: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: ns, Name: "server_seconds", ConstLabels: constant,
 			Help: "Time that servers took to begin their answer.", Buckets: durationBuckets}, []string{"lane"}),
 	}
+	for _, outcome := range front.CreateOutcomes {
+		m.creates.WithLabelValues(outcome)
+	}
+	return m
 }
 
 // register makes the metrics visible in the registry of a new configuration.
 func (m *metrics) register(registry *prometheus.Registry, f *fleet.Fleet) error {
-	for _, c := range []prometheus.Collector{m.requests, m.refused, m.retries, m.queue, m.served, newFleetCollector(m.pool, f)} {
+	for _, c := range []prometheus.Collector{m.requests, m.refused, m.retries, m.creates, m.queue, m.served, newFleetCollector(m.pool, f)} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
 			return err
@@ -63,6 +70,9 @@ func (m *metrics) observe(t *front.Trace) {
 	m.requests.WithLabelValues(lane, t.Server, codeClasses[min(t.Status/100, len(codeClasses)-1)]).Inc()
 	if t.Refusal != "" {
 		m.refused.WithLabelValues(lane, t.Refusal).Inc()
+	}
+	if t.Create != "" {
+		m.creates.WithLabelValues(t.Create).Inc()
 	}
 	if t.Tries > 1 {
 		m.retries.Add(float64(t.Tries - 1))

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/created"
 	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/front"
 	"github.com/omflow/booster/internal/omflow/flows"
@@ -44,6 +45,8 @@ type pool struct {
 	flows atomic.Pointer[flows.Directory]
 	// owners is which server got which ticket.
 	owners *owners.Book
+	// created are creates on their way, and what they were answered.
+	created *created.Book
 	inForce[poolConfig]
 
 	// requests is how many are on their way, less closing when no configuration has
@@ -158,7 +161,7 @@ func newPool(key string, cfg poolConfig) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key), tokens: new(token.Broker), owners: owners.New(), files: front.NewFileGate()}
+	p := &pool{key: key, fleet: f, retries: balance.NewRetryBudget(cfg.budget), metrics: newMetrics(key), tokens: new(token.Broker), owners: owners.New(), created: created.NewBook(), files: front.NewFileGate()}
 	p.put = func(cfg poolConfig) error {
 		if err := f.Configure(cfg.fleet); err != nil {
 			return err

@@ -59,6 +59,9 @@ func logTrace(r *http.Request, t *front.Trace) {
 	if t.TokenChanged {
 		extra.Add(zap.Bool("token_changed", true))
 	}
+	if t.Create != "" {
+		extra.Add(zap.String("create", t.Create))
+	}
 	if t.Refusal != "" {
 		extra.Add(zap.String("refusal", t.Refusal))
 	}

@@ -19,7 +19,7 @@
 //  4. It is sent. If nothing of it was written, another server is tried, whatever
 //     it does, or for the lead's requests the lead once more. If it was written and
 //     the server died, a read or guarded request is tried again within the retry
-//     budget; a create never is.
+//     budget; a create never is, unless it is proved that it has done nothing.
 //  5. The answer is passed on as it comes, with X-Request-Id, Server-Timing and,
 //     where a session begins or moves, the sticky cookie. One of up to 64 kB is
 //     taken from the server first: a slow client then holds no place on it.
@@ -54,7 +54,9 @@
 // Every answer of ours has the right HTTP code and speaks the client's language
 // (omflow.Answer): never a redirect, never an HTML page with status 200, since
 // OMFLOW's pages take those for a lost session. A create that was written to a
-// server that died is answered 502 and told that its outcome is unknown. An answer
+// server that died is looked for (Config.Seek, package created): its client gets the
+// ticket's number, or it goes to another server, once, or, when nothing is proved, it is
+// answered 502 and told that its outcome is unknown. It holds no place meanwhile. An answer
 // that breaks off after its head was passed on can't be mended: the client's
 // connection is closed, so that nobody takes half an answer for a whole one.
 //

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/created"
 	"github.com/omflow/booster/internal/fleet"
 	"github.com/omflow/booster/internal/omflow"
 	"github.com/omflow/booster/internal/omflow/flows"
@@ -73,6 +74,12 @@ type Config struct {
 	Flows func() *flows.Directory
 	// Owners is told which server got which ticket. Default: nobody is told.
 	Owners *owners.Book
+	// Created notes creates on their way and the numbers that their clients were told.
+	// Default: nothing is noted.
+	Created *created.Book
+	// Seek finds out what became of a create whose server died. It needs Created. Default:
+	// nobody knows.
+	Seek Seek
 	// Attempts is how many times a request is sent at most. Default 3.
 	Attempts int
 	// Retries bounds how many requests are sent again. Required.
@@ -94,6 +101,9 @@ type Config struct {
 func (c Config) Validate() error {
 	if c.Fleet == nil || c.Table == nil || c.Keys == nil || c.Retries == nil || c.Active == nil || c.Logger == nil {
 		return errors.New("front: a part is missing")
+	}
+	if c.Seek != nil && c.Created == nil {
+		return errors.New("front: creates are looked for, and not noted")
 	}
 	if c.DialTimeout < 0 || c.ResponseTimeout < 0 || c.QueueWait < 0 || c.Idle < 0 || c.MaxAge < 0 || c.Attempts < 0 || c.MaxBody < 0 {
 		return errors.New("front: durations, attempts and max_body must not be negative")
@@ -179,6 +189,10 @@ type Trace struct {
 	Served  time.Duration // by the server, until the head of its answer
 	Status  int           // of the answer
 	Refusal string        // why we answered ourselves, or ""
+	// Create is what was found out of a create whose server died before it had answered:
+	// "found", its ticket, "repeated", it had opened none, or "unknown". It is "" for all
+	// else, also for creates that can't be looked for.
+	Create string
 	// TokenChanged is true when a REST token was replaced by the server's own.
 	TokenChanged bool
 	// Kept is true when the client's Conn was asked, and the answer did not end it.

@@ -33,7 +33,7 @@ func (x *passage) mayHaveChanged(server *balance.Server) {
 // abandoned returns what is to be done when the server has ended its work on a request
 // that nobody waits for any more. It may be called when x serves another request.
 func (x *passage) abandoned(grant balance.Grant) func() {
-	b, turn := x.f.cfg.Fleet.Balancer(), x.turn
+	b, turn, create := x.f.cfg.Fleet.Balancer(), x.turn, x.create
 	controlled := x.f.cfg.Controlled
 	if !x.controls {
 		controlled = nil
@@ -43,6 +43,9 @@ func (x *passage) abandoned(grant balance.Grant) func() {
 			controlled(grant.Server.Name()) // it may have been done just now
 		}
 		b.Release(time.Now(), grant, balance.Outcome{})
+		if create != nil {
+			create.End(0) // it may have opened a ticket, of which nobody was told
+		}
 		if turn != nil {
 			turn.leave(true)
 		}

@@ -19,6 +19,7 @@ const OwnerPath = "path:"
 type owned struct {
 	looked  bool // whether what follows was found out
 	notes   bool // whether it is noted at all
+	opens   bool // whether it may open a ticket whose number its answer says
 	request owners.Request
 	no      int64  // of the ticket, if the request names one
 	number  uint64 // of the note that stands open, or 0
@@ -27,7 +28,7 @@ type owned struct {
 // noteSent notes that the request is about to be sent to a server.
 func (x *passage) noteSent(server *balance.Server) {
 	book := x.f.cfg.Owners
-	if book == nil || !x.work || x.f.cfg.Plain {
+	if book == nil && x.f.cfg.Created == nil || !x.work || x.f.cfg.Plain {
 		return
 	}
 	o := &x.owned
@@ -35,21 +36,25 @@ func (x *passage) noteSent(server *balance.Server) {
 		o.looked = true
 		o.notes = x.findOwned()
 	}
-	if o.notes {
+	if o.notes && book != nil {
 		o.number = book.Sent(time.Now(), server.Name(), o.request)
 	}
+	x.beginCreate()
 }
 
 // noteAnswer notes what became of it, as the whole answer tells. One that tells nothing
 // leaves the note open: it may have been carried out.
 func (x *passage) noteAnswer(status int, body []byte) {
 	o := &x.owned
-	if o.number == 0 || status != http.StatusOK {
+	if o.number == 0 && x.create == nil || status != http.StatusOK {
 		return
 	}
 	no, done, ok := omflow.TicketAnswer(body)
+	if ok && x.create != nil {
+		x.create.End(no)
+	}
 	switch {
-	case !ok:
+	case !ok || o.number == 0:
 		return
 	case !done:
 		x.noteUnsent()
@@ -99,6 +104,7 @@ func (x *passage) findOwned() bool {
 	case !clear:
 		o.request.Flow = x.flowOfForm()
 	}
+	o.opens = !clear || fields.Creates
 	if o.no = fields.No; !clear {
 		o.request.Unclear = true
 	} else if !fields.Creates {

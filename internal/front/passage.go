@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/balance"
+	"github.com/omflow/booster/internal/created"
 	"github.com/omflow/booster/internal/omflow"
 	"github.com/omflow/booster/internal/proxy"
 )
@@ -45,6 +46,9 @@ type passage struct {
 	controls bool      // whether it changes something on the lead that others must see
 	sent     bool      // whether a server may have seen it
 	turn     *fileTurn // among creates with files, or nil
+
+	create *created.Entry // while it may open a ticket at a server, or nil
+	sought bool           // whether it was looked for what became of it
 }
 
 var passages = sync.Pool{New: func() any { return new(passage) }}
@@ -247,12 +251,7 @@ func Forwarded(r *http.Request, client Client) [3]proxy.Field {
 func (x *passage) refuse(reason omflow.Reason) {
 	x.trace.Refusal = reason.String()
 	page := x.f.cfg.Table.Render(omflow.Answer{Reason: reason, RequestID: x.id}, &x.view)
-	x.trace.Status = page.Status
-	x.timing()
-	mayEnd(x.w, x.client, x.trace)
-	if err := page.Send(x.w); err != nil {
-		x.f.cfg.Logger.Debug("answer not taken", "error", err)
-	}
+	x.answer(page)
 }
 
 // timing adds the Server-Timing field (W3C Server Timing, section 3).

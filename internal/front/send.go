@@ -135,9 +135,6 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 	cfg := &x.f.cfg
 	up := cfg.Fleet.Upstream(grant.Server)
 	x.trace.Tries++
-	if !cfg.Plain {
-		x.out.Abandoned = x.abandoned(grant)
-	}
 	if x.out.Host = x.r.Host; x.out.Host == "" {
 		x.out.Host = up.Address() // HTTP/1.0 may leave it out, but Django refuses an empty one
 	}
@@ -149,14 +146,18 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 		cfg.Fleet.Failed(grant.Server, up, err)
 		return x.failed(grant.Server, &proxy.Error{Step: proxy.StepDial, Err: err})
 	}
+	defer x.endCreate()
 	x.noteSent(grant.Server)
+	if !cfg.Plain {
+		x.out.Abandoned = x.abandoned(grant)
+	}
 	sent := time.Now()
 	answer, err := up.Do(x.ctx, sent, &x.out)
 	if err != nil {
 		var failure *proxy.Error
 		if errors.As(err, &failure) && failure.Watched {
-			h.freed = true // Abandoned gives it back, and ends the turn
-			x.turn = nil
+			h.freed = true // Abandoned gives it back, and ends the turn and the create
+			x.turn, x.create = nil, nil
 		}
 		h.free()
 		cfg.Fleet.Failed(grant.Server, up, err)
@@ -298,6 +299,9 @@ func (x *passage) failed(server *balance.Server, err error) (again bool) {
 		return false
 	}
 	x.trace.Err = err
+	if again, answered := x.seek(server, failure); again || answered {
+		return again
+	}
 	mayRepeat := !failure.Sent || x.out.Repeatable
 	attempts := x.trace.Tries - x.rest.refused // a refused token is no failure of a server
 	if mayRepeat && attempts < x.f.cfg.Attempts && (!failure.Sent || x.f.cfg.Retries.Retry(time.Now())) {

@@ -60,7 +60,7 @@ type Repairs struct {
 	// Tokens makes a REST token that one server issued good on all.
 	Tokens bool `json:"tokens"`
 	// LostCreates answers with an error where a server said that it had opened a
-	// ticket and had not.
+	// ticket and had not, and looks for the ticket where a server died.
 	LostCreates bool `json:"lost_creates"`
 	// AgreeGet refuses questions for settings that are nobody's business.
 	AgreeGet bool `json:"agree_get"`
