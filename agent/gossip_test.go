@@ -3,12 +3,14 @@
 package agent
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/omflow/settings/alike"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -38,16 +40,17 @@ func TestReportsReachTheBooster(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Stop() })
-	state := func(want gossip.ServerState) gossip.Report {
+	state := func(want gossip.ServerState) (r gossip.Report) {
 		t.Helper()
-		var last []gossip.ReceivedReport
-		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-			if last = booster.Reports(); len(last) == 1 && last[0].State == want {
-				return last[0].Report
+		observe.Succeeds(t, "a report of "+string(want), func() error {
+			last := booster.Reports()
+			if len(last) != 1 || last[0].State != want {
+				return fmt.Errorf("there are %+v", last)
 			}
-		}
-		t.Fatalf("no report of %s: %+v", want, last)
-		return gossip.Report{}
+			r = last[0].Report
+			return nil
+		})
+		return r
 	}
 	if r := state(gossip.ServerUp); r.Server != "s1" || r.Address != b.server || r.Capacity != 8 || r.Weight != 100 || !r.Ready {
 		t.Errorf("report %+v", r)
@@ -66,11 +69,12 @@ func TestFactsReachAllNodes(t *testing.T) {
 	s2 := member{node(t, gossip.KindAgent, "s2", booster.Addr())}
 	eventually := func(what string, ok func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: not within %s; s1 knows %v, s2 %v", what, patience, s1.Facts(), s2.Facts())
+		observe.Succeeds(t, what, func() error {
+			if !ok() {
+				return fmt.Errorf("s1 knows %v, s2 %v", s1.Facts(), s2.Facts())
 			}
-		}
+			return nil
+		})
 	}
 	want := alike.Facts{TimeZone: "UTC"}
 	for _, m := range []member{s1, s2} {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/omflow/settings/alike"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/testbed/programs"
 	"github.com/omflow/booster/internal/trust"
 )
@@ -65,16 +67,14 @@ func (f *family) Write(b []byte) (int, error) {
 // logs waits until the log says something.
 func (f *family) logs(t *testing.T, want string) {
 	t.Helper()
-	said := ""
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	observe.Succeeds(t, "the log says "+want, func() error {
 		f.mu.Lock()
-		said = f.log.String()
-		f.mu.Unlock()
-		if strings.Contains(said, want) {
-			return
+		defer f.mu.Unlock()
+		if said := f.log.String(); !strings.Contains(said, want) {
+			return errors.New(said)
 		}
-	}
-	t.Fatalf("%q was not logged, but %s", want, said)
+		return nil
+	})
 }
 
 func settingsFile(t *testing.T, home, text string) {
@@ -163,11 +163,12 @@ func TestOtherModule(t *testing.T) {
 	}
 	told := func(want string) {
 		t.Helper()
-		for deadline := time.Now().Add(patience); f.Facts()["s1"].TimeZone != want; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("told %+v, want %s", f.Facts()["s1"], want)
+		observe.Succeeds(t, "others are told "+want, func() error {
+			if facts := f.Facts()["s1"]; facts.TimeZone != want {
+				return fmt.Errorf("they are told %+v", facts)
 			}
-		}
+			return nil
+		})
 	}
 	zone("UTC")
 	l := likeness{server: "s1", source: source{home: home, python: "python3"}, keys: trust.Loopback(), to: f, log: slog.New(slog.DiscardHandler)}.watch()

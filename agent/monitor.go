@@ -55,6 +55,8 @@ type monitor struct {
 	exporter *exporter // nil for a server without Oracle's exporter
 	readings *atomic.Pointer[oracleexporter.Reader]
 
+	losses *losses // creates that processes have left unanswered
+
 	told gossip.Report
 	to   cluster
 }
@@ -228,7 +230,6 @@ func (m *monitor) startProcess() {
 // while it runs.
 func (m *monitor) observe(status supervise.Status) {
 	former := m.process
-	status.Since = sinceBoot(time.Now(), former, status)
 	m.process = status
 	if !m.runs() {
 		return

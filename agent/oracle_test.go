@@ -6,16 +6,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/omflow/booster/internal/oracleexporter"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestOracleExporterOption(t *testing.T) {
@@ -96,17 +97,15 @@ func TestOracleExporter(t *testing.T) {
 			return rec.Result(), nil
 		}, "s1")
 	}
-	wait := func(what string, ok func(oracleexporter.Reading) bool) oracleexporter.Reading {
+	wait := func(what string, ok func(oracleexporter.Reading) bool) (r oracleexporter.Reading) {
 		t.Helper()
-		for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-			r, err := ask()
-			if err == nil && ok(r) {
-				return r
+		observe.Succeeds(t, what, func() (err error) {
+			if r, err = ask(); err == nil && !ok(r) {
+				err = fmt.Errorf("it is %+v", r)
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: %+v, %v", what, r, err)
-			}
-		}
+			return err
+		})
+		return r
 	}
 	reload(nil)
 	if _, err := ask(); !errors.Is(err, oracleexporter.ErrNone) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/health"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestReload(t *testing.T) {
@@ -50,13 +51,7 @@ func TestReload(t *testing.T) {
 
 	reload(b.agent(func(a *Agent) { a.Run = nil })) // managed elsewhere from now on
 	b.to.wait(t, "no process", func(r gossip.Report) bool { return r.PID == 0 && r.State == gossip.ServerDown })
-	deadline := time.Now().Add(patience)
-	for alive(second.PID) {
-		if time.Now().After(deadline) {
-			t.Fatal("the process lives though it is not ours any more")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	observe.Eventually(t, "the process is gone, which is not ours any more", func() bool { return !alive(second.PID) })
 	reload(b.agent(nil))
 	b.to.wait(t, "ours again", upWithout(0))
 }

@@ -61,5 +61,10 @@
 // node of the cluster can have any code run on the others, so that the command that an
 // Origin brings gives it no power that it has not got.
 //
+// # A server that is there
+//
+// [Needs] and [Import] tell of a server that is installed whether its Python has the
+// database's driver and the program that runs it; package doctor asks.
+//
 // Everything may be called concurrently, but one folder is one attempt's at a time.
 package bootstrap

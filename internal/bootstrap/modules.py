@@ -1,8 +1,8 @@
 # Run by package bootstrap of OMFLOW Booster: which modules OMFLOW's code imports from
-# Python packages, and which of some modules this Python has.
+# Python packages, and which of some modules this Python has, or can import.
 #
 # Arguments: "list", home folder, then modules that are listed too if they are here; or
-# "look", then the modules that are wanted.
+# "look" or "import", then the modules that are wanted.
 #
 # Any Python since 2.7 must be able to run this file, so that one that is too old can
 # say so.
@@ -102,10 +102,26 @@ def packages():
     return out
 
 
+def load(name):
+    """Why a module can't be imported: it is not here, or a library that it is made of is
+    not, such as the database's own. None when it can."""
+    import importlib
+
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        return "it is not installed" if error.name == name else str(error)[:200]
+    except BaseException as error:
+        return ("%s: %s" % (type(error).__name__, error))[:200]
+
+
 def main():
     import json
 
     sys.path[:] = [p for p in sys.path if p != ""]
+    # What a module prints must not get into the answer.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     out = {"python": "%d.%d.%d" % tuple(sys.version_info[:3])}
     if sys.version_info >= (3, 7, 7):
         if sys.argv[1] == "list":
@@ -119,10 +135,13 @@ def main():
                 if in_package(name, std):
                     package, version = known.get(name, ("", ""))
                     out["modules"].append({"name": name, "package": package, "version": version})
+        elif sys.argv[1] == "import":
+            reasons = [(name, load(name)) for name in sys.argv[2:]]
+            out["failures"] = dict((name, why) for name, why in reasons if why is not None)
         else:
             out["missing"] = [name for name in sys.argv[2:] if spec(name) is None]
-    sys.stdout.write(json.dumps(out))
-    sys.stdout.flush()
+    answer.write(json.dumps(out))
+    answer.flush()
 
 
 main()

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// scanTime bounds a run of Python: OMFLOW's 72 files of Python took it 0.4 s.
-	scanTime = 20 * time.Second
+	// ImportTime bounds Import, and whatever else Python is run for here: to list what
+	// OMFLOW's 72 files of Python import took it 0.4 s.
+	ImportTime = 20 * time.Second
 	// maxAnswer bounds what it says, in bytes.
 	maxAnswer = 256 << 10
 )
@@ -27,34 +28,69 @@ const (
 //go:embed modules.py
 var script string
 
-// drivers are the modules of which Django's backends need one.
-var drivers = map[database.Engine][]string{
-	database.Postgres:  {"psycopg", "psycopg2"},
-	database.MySQL:     {"MySQLdb", "pymysql"},
-	database.SQLServer: {"mssql", "sql_server", "pyodbc"},
-	database.Oracle:    {"oracledb", "cx_Oracle"},
+// Need is something that an OMFLOW Server needs of Python's packages.
+type Need struct {
+	// Modules are those of which one is needed, and Package is the package of the
+	// first, as pip has it.
+	Modules []string
+	Package string
+}
+
+// drivers are what Django's backends need: the drivers' modules, which in some versions
+// of Django are others.
+var drivers = map[database.Engine][]Need{
+	database.Postgres:  {{[]string{"psycopg2", "psycopg"}, "psycopg2"}},
+	database.MySQL:     {{[]string{"MySQLdb", "pymysql"}, "mysqlclient"}},
+	database.SQLServer: {{[]string{"mssql", "sql_server"}, "mssql-django"}, {[]string{"pyodbc"}, "pyodbc"}},
+	database.Oracle:    {{[]string{"cx_Oracle", "oracledb"}, "cx_Oracle"}},
 }
 
 // webServers are the modules of programs that run OMFLOW, by what their names begin with.
-var webServers = []string{"gunicorn", "waitress", "uwsgi", "uvicorn", "daphne"}
+// Their packages have the same names.
+var webServers = []string{"gunicorn", "waitress", "uvicorn", "daphne"}
+
+// Needs returns what a server needs, beside what its code imports, for its database and
+// for the command that runs it. A command that is none of the known ones needs nothing.
+func Needs(engine database.Engine, run []string) []Need {
+	needs := slices.Clone(drivers[engine])
+	for _, server := range webServers {
+		if slices.ContainsFunc(run, func(word string) bool { return strings.HasPrefix(filepath.Base(word), server) }) {
+			needs = append(needs, Need{[]string{server}, server})
+		}
+	}
+	return needs
+}
+
+// NotInstalled is why a module can't be imported that is not there.
+const NotInstalled = "it is not installed"
+
+// Import has a Python import modules, as a server that is started would, and returns why it
+// can't, by module, of those that it can't. It takes ImportTime at most.
+func Import(ctx context.Context, python string, modules []string) (failures map[string]string, err error) {
+	f, err := runScript(ctx, python, append([]string{"import"}, modules...)...)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("import Python modules: %w", err)
+	case f.Failures == nil:
+		return nil, fmt.Errorf("import Python modules: %s is Python %.20q: OMFLOW needs 3.7.7 or newer", python, f.Python)
+	}
+	return f.Failures, nil
+}
 
 // found is what modules.py says.
 type found struct {
-	Python  string   `json:"python"`
-	Modules []Module `json:"modules"`
-	Missing []string `json:"missing"`
+	Python   string            `json:"python"`
+	Modules  []Module          `json:"modules"`
+	Missing  []string          `json:"missing"`
+	Failures map[string]string `json:"failures"`
 }
 
 // listModules lists what OMFLOW's code in home imports of the Python packages that are
 // installed, and those that its database and its command need.
 func listModules(ctx context.Context, python, home string, engine database.Engine, run []string) (found, error) {
-	args := append([]string{"list", home}, drivers[engine]...)
-	for _, word := range run {
-		for _, server := range webServers {
-			if strings.HasPrefix(filepath.Base(word), server) {
-				args = append(args, server)
-			}
-		}
+	args := []string{"list", home}
+	for _, need := range Needs(engine, run) {
+		args = append(args, need.Modules...)
 	}
 	f, err := runScript(ctx, python, args...)
 	if err != nil {
@@ -143,9 +179,9 @@ func comes(home, path string) bool {
 	return !slices.Contains(beside, first)
 }
 
-// runScript runs modules.py. It reads no settings.py and imports nothing of OMFLOW.
+// runScript runs modules.py, which reads no settings.py and imports nothing of OMFLOW.
 func runScript(ctx context.Context, python string, args ...string) (f found, err error) {
-	ctx, cancel := context.WithTimeout(ctx, scanTime)
+	ctx, cancel := context.WithTimeout(ctx, ImportTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, slices.Concat([]string{"-B", "-c", script}, args)...)
 	cmd.WaitDelay = time.Second

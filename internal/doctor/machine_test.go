@@ -126,15 +126,17 @@ func TestVirtualIP(t *testing.T) {
 		closed  error
 		want    verdict
 	}{
-		"well":          {"10.0.0.10/24", nil, nil, good("10.0.0.10/24 eth0 can be taken")},
-		"no length":     {"10.0.0.10", nil, nil, ill("length of its network", "`virtual_ip 10")},
-		"no capability": {"10.0.0.10/24", errors.New("the process lacks the capability CAP_NET_ADMIN"), nil, ill("CAP_NET_ADMIN", "as the service runs")},
-		"no Linux":      {"10.0.0.10/24", errors.ErrUnsupported, nil, ill("unsupported", "boosters on Linux")},
-		"cannot close":  {"10.0.0.10/24", nil, errors.New("broken"), ill("broken")},
+		"well":      {"10.0.0.10/24", nil, nil, good("10.0.0.10/24 eth0 can be taken")},
+		"no length": {"10.0.0.10", nil, nil, ill("length of its network", "`virtual_ip 10")},
+		"no capability": {"10.0.0.10/24", errors.New("the process lacks the capability CAP_NET_ADMIN"), nil, ill("CAP_NET_ADMIN", "as the service runs",
+			`--uid=omflow-booster '--property=AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW' /usr/bin/booster omflow doctor --config 'Bob'\''s file' ''`)},
+		"no Linux":     {"10.0.0.10/24", errors.ErrUnsupported, nil, ill("unsupported", "boosters on Linux")},
+		"cannot close": {"10.0.0.10/24", nil, errors.New("broken"), ill("broken")},
 	} {
-		v := VirtualIP{Address: tt.address, Interface: "eth0", Open: func(vip.Config) (io.Closer, error) { return closer{tt.closed}, tt.opened }}
+		command := []string{"/usr/bin/booster", "omflow", "doctor", "--config", "Bob's file", ""}
+		v := VirtualIP{Address: tt.address, Interface: "eth0", Command: command, Open: func(vip.Config) (io.Closer, error) { return closer{tt.closed}, tt.opened }}
 		tt.want.hold(t, name, result(t, v.Checks(), "virtual IP"))
 	}
-	// What the machine says of an interface that no machine has.
-	ill().hold(t, "no interface", result(t, VirtualIP{Address: "10.0.0.10/24", Interface: "omflow-none"}.Checks(), "virtual IP"))
+	// What the machine says of an interface that no machine has, to this very command.
+	ill(filepath.Base(os.Args[0])).hold(t, "no interface", result(t, VirtualIP{Address: "10.0.0.10/24", Interface: "omflow-none"}.Checks(), "virtual IP"))
 }

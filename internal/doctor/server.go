@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omflow/booster/internal/bootstrap"
 	"github.com/omflow/booster/internal/omflow/settings"
 	"github.com/omflow/booster/internal/omflow/settings/alike"
 )
@@ -41,6 +42,9 @@ type Server struct {
 	// Others are the facts of the other servers' settings, by server; ok is false when
 	// no booster could tell. Required.
 	Others func(context.Context) (facts map[string]alike.Facts, ok bool)
+	// Import tries to import Python modules, and returns why it can't, by module. Default:
+	// bootstrap.Import.
+	Import func(ctx context.Context, python string, modules []string) (failures map[string]string, err error)
 	// Lookup finds the addresses of a name. Default: the machine's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
@@ -52,12 +56,14 @@ func (s Server) Checks() []Check {
 		checks = append(checks, Check{Name: "start command", Run: func(context.Context) Result { return s.command() }})
 	}
 	for _, c := range []struct {
-		name  string
-		judge func(context.Context, settings.Settings, error) Result
+		name    string
+		timeout time.Duration
+		judge   func(context.Context, settings.Settings, error) Result
 	}{
-		{"python", s.python}, {"schedules", s.schedules}, {"settings.py", judgeSettings}, {"SECRET_KEY", s.secretKey}, {"time zone", s.timeZone}, {"BOOSTER_IP", s.boosters},
+		{"python", settingsTimeout, s.python}, {"Python packages", settingsTimeout + bootstrap.ImportTime, s.packages}, {"schedules", settingsTimeout, s.schedules},
+		{"settings.py", settingsTimeout, judgeSettings}, {"SECRET_KEY", settingsTimeout, s.secretKey}, {"time zone", settingsTimeout, s.timeZone}, {"BOOSTER_IP", settingsTimeout, s.boosters},
 	} {
-		checks = append(checks, Check{Name: c.name, Timeout: settingsTimeout, Run: func(ctx context.Context) Result {
+		checks = append(checks, Check{Name: c.name, Timeout: c.timeout, Run: func(ctx context.Context) Result {
 			read, err := s.Settings(ctx)
 			return c.judge(ctx, read, err)
 		}})

@@ -25,6 +25,19 @@ func home(t *testing.T) string {
 	return dir
 }
 
+// omflow makes such a folder with a settings.py of these words.
+func omflow(t *testing.T, text string) string {
+	t.Helper()
+	dir := home(t)
+	if err := os.Mkdir(filepath.Join(dir, "omflow"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(settings.FileIn(dir), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestHome(t *testing.T) {
 	dir := home(t)
 	for folder, want := range map[string]verdict{

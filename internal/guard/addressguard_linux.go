@@ -15,8 +15,8 @@ import (
 	"github.com/omflow/booster/internal/pair/vip"
 )
 
-// remover takes the address off.
-type remover interface{ Remove() error }
+// remover takes the address off, and tells whether it was there.
+type remover interface{ TakeOff() (was bool, err error) }
 
 // guardAddress is the guard of an address. fd is its connection to the holder.
 func guardAddress(cidr, iface string, fd int, log *slog.Logger) error {
@@ -58,13 +58,11 @@ func (g *addressGuard) run() {
 		switch {
 		case err != nil || !holder:
 			if g.until != 0 {
-				g.log.Warn("the booster is gone: taking the virtual IP off")
-				g.remove()
+				g.remove("the booster is gone")
 			}
 			return
 		case g.until != 0 && boottime.Now() >= g.until:
-			g.log.Warn("the booster's time as the active one ran out: taking the virtual IP off")
-			g.remove()
+			g.remove("the booster's time as the active one ran out")
 			g.until = 0
 			if err := g.say(saysRemoved); err != nil {
 				g.log.Error("guard can't tell its holder", "error", err)
@@ -111,16 +109,20 @@ func (g *addressGuard) listen() (holder bool, err error) {
 }
 
 // remove takes the address off, trying again for as long as it takes: a
-// machine that can't is one that must be looked at.
-func (g *addressGuard) remove() {
+// machine that can't is one that must be looked at. What a holder that starves
+// was given and had no time to add is not told of.
+func (g *addressGuard) remove(why string) {
 	for told := false; ; time.Sleep(lookEvery) {
-		err := g.address.Remove()
-		if err == nil {
+		was, err := g.address.TakeOff()
+		switch {
+		case was:
+			g.log.Warn(why + ": the virtual IP was taken off")
 			return
-		}
-		if !told {
+		case err == nil:
+			return
+		case !told:
 			told = true
-			g.log.Error("the virtual IP can't be taken off", "error", err)
+			g.log.Error(why+", and the virtual IP can't be taken off", "error", err)
 		}
 	}
 }

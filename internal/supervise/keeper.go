@@ -168,7 +168,7 @@ func (k *keeper) launch() {
 	k.proc, k.running, k.started, k.adopted = proc, k.cfg.hash(), begun, false
 	k.launched++
 	if canAdopt {
-		if err := proc.record(k.running, k.started).save(k.cfg.StateDir); err != nil {
+		if err := proc.record(k.running).save(k.cfg.StateDir); err != nil {
 			k.log.Error("the server cannot be adopted after a crash of the agent", "error", err)
 		}
 	}
@@ -207,12 +207,12 @@ func (k *keeper) find() {
 	if !ok {
 		return
 	}
-	proc, err := adoptProcess(r)
+	proc, started, err := adoptProcess(r)
 	if err != nil {
 		k.log.Info("the server of server.pid is gone", "pid", r.PID, "reason", err)
 		return
 	}
-	k.proc, k.running, k.started, k.adopted = proc, r.Hash, r.Started, true
+	k.proc, k.running, k.started, k.adopted = proc, r.Hash, started, true
 }
 
 // end asks the process to end and sees to it that it does.

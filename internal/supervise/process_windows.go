@@ -132,8 +132,8 @@ func (p *process) closeJob() {
 }
 
 // record and adoptProcess are not reached where canAdopt is false.
-func (p *process) record(hash string, started time.Time) record { return record{} }
+func (p *process) record(string) record { return record{} }
 
-func adoptProcess(record) (*process, error) {
-	return nil, errors.New("processes cannot be adopted on this system")
+func adoptProcess(record) (*process, time.Time, error) {
+	return nil, time.Time{}, errors.New("processes cannot be adopted on this system")
 }

@@ -8,17 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // record is what server.pid says of the running process. Start and Boot come
 // from the kernel and tell a process from a later one with the same pid.
 type record struct {
-	PID     int       `json:"pid"`
-	Start   uint64    `json:"start"`   // clock ticks after boot, proc_pid_stat(5) field 22
-	Boot    string    `json:"boot"`    // /proc/sys/kernel/random/boot_id
-	Hash    string    `json:"command"` // Config.hash
-	Started time.Time `json:"started"`
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"`   // clock ticks after boot, proc_pid_stat(5) field 22
+	Boot  string `json:"boot"`    // /proc/sys/kernel/random/boot_id
+	Hash  string `json:"command"` // Config.hash
 }
 
 const maxRecord = 4 << 10

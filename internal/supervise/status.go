@@ -31,7 +31,8 @@ type Status struct {
 	// PID is the process' id, 0 when there is none.
 	PID int
 	// Since is when the process was started if there is one, else when State
-	// began.
+	// began. Of an adopted process it is what the kernel has on record, by the
+	// present setting of the wall clock.
 	Since time.Time
 	// Adopted tells that the process was started by an earlier supervisor.
 	Adopted bool

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/omflow/booster/internal/guard/boottime"
 	"github.com/omflow/booster/internal/procfs"
 )
 
@@ -101,15 +102,26 @@ func (w *watch) abandon() {
 }
 
 // record describes the process for the next supervisor.
-func (p *process) record(hash string, started time.Time) record {
-	return record{PID: p.pid, Start: p.watch.start, Boot: procfs.BootID(), Hash: hash, Started: started}
+func (p *process) record(hash string) record {
+	return record{PID: p.pid, Start: p.watch.start, Boot: procfs.BootID(), Hash: hash}
 }
 
-// adoptProcess takes over the process of a record; the error says why that is
-// not the process which has this pid now.
-func adoptProcess(r record) (*process, error) {
+// clockTick is the unit of a record's Start: programs see 100 ticks a second on every
+// Linux, whatever the kernel was built with (USER_HZ).
+const clockTick = 10 * time.Millisecond
+
+// startedAt is the time, by the wall clock as it is set now, at which a process started
+// that many ticks after boot. It is rather too early than too late, by a tick or so.
+func startedAt(ticks uint64) time.Time {
+	now := time.Now()
+	return now.Add(time.Duration(ticks)*clockTick - boottime.Now())
+}
+
+// adoptProcess takes over the process of a record, and says since when it runs; the error
+// says why that is not the process which has this pid now.
+func adoptProcess(r record) (*process, time.Time, error) {
 	if boot := procfs.BootID(); boot != r.Boot {
-		return nil, errors.New("the machine was started anew")
+		return nil, time.Time{}, errors.New("the machine was started anew")
 	}
 	// The pidfd comes first: what is found out after it is about the process it
 	// refers to, even if the pid changed hands just before.
@@ -129,9 +141,11 @@ func adoptProcess(r record) (*process, error) {
 		if w.pidfd != nil {
 			w.pidfd.Close()
 		}
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	return follow(r.PID, w), nil
+	// The kernel's record: the wall clock may have been set since the start, and an age
+	// by what it showed then could make this process's acts those of one before it.
+	return follow(r.PID, w), startedAt(r.Start), nil
 }
 
 // groupLives tells whether the group has a member that is more than a zombie.

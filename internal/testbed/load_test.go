@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omflow/booster/internal/testbed/client"
 	"github.com/omflow/booster/internal/testbed/instrument"
 	"github.com/omflow/booster/internal/testbed/observe"
 )
@@ -164,17 +165,24 @@ func TestStopLingers(t *testing.T) {
 	}
 }
 
-func BenchmarkCreate(b *testing.B) {
+// oneServer is a client of a server that is alone.
+func oneServer(b *testing.B) *client.Client {
+	b.Helper()
 	c, err := NewCluster(ClusterConfig{Servers: 1, Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer c.Close()
+	b.Cleanup(c.Close)
 	cl, err := c.Client(0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer cl.Close()
+	b.Cleanup(cl.Close)
+	return cl
+}
+
+func BenchmarkCreate(b *testing.B) {
+	cl := oneServer(b)
 	tok, err := cl.Token(b.Context())
 	if err != nil {
 		b.Fatal(err)
@@ -187,16 +195,7 @@ func BenchmarkCreate(b *testing.B) {
 }
 
 func BenchmarkHome(b *testing.B) {
-	c, err := NewCluster(ClusterConfig{Servers: 1, Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	cl, err := c.Client(0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer cl.Close()
+	cl := oneServer(b)
 	if err := cl.SignIn(b.Context(), false); err != nil {
 		b.Fatal(err)
 	}

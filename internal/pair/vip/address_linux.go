@@ -131,15 +131,21 @@ func (a *Address) Add() error {
 // Remove takes the address off. That it, or the interface, is not there is no
 // error.
 func (a *Address) Remove() error {
+	_, err := a.TakeOff()
+	return err
+}
+
+// TakeOff is Remove, and tells whether the address was there.
+func (a *Address) TakeOff() (was bool, err error) {
 	dev, err := net.InterfaceByName(a.cfg.Interface)
 	if err != nil {
-		return nil // there is nothing that could have it
+		return false, nil // there is nothing that could have it
 	}
 	err = a.execute("remove", a.message(dev.Index), unix.RTM_DELADDR, 0)
 	if errors.Is(err, unix.EADDRNOTAVAIL) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 func (a *Address) execute(act string, m message, family uint16, flags netlink.HeaderFlags) error {
