@@ -121,9 +121,7 @@ func (n *Node) newControlClient() *http.Client {
 
 // newStreamClient makes the client for what is large.
 func (n *Node) newStreamClient() *http.Client {
-	tr := n.newControlTransport(alpnHTTP1)
-	tr.ReadBufferSize = 64 << 10
-	return newClient(tr)
+	return newClient(n.newControlTransport(alpnHTTP1))
 }
 
 // newControlTransport makes a transport that speaks the given protocols.

@@ -66,6 +66,11 @@
 //     or the new one before the server is started, see package apply. While it is
 //     neither, [State].Blocked says why the server must not be started, and it is
 //     tried again.
+//   - A note of this folder's can't be read, as after a power failure on a disk that lies:
+//     it is kept beside, told as an error, and found out again from the folder and the known
+//     releases. A folder that is exactly a release is that one. Of any other, what no
+//     release has said is published only where it surely was changed since; else it gives
+//     way, and is kept aside. So what was undone elsewhere does not come back.
 //   - A crash between the booster's answer and the note of it here: the change is
 //     found again, and found to be in the sequence already.
 //
@@ -77,6 +82,8 @@
 //	hashes         what the watcher remembers
 //	ground.json    the ground, where it is not the applied release
 //	strays.json    files that are in no release and are not to be published
+//	restored.json  when files that were gone were last brought back
+//	….damaged      one of these, or of the applier's, as it was when it could not be read
 //
 // # Bounds
 //
@@ -89,6 +96,6 @@
 // # How it works
 //
 // Five goroutines: the keeper opens the folder and mends it, the publisher waits for
-// changes, the fetcher for news, and two tell of and fetch what is offered. Whoever changes what the folder is taken for holds
-// Member.work; Apply does not wait for a call to a peer to end, it cancels it.
+// changes, the fetcher for news, and two tell of and fetch what is offered. Whoever changes
+// what the folder is taken for holds Member.work; Apply does not wait for a call to a peer to end, it cancels it.
 package patch

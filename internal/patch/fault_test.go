@@ -44,13 +44,16 @@ func TestApplyFails(t *testing.T) {
 	}
 }
 
+// unfinishable is a plan whose release is nowhere.
+var unfinishable = `{"format":1,"to":{"number":9,"hash":"` + strings.Repeat("9", 64) + `"}}`
+
 // TestUnfinished: while a plan can be neither finished nor undone, the server must not
 // be started, and nothing is published from the mix.
 func TestUnfinished(t *testing.T) {
 	c, s1, s2 := two(t, content{"a": "1"})
 	s2.stop()
 	plan := filepath.Join(s2.cfg.StateDir, "apply", "plan.json")
-	if err := os.WriteFile(plan, []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(plan, []byte(unfinishable), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s2.write(content{"a": "a part of something"})
@@ -81,7 +84,7 @@ func TestUnfinishedWhileRunning(t *testing.T) {
 	c.numbered(2)
 	c.allStaged()
 	plan := filepath.Join(s2.cfg.StateDir, "apply", "plan.json")
-	if err := os.WriteFile(plan, []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(plan, []byte(unfinishable), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s2.Apply(t.Context(), 2); err == nil || s2.State().Blocked == "" {

@@ -90,19 +90,8 @@ func (m *Member) loose(files []release.File) (*release.Manifest, error) {
 	return release.New(nil, release.Draft{Kind: release.Patch, Origin: m.cfg.Node, Time: time.Now(), Files: files})
 }
 
-func (m *Member) loadGround() error {
-	ground, err := m.load(groundFile)
-	if err != nil {
-		return err
-	}
-	if m.strays, err = m.load(straysFile); err != nil {
-		return err
-	}
-	m.ground = name(ground)
-	return nil
-}
-
-// load reads a manifest of the state folder, nil when there is none.
+// load reads a manifest of the state folder, nil when there is none. The error matches
+// errDamaged when what is there can't be read.
 func (m *Member) load(file string) (*release.Manifest, error) {
 	f, err := os.Open(m.state(file))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,7 +103,7 @@ func (m *Member) load(file string) (*release.Manifest, error) {
 	defer f.Close()
 	manifest, err := release.ReadManifest(f)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("read %s: %w: %w", f.Name(), errDamaged, err)
 	}
 	return manifest, nil
 }
@@ -122,7 +111,11 @@ func (m *Member) load(file string) (*release.Manifest, error) {
 // save replaces a manifest of the state folder; nil removes it.
 func (m *Member) save(file string, manifest *release.Manifest) error {
 	if manifest == nil {
+		// What a loss of power brought back would be taken for true.
 		err := os.Remove(m.state(file))
+		if err == nil {
+			err = durable.SyncDir(m.cfg.StateDir)
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove %s: %w", file, err)
 		}

@@ -61,21 +61,36 @@ func (m *Member) restore(ctx context.Context) error {
 	// What is still in the folder is not needed from elsewhere, and nobody else may have
 	// it: whether something is missing the applier finds out.
 	missing := m.fetch(ctx, target.Origin, m.blobs.Missing(target.Files))
+	m.mu.Lock()
+	before := m.restored
+	m.mu.Unlock()
+	// It is written down before it is so: who crashes in between must not forget it.
+	if err := m.writeRestored(time.Now()); err != nil {
+		return err
+	}
 	m.watcher.Pause()
 	result, err := f.applier.Apply(ctx, apply.Request{Target: target, Past: m.past(), Whole: true})
 	if errors.Is(err, apply.ErrUnfinished) {
+		m.mu.Lock()
+		m.restored = time.Now()
+		m.mu.Unlock()
 		return err // nothing may be published from a mix: the keeper resumes
 	}
 	defer m.watcher.Resume()
+	at := before
+	if err == nil && result.Changes != (release.Summary{}) {
+		at = time.Now()
+	}
+	m.mu.Lock()
+	m.restored = at
+	m.mu.Unlock()
+	if werr := m.writeRestored(at); werr != nil {
+		m.log.Warn("a restart of the agent may have the server restarted once more than needed, or less", "error", werr)
+	}
 	if err != nil {
 		return errors.Join(err, missing)
 	}
 	m.log.Warn("files that were gone are back", "release", target.Number, "changes", result.Changes.String(), "kept_aside", len(result.Kept))
-	if result.Changes != (release.Summary{}) {
-		m.mu.Lock()
-		m.restored = time.Now()
-		m.mu.Unlock()
-	}
 	m.turned()
 	if len(result.Kept) > 0 {
 		m.listConflicts()

@@ -66,6 +66,7 @@ type Member struct {
 	based     bool    // the watcher has a base
 	ground    known   // none: the applied release is
 	strays    *release.Manifest
+	lost      lost          // of these; the keeper's
 	unfit     []watch.Entry // files that can't be in a release
 	turns     uint64        // grows after what the folder is taken for has changed
 	heard     release.Ref   // the newest release, as a booster says
@@ -135,7 +136,7 @@ func New(cfg Config) (*Member, error) {
 	if m.releases, err = history.Open(history.Config{Dir: m.state("history"), Keep: cfg.Keep, Log: m.log}); err != nil {
 		return nil, err
 	}
-	if err := m.loadGround(); err != nil {
+	if err := errors.Join(m.loadGround(), m.loadRestored()); err != nil {
 		return nil, errors.Join(err, m.releases.Close())
 	}
 	watched := cfg.watch()
@@ -197,8 +198,14 @@ func (m *Member) lookAfter(ctx context.Context) {
 	}
 	m.work.Lock()
 	defer m.work.Unlock()
-	if err := m.openFolder(); err != nil {
-		m.block(err)
+	err := m.openFolder()
+	if err == nil {
+		err = m.rebuild(ctx)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			m.block(err)
+		}
 		return
 	}
 	if err := m.findGround(ctx); err != nil {

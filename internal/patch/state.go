@@ -34,8 +34,8 @@ type State struct {
 	// Blocked says why the server must not be started, "" when it may.
 	Blocked string
 	// Restored is when files that were gone were last brought back under a server that
-	// may have been running, zero for never since the start: what it has read before that
-	// may not be what they are.
+	// may have been running, zero for never: what it has read before that may not be what
+	// they are. It outlives this process.
 	Restored time.Time
 	// Suspicious says why nothing is published or applied until the files are back or
 	// Lost is called, Degraded what the watcher sees late or not at all.

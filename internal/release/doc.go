@@ -10,7 +10,9 @@
 // which takes nothing else than that encoding of a manifest within the bounds:
 // no path that leaves the tree or that one of the supported systems can't hold,
 // no two names that are one where case is ignored, nothing unsorted or twice.
-// Whether it follows its parent, deletions and all, is [Manifest.Follows].
+// Whether it follows its parent, deletions and all, is [Manifest.Follows]. To a node that
+// has the parent it travels as what differs ([Manifest.Delta], [DecodeDelta]); what is made
+// of that has the same hash, or is refused.
 //
 // # Its way
 //

@@ -42,17 +42,22 @@ func RefOf(m *Manifest, b []byte) Ref { return Ref{Number: m.Number, Hash: sha25
 // Ref names m. It costs what Hash costs.
 func (m *Manifest) Ref() Ref { return Ref{Number: m.Number, Hash: m.Hash()} }
 
+// Size is about how long the encoding of m is, in bytes.
+func (m *Manifest) Size() int {
+	size := 1024 + len(m.Note) + len(m.Origin)
+	for i := range m.Files {
+		size += len(m.Files[i].Path) + fileBytes
+	}
+	for i := range m.Deleted {
+		size += len(m.Deleted[i].Path) + fileBytes
+	}
+	return size
+}
+
 // append can't fail, so that Hash can't.
 func (m *Manifest) append(b []byte) []byte {
 	if b == nil {
-		size := 1024 + len(m.Note) + len(m.Origin)
-		for i := range m.Files {
-			size += len(m.Files[i].Path) + fileBytes
-		}
-		for i := range m.Deleted {
-			size += len(m.Deleted[i].Path) + fileBytes
-		}
-		b = make([]byte, 0, size)
+		b = make([]byte, 0, m.Size())
 	}
 	b = append(b, `{"format":`...)
 	b = strconv.AppendInt(b, format, 10)

@@ -60,6 +60,10 @@ type Manifest struct {
 	Note    string    // for people; may be empty
 	Files   []File    // all files, sorted by the bytes of their paths
 	Deleted []Deletion
+
+	// changed are the files that the parent has not, or otherwise; nil: not known. See
+	// Delta.
+	changed []File
 }
 
 // Draft is what a new release is made from.
@@ -85,7 +89,7 @@ func New(parent *Manifest, d Draft) (*Manifest, error) {
 	slices.SortFunc(m.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	if parent != nil {
 		m.Number, m.Parent = parent.Number+1, parent.Ref()
-		m.Deleted = deletions(parent, m)
+		m.compareTo(parent)
 	}
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("make release %d: %w", m.Number, err)

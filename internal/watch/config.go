@@ -70,7 +70,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Copy takes the content of a file while it is read, and hashes it.
+// Copy takes the content of a file while it is read, and hashes it. One that is an
+// io.ReaderFrom reads by itself, up to 1 MiB at a time, and fails only when the file does.
 type Copy interface {
 	// Write takes the next piece. It must not fail.
 	io.Writer

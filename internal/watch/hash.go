@@ -160,19 +160,17 @@ func (h *hasher) copy(f *os.File, p *part) error {
 	if _, err := f.Seek(p.n, io.SeekStart); err != nil {
 		return err
 	}
-	from := p.n
-	r := io.LimitReader(f, p.f.stamp.size+1-from)
+	left := p.f.stamp.size + 1 - p.n
 	for {
-		n, err := r.Read(h.buf)
-		_, _ = p.to.Write(h.buf[:n]) // it does not fail
-		p.n += int64(n)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
+		// Where the Copy can it reads by itself, while it hashes the piece before.
+		n, err := io.CopyBuffer(p.to, io.LimitReader(f, min(left, stride)), h.buf)
+		p.n, left = p.n+n, left-n
+		switch {
+		case err != nil:
 			return err
-		}
-		if p.n-from >= stride && h.interrupt() {
+		case n < stride:
+			return nil
+		case h.interrupt():
 			return errInterrupted
 		}
 	}

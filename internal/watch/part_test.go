@@ -97,7 +97,9 @@ func TestPart(t *testing.T) {
 	f.write("large", string(content))
 	root = look()
 	w.hasher.copies = w.copyOf
-	w.read(root, time.Now(), pass{all: true})
+	for range 2 { // the other file may have to be read once more, too
+		w.read(root, time.Now(), pass{all: true})
+	}
 	if w.hasher.left == nil {
 		t.Fatal("nothing was left off")
 	}

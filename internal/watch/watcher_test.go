@@ -1,10 +1,12 @@
 package watch
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -332,6 +334,49 @@ func (c *kept) Discard() {
 	c.f.mu.Lock()
 	defer c.f.mu.Unlock()
 	c.f.discards++
+}
+
+// readingCopy is a Copy that reads by itself, and tells how much at a time.
+type readingCopy struct {
+	kept
+	most *int64
+}
+
+func (c *readingCopy) ReadFrom(r io.Reader) (int64, error) {
+	b, err := io.ReadAll(r)
+	c.text = append(c.text, b...)
+	*c.most = max(*c.most, int64(len(b)))
+	return int64(len(b)), err
+}
+
+func (c *readingCopy) Write([]byte) (int, error) { panic("it reads by itself") }
+
+// TestCopyReads: a Copy that can read gets all of a file, and never more than a stride
+// before others are heard.
+func TestCopyReads(t *testing.T) {
+	for _, size := range []int{0, 1, stride - 1, stride, stride + 1, 3 * stride, 3*stride + 5} {
+		f := newFolder(t)
+		content := bytes.Repeat([]byte("x"), size)
+		f.write("new", string(content))
+		var c copies
+		var most int64
+		w, err := newWatcher(f.config(Config{Copy: func(int64) Copy { return &readingCopy{kept{f: &c}, &most} }}), nil)
+		f.must(err)
+		asked := 0
+		w.hasher.interrupt = func() bool { asked++; return false }
+		root, err := w.look(time.Now())
+		f.must(err)
+		defer root.Close()
+		w.hasher.copies = w.copyOf
+		w.read(root, time.Now(), pass{all: true})
+		tree := w.survey.tree(nil, w.rules, func(string) bool { return true })
+		if !contentOf(tree, "new", string(content)) || len(c.texts) != 1 || c.texts[0] != string(content) {
+			t.Errorf("%d bytes: not all were copied", size)
+		}
+		if most > stride || asked < size/stride {
+			t.Errorf("%d bytes: %d at a time, and others heard %d times", size, most, asked)
+		}
+	}
 }
 
 // TestCopy: what is new is copied while it is hashed; what may be the base's is not.

@@ -115,7 +115,7 @@ func TestChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if one, err := readChain(resp.Body, len(all)); err != nil || len(one) != chainCount {
+	if one, err := readChain(resp.Body, len(all), nil); err != nil || len(one) != chainCount {
 		t.Errorf("one answer holds %d releases: %v", len(one), err)
 	}
 	enough := errors.New("enough")
@@ -276,7 +276,7 @@ func TestAnswers(t *testing.T) {
 func TestChainRepeats(t *testing.T) {
 	n := newNodes(t)
 	one := makeChain(t, 1, "s1")
-	n.add("x", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(writeChain(w, one)) }))
+	n.add("x", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(writeChain(w, one, false)) }))
 	err := n.as("s1", false).Chain(t.Context(), "x", 0, func(*release.Manifest) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "release 1 comes after release 1") {
 		t.Error(err)

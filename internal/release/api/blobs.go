@@ -21,6 +21,10 @@ const (
 
 	// streamBuffer is between the disk and the connection, in bytes.
 	streamBuffer = 256 << 10
+	// readBuffer is between the connection and who stores the blobs, in bytes: a record
+	// of TLS, of which a Read gives no more than one. What is read in larger pieces is
+	// not copied to it.
+	readBuffer = 16 << 10
 	// maxNames bounds a question for blobs, in bytes: MaxBlobs hashes in quotes.
 	maxNames = MaxBlobs*(64+3) + 16
 )
@@ -108,7 +112,7 @@ func (d deadlineWriter) Write(b []byte) (int, error) {
 // readBlobs hands the blobs of a stream to put. sizes has what was asked for; what
 // came is removed from it.
 func readBlobs(r io.Reader, sizes map[release.Hash]int64, put func(io.Reader, release.Hash, int64) error) error {
-	in := bufio.NewReaderSize(r, streamBuffer)
+	in := bufio.NewReaderSize(r, readBuffer)
 	for {
 		var head blobHead
 		if err := binary.Read(in, binary.BigEndian, &head); err != nil {

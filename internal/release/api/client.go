@@ -51,17 +51,15 @@ type Client struct {
 // be asked, is a *history.StaleError when the release is to be rebased, and matches
 // ErrRefused when it can't become one.
 func (c Client) Propose(ctx context.Context, booster string, p Proposal) (number uint64, err error) {
-	var body bytes.Buffer
-	b, err := p.Manifest.Encode()
-	if err == nil {
-		err = writeLine(&body, p)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("propose a release: %w", err)
-	}
-	body.Write(b)
 	var n numbered
-	if err := c.post(ctx, booster, proposePath, &body, &n); err != nil {
+	err = shortFirst(p.Manifest.HasDelta(), func(delta bool) error {
+		body, err := proposal(p, delta)
+		if err != nil {
+			return err
+		}
+		return c.post(ctx, booster, proposePath, body, &n)
+	})
+	if err != nil {
 		return 0, fmt.Errorf("propose a release to booster %s: %w", booster, err)
 	}
 	if n.Number != p.Manifest.Number {
@@ -73,16 +71,15 @@ func (c Client) Propose(ctx context.Context, booster string, p Proposal) (number
 // Follow has another booster take over what the active one's sequence has. The error
 // is a *history.StaleError when the chain must begin earlier, with the other's head.
 func (c Client) Follow(ctx context.Context, booster string, u Update) error {
-	var body bytes.Buffer
 	err := u.Validate()
 	if err == nil {
-		err = writeLine(&body, u)
-	}
-	if err == nil {
-		err = writeChain(&body, u.Chain)
-	}
-	if err == nil {
-		err = c.post(ctx, booster, followPath, &body, &struct{}{})
+		err = shortFirst(anyDelta(u.Chain), func(delta bool) error {
+			body, err := chainBody(u, u.Chain, delta)
+			if err != nil {
+				return err
+			}
+			return c.post(ctx, booster, followPath, body, &struct{}{})
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("copy releases to booster %s: %w", booster, err)
@@ -109,15 +106,23 @@ func (c Client) Act(ctx context.Context, booster string, act Act, number uint64)
 // not wait until they have fetched what the releases hold. The error names those that
 // can't be told.
 func (c Client) Announce(ctx context.Context, agents []string, chain ...*release.Manifest) error {
-	var body bytes.Buffer
-	if err := writeChain(&body, chain); err != nil {
-		return fmt.Errorf("announce a release: %w", err)
+	bodies := map[bool]func() (*bytes.Buffer, error){
+		true:  sync.OnceValues(func() (*bytes.Buffer, error) { return chainBody(nil, chain, true) }),
+		false: sync.OnceValues(func() (*bytes.Buffer, error) { return chainBody(nil, chain, false) }),
 	}
+	short := anyDelta(chain)
 	errs := make([]error, len(agents))
 	var wg sync.WaitGroup
 	for i, agent := range agents {
 		wg.Go(func() {
-			if err := c.post(ctx, agent, announcePath, bytes.NewReader(body.Bytes()), nil); err != nil {
+			err := shortFirst(short, func(delta bool) error {
+				body, err := bodies[delta]()
+				if err != nil {
+					return err
+				}
+				return c.post(ctx, agent, announcePath, bytes.NewReader(body.Bytes()), nil)
+			})
+			if err != nil {
 				errs[i] = fmt.Errorf("announce a release to agent %s: %w", agent, err)
 			}
 		})
@@ -209,7 +214,7 @@ func (c Client) chain(ctx context.Context, member string, after uint64, take fun
 	defer resp.Body.Close()
 	in := newStallReader(resp.Body, func() { cancel(errStalled) })
 	for last = after; count < chainCount; count++ {
-		m, _, err := readManifest(in, release.MaxManifest)
+		m, _, err := readManifest(in, release.MaxManifest, nil)
 		if err != nil {
 			return 0, 0, because(ctx, err)
 		}
@@ -323,6 +328,8 @@ func refusal(err error) error {
 			return fmt.Errorf("read which release is the head: %w", err)
 		}
 		return &stale
+	case r.Status == http.StatusFailedDependency:
+		return fmt.Errorf("%w: %s", release.ErrNoParent, r.Text)
 	case r.Status == http.StatusUnprocessableEntity:
 		return fmt.Errorf("%w: %s", ErrRefused, r.Text)
 	case r.Status == http.StatusNotFound:

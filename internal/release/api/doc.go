@@ -18,7 +18,10 @@
 // Short ones are JSON. A manifest travels in its one encoding
 // (release.Manifest.Encode). Several are a stream of a length (4 bytes, big-endian)
 // and as many bytes each, ended by a length of 0, so that one that was cut off is
-// told from a whole one. What goes with a manifest is a line of JSON before it.
+// told from a whole one. One that is new travels to nodes that should have its parent as
+// what differs from it (release.Manifest.Delta), marked by the length's highest bit, or in a
+// proposal by "delta": what they make of it is checked by its hash. A node that has not the
+// parent says 424, one of an older version 422, and is sent the whole. What goes with a manifest is a line of JSON before it.
 // Blobs are a stream of hash (32 bytes), size (8 bytes, big-endian) and content
 // each, ended by a hash of zeros; what the sender does not have is left out.
 //
@@ -37,7 +40,8 @@
 // (rollout.ErrNotActive), 412 with the head when a release does not follow it
 // (*history.StaleError), 422 when it can't be a release at all (ErrRefused), 404 for
 // a release that is not known (history.ErrUnknown), 403 when the peer may not ask
-// this, 503 when it can't be answered now; an agent that serves blobs to MaxStreams
+// this, 424 when a manifest came without what it shares with a parent that is not here
+// (release.ErrNoParent), 503 when it can't be answered now; an agent that serves blobs to MaxStreams
 // others already says 503 with Retry-After (ErrBusy), and another peer is asked.
 // Nothing was stored of what was refused. A stream that breaks off, stands still for
 // StallTime, or brings something that was not asked for ends with an error; what was

@@ -27,16 +27,27 @@ func FuzzMessages(f *testing.F) {
 	f.Add(proposalBytes(f, two[1]))
 	var b bytes.Buffer
 	fail(writeLine(&b, Update{Term: 2, Approved: two[0].Ref(), Quarantined: []Quarantine{{two[1].Ref(), "x"}}}))
-	fail(writeChain(&b, two))
+	fail(writeChain(&b, two, false))
 	f.Add(b.Bytes())
 	b.Reset()
-	fail(writeChain(&b, two))
+	fail(writeChain(&b, two, false))
 	f.Add(b.Bytes())
+	large := largeChain(f)
+	b.Reset()
+	fail(writeChain(&b, large[1:], true))
+	f.Add(b.Bytes())
+	b.Reset()
+	fail(writeLine(&b, Update{Term: 2}))
+	fail(writeChain(&b, large[1:], true))
+	f.Add(b.Bytes())
+	short, err := proposal(Proposal{Manifest: large[1]}, true)
+	fail(err)
+	f.Add(short.Bytes())
 	for _, seed := range []string{`{"act":"approve","number":1}`, `["` + sum("x").String() + `"]`, `[{"sha256":"` + sum("x").String() + `","size":1}]`, `[]`, "{}\n", "\x00\x00\x00\x00", ""} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		b, a := &booster{}, &agent{dir: t.TempDir()}
+		b, a := &booster{chain: large[:1]}, &agent{chain: large[:1], dir: t.TempDir()}
 		for _, kind := range []bool{false, true} {
 			peer := func(*http.Request) (string, bool, bool) { return "s1", kind, true }
 			hb, ha := BoosterHandler(b, peer), AgentHandler(a, peer)
@@ -96,7 +107,7 @@ func FuzzBlobs(f *testing.F) {
 // has a higher number than the one before.
 func FuzzChain(f *testing.F) {
 	var b bytes.Buffer
-	fail(writeChain(&b, makeChain(f, 2, "s1")))
+	fail(writeChain(&b, makeChain(f, 2, "s1"), false))
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		asked := 0

@@ -100,7 +100,7 @@ func BoosterHandler(b Booster, peer Peer) http.Handler {
 			http.Error(w, "agents propose releases", http.StatusForbidden)
 			return
 		}
-		p, ok := read(h, w, r, func() (Proposal, error) { return readProposal(r.Body) })
+		p, ok := read(h, w, r, func() (Proposal, error) { return readProposal(r.Body, parentIn(b)) })
 		if !ok {
 			return
 		}
@@ -115,7 +115,7 @@ func BoosterHandler(b Booster, peer Peer) http.Handler {
 		if !ok {
 			return
 		}
-		if u, ok := read(h, w, r, func() (Update, error) { return readUpdate(r.Body) }); ok {
+		if u, ok := read(h, w, r, func() (Update, error) { return readUpdate(r.Body, parentIn(b)) }); ok {
 			answer(w, struct{}{}, b.Follow(u, name))
 		}
 	})
@@ -145,7 +145,7 @@ func AgentHandler(a Agent, peer Peer) http.Handler {
 			http.Error(w, "agents announce releases", http.StatusForbidden)
 			return
 		}
-		chain, ok := read(h, w, r, func() ([]*release.Manifest, error) { return readChain(r.Body, MaxAnnounced) })
+		chain, ok := read(h, w, r, func() ([]*release.Manifest, error) { return readChain(r.Body, MaxAnnounced, parentIn(a)) })
 		if !ok {
 			return
 		}
@@ -234,7 +234,7 @@ func sendChain(w http.ResponseWriter, c Chain, after uint64) error {
 		if err != nil {
 			return err
 		}
-		n, err := writeManifest(out, m)
+		n, err := writeManifest(out, m, false)
 		if err != nil {
 			return err
 		}
@@ -272,6 +272,10 @@ func read[T any](h *handler, w http.ResponseWriter, r *http.Request, body func()
 	}
 	defer limitTime(w)()
 	v, err := body()
+	if errors.Is(err, release.ErrNoParent) {
+		http.Error(w, err.Error(), http.StatusFailedDependency)
+		return v, false
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return v, false

@@ -44,6 +44,8 @@ type Proposal struct {
 	InMemory bool `json:"in_memory,omitempty"`
 	// Keep is how many releases are to stay for rolling back. 0: the default.
 	Keep int `json:"keep,omitempty"`
+	// Delta: the manifest travels as what differs from its parent. Client.Propose sets it.
+	Delta bool `json:"delta,omitempty"`
 }
 
 // Validate refuses what no agent proposes. The manifest is not looked at.

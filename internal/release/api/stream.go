@@ -19,13 +19,26 @@ const (
 	maxAtOnce = 2 * release.MaxManifest
 )
 
-// writeManifest writes one manifest of a stream and returns how long it is.
-func writeManifest(w io.Writer, m *release.Manifest) (int, error) {
-	b, err := m.Encode()
-	if err != nil {
-		return 0, err
+// isDelta marks the length of a manifest that travels as what differs from its parent. A
+// node that knows no deltas takes it for a manifest that is too long.
+const isDelta = 1 << 31
+
+// writeManifest writes one manifest of a stream, as what differs from its parent if that
+// may be and is known, and returns how long it is.
+func writeManifest(w io.Writer, m *release.Manifest, delta bool) (int, error) {
+	var b []byte
+	if delta {
+		b = m.Delta()
 	}
-	if err := binary.Write(w, binary.BigEndian, uint32(len(b))); err != nil {
+	length := uint32(len(b)) | isDelta
+	if b == nil {
+		var err error
+		if b, err = m.Encode(); err != nil {
+			return 0, err
+		}
+		length = uint32(len(b))
+	}
+	if err := binary.Write(w, binary.BigEndian, length); err != nil {
 		return 0, err
 	}
 	n, err := w.Write(b)
@@ -35,24 +48,29 @@ func writeManifest(w io.Writer, m *release.Manifest) (int, error) {
 // writeEnd ends a stream of manifests.
 func writeEnd(w io.Writer) error { return binary.Write(w, binary.BigEndian, uint32(0)) }
 
-func writeChain(w io.Writer, chain []*release.Manifest) error {
+func writeChain(w io.Writer, chain []*release.Manifest, delta bool) error {
 	for _, m := range chain {
-		if _, err := writeManifest(w, m); err != nil {
+		if _, err := writeManifest(w, m, delta); err != nil {
 			return err
 		}
 	}
 	return writeEnd(w)
 }
 
-// readManifest reads the next manifest of a stream, of at most most bytes. At the
-// stream's end it returns nil.
-func readManifest(r io.Reader, most int) (m *release.Manifest, size int, err error) {
+// readManifest reads the next manifest of a stream, of at most most bytes, and says how
+// long it is when it is whole. At the stream's end it returns nil. Without a parent it takes
+// no deltas.
+func readManifest(r io.Reader, most int, on parent) (m *release.Manifest, size int, err error) {
 	var length uint32
 	if err := binary.Read(r, binary.BigEndian, &length); err != nil {
 		return nil, 0, fmt.Errorf("read the next release's length: %w", unexpected(err))
 	}
 	if length == 0 {
 		return nil, 0, nil
+	}
+	delta := on != nil && length&isDelta != 0
+	if delta {
+		length &^= isDelta
 	}
 	if int64(length) > int64(min(most, release.MaxManifest)) {
 		return nil, 0, fmt.Errorf("read release: %d bytes are more than are taken", length)
@@ -65,16 +83,25 @@ func readManifest(r io.Reader, most int) (m *release.Manifest, size int, err err
 	if len(b) != int(length) {
 		return nil, 0, fmt.Errorf("read release: %w", io.ErrUnexpectedEOF)
 	}
-	m, err = release.Decode(b)
-	return m, len(b), err
+	if !delta {
+		m, err = release.Decode(b)
+		return m, len(b), err
+	}
+	if m, err = release.DecodeDelta(b, on); err != nil {
+		return nil, 0, fmt.Errorf("read release: %w", err)
+	}
+	if size = m.Size(); size > most {
+		return nil, 0, fmt.Errorf("read release: %d bytes are more than are taken", size)
+	}
+	return m, size, nil
 }
 
 // readChain reads a stream of at most most manifests. They are not compared with
 // each other.
-func readChain(r io.Reader, most int) ([]*release.Manifest, error) {
+func readChain(r io.Reader, most int, on parent) ([]*release.Manifest, error) {
 	var chain []*release.Manifest
 	for total := 0; ; {
-		m, size, err := readManifest(r, maxAtOnce-total)
+		m, size, err := readManifest(r, maxAtOnce-total, on.or(chain))
 		if err != nil || m == nil {
 			return chain, err
 		}
@@ -114,24 +141,32 @@ func readLine[T validated](r *bufio.Reader, v *T) error {
 type validated interface{ Validate() error }
 
 // readProposal reads what Client.Propose sends.
-func readProposal(r io.Reader) (p Proposal, err error) {
+func readProposal(r io.Reader, on parent) (p Proposal, err error) {
 	br := bufio.NewReaderSize(r, 4<<10)
 	if err := readLine(br, &p); err != nil {
 		return Proposal{}, fmt.Errorf("read proposal: %w", err)
 	}
-	if p.Manifest, err = release.ReadManifest(br); err != nil {
+	if !p.Delta {
+		p.Manifest, err = release.ReadManifest(br)
+	} else if b, rerr := io.ReadAll(io.LimitReader(br, release.MaxManifest+1)); rerr != nil {
+		err = rerr
+	} else {
+		p.Manifest, err = release.DecodeDelta(b, on)
+	}
+	if err != nil {
 		return Proposal{}, fmt.Errorf("read proposal: %w", err)
 	}
+	p.Delta = false
 	return p, nil
 }
 
 // readUpdate reads what Client.Follow sends.
-func readUpdate(r io.Reader) (u Update, err error) {
+func readUpdate(r io.Reader, on parent) (u Update, err error) {
 	br := bufio.NewReaderSize(r, maxMessage)
 	if err := readLine(br, &u); err != nil {
 		return Update{}, fmt.Errorf("read update: %w", err)
 	}
-	if u.Chain, err = readChain(br, MaxUpdate); err != nil {
+	if u.Chain, err = readChain(br, MaxUpdate, on); err != nil {
 		return Update{}, fmt.Errorf("read update: %w", err)
 	}
 	return u, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/conflicts"
 	"github.com/omflow/booster/internal/release/disk"
+	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/release/store"
 )
 
@@ -89,12 +90,13 @@ type Applier struct {
 	tree, state disk.FS
 	conflicts   *conflicts.Folder
 
-	applied atomic.Pointer[release.Manifest] // nil: none yet
+	applied atomic.Pointer[release.Manifest] // nil: none yet, or it is not known
+	lost    atomic.Bool                      // it is not known: its note was damaged
 
 	mu     sync.Mutex
 	staged *plan // what lies in newDir; nil: nothing that can be used
 	hollow []int // of its steps, those for whose files there is only room yet
-	synced bool  // all of that is there, and on the disk
+	synced bool  // all of that is there, and on the disk: it is prepared
 }
 
 // Request says what to bring a tree to.
@@ -164,7 +166,7 @@ func (a *Applier) Conflicts() *conflicts.Folder { return a.conflicts }
 // Close ends the use of the folders.
 func (a *Applier) Close() error { return errors.Join(a.tree.Close(), a.state.Close()) }
 
-// Applied returns the release that the tree holds, nil if there was none yet.
+// Applied returns the release that the tree holds, nil if there was none yet, or Lost.
 // While the tree is between two releases it is the older one. It never waits.
 func (a *Applier) Applied() *release.Manifest { return a.applied.Load() }
 
@@ -180,9 +182,13 @@ func (a *Applier) loadApplied() error {
 	defer f.Close()
 	m, err := release.ReadManifest(f)
 	if err != nil {
-		return fmt.Errorf("read applied release: %w", err)
+		a.log.Error("which release the tree holds can't be read; it is found out by comparing", "error", err, "kept", appliedFile+durable.Damaged)
+		a.applied.Store(nil)
+		a.lost.Store(true)
+		return a.putAside(appliedFile, appliedFile)
 	}
 	a.applied.Store(m)
+	a.lost.Store(false)
 	return nil
 }
 
@@ -247,16 +253,16 @@ func (a *Applier) readPlan(name string) (*plan, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxPlan))
-	if err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
-	}
 	var p plan
-	if err := json.Unmarshal(b, &p); err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
+	b, err := io.ReadAll(io.LimitReader(f, maxPlan))
+	if err == nil {
+		err = json.Unmarshal(b, &p)
 	}
-	if err := p.validate(); err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
+	if err == nil {
+		err = p.validate()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w: %w", errDamaged, err)
 	}
 	return &p, nil
 }

@@ -340,7 +340,8 @@ func TestUnfinished(t *testing.T) {
 	u.settle(t, s)
 }
 
-// TestDamagedPlan: a plan that can't be read is nobody's to guess at.
+// TestDamagedPlan: a plan that can't be read, where no release is known either, is nobody's to
+// guess at.
 func TestDamagedPlan(t *testing.T) {
 	for _, text := range []string{"", "{", `{"format":2}`, `{"format":1,"steps":[{"path":"../x","new":{}}]}`, `{"format":1,"steps":[{"path":"x"}]}`} {
 		for _, name := range []string{planFile, undoFile} {

@@ -28,6 +28,7 @@ type upheaval struct {
 	store         *store.Store
 	before, after *release.Manifest
 	local         content // what somebody has changed on the server, nil: see site
+	one           content // what the old release says
 	old, new      content // the whole tree
 	kept          content // under conflicts/ afterwards
 }
@@ -35,7 +36,7 @@ type upheaval struct {
 func newUpheaval(t testing.TB) *upheaval {
 	u := &upheaval{store: newStore(t)}
 	s := &site{store: u.store}
-	u.before = s.make(t, nil, content{
+	u.one = content{
 		"manage.py":             "one",
 		"models.py":             "class One: pass",
 		"run.sh":                "echo one",
@@ -55,7 +56,8 @@ func newUpheaval(t testing.TB) *upheaval {
 		"swap/two.py":           "2",
 		"static/already-new.js": "one",
 		"static/large.bin":      large("one"),
-	})
+	}
+	u.before = s.make(t, nil, u.one)
 	u.after = s.make(t, u.before, content{
 		"manage.py":             "two",
 		"models.py":             "class Two: pass",

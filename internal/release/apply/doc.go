@@ -22,7 +22,8 @@
 // disk, and copies the new files to staging, while the server runs. Of a file of 1 MiB
 // or more whose blob was hashed minutes ago it only reserves the room, where the system
 // can: a release may be taken over by the next one without being applied.
-// [Applier.Prepare] copies these too, and waits until all is on the disk.
+// [Applier.Prepare] copies these too, and waits until all is on the disk; that stays until
+// the release is applied or given up, whatever is staged meanwhile.
 // [Applier.Apply], when the server has stopped, compares again, stages again only what is
 // not staged right, does what Prepare does if that was not called, and then
 //
@@ -60,8 +61,16 @@
 //   - A crash after plan.json: Recover goes on from wherever the plan stopped.
 //     If it can't, it undoes the plan as above.
 //   - A crash while a plan is undone: Recover goes on undoing it.
-//   - A plan that can't be read, or whose target.json is neither there nor the
-//     applied release: ErrUnfinished; a person has to look.
+//   - A plan that can't be read: the tree is compared with the release that was applied
+//     before, and brought back to it; with the one that was to be, where there was none. So
+//     mode and owner of a file that was out of the tree may be new. If contents are
+//     missing for that: ErrUnfinished.
+//   - A plan whose target.json is neither there nor the applied release: ErrUnfinished; a
+//     person has to look.
+//   - An applied.json that can't be read: [Applier.Lost], and the owner finds out which
+//     release the tree is. A plan is finished or undone without it.
+//
+// What could not be read is kept beside, as applied.json.damaged and so on.
 //
 // A blob that the disk has damaged is found while it is staged, by its hash, dropped,
 // and comes from a peer again. Only blobs that were fetched minutes before are not

@@ -24,7 +24,10 @@ import (
 func (a *Applier) Apply(ctx context.Context, req Request) (Result, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p, err := a.prepare(ctx, req)
+	p, err := a.check(ctx, req)
+	if err == nil {
+		err = a.place(ctx, p)
+	}
 	if err != nil {
 		return Result{}, fmt.Errorf("apply release: %w", err)
 	}
@@ -296,7 +299,8 @@ func (a *Applier) done(p *plan) error {
 	if err == nil {
 		err = a.loadApplied()
 	}
-	if m := a.applied.Load(); err == nil && refOf(m) != p.To {
+	// Where the note can't be read the steps have made sure of the tree.
+	if m := a.applied.Load(); err == nil && !a.lost.Load() && refOf(m) != p.To {
 		err = fmt.Errorf("release %s is noted as the applied one, not %s", refOf(m), p.To)
 	}
 	if err == nil {

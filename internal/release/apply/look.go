@@ -26,6 +26,7 @@ type look struct {
 	folders map[string]fs.FileInfo
 	top     fs.FileInfo     // the tree itself
 	deleted map[string]bool // files that the plan deletes
+	inWay   []dir           // folders where files come, and those in them, outer ones first
 }
 
 // found is what the disk holds at a path.
@@ -68,7 +69,7 @@ func (l *look) steps(ctx context.Context) ([]step, error) {
 		if c.new == nil && !l.a.allowed(c.path) {
 			continue // left out of releases by now, and so it is not deleted
 		}
-		if c.disk, err = l.at(c.path); err != nil {
+		if c.disk, err = l.at(c.path, c.new != nil); err != nil {
 			return nil, err
 		}
 		nothing := c.disk.info == nil && c.new == nil
@@ -201,10 +202,10 @@ func (l *look) recognise(steps []step, unknown []int) {
 	}
 }
 
-// at describes what is at path.
-func (l *look) at(path string) (found, error) {
+// at describes what is at path; comes tells whether something new is to come there.
+func (l *look) at(path string, comes bool) (found, error) {
 	for _, d := range parents(path) {
-		there, err := l.above(d)
+		there, err := l.above(d, comes)
 		if err != nil {
 			return found{}, err
 		}
@@ -242,8 +243,9 @@ func (l *look) nearest(path string, info fs.FileInfo) fs.FileInfo {
 	return l.top
 }
 
-// above reports whether the folder d is there.
-func (l *look) above(d string) (bool, error) {
+// above reports whether the folder d is there. A file in its place has nothing below it;
+// it is in the way only when something comes there.
+func (l *look) above(d string, comes bool) (bool, error) {
 	if info, ok := l.folders[d]; ok {
 		return info != nil, nil
 	}
@@ -254,6 +256,8 @@ func (l *look) above(d string) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
+	case !comes && info.Mode().IsRegular():
+		return false, nil
 	case !info.IsDir():
 		return false, fmt.Errorf("%q is in the way: it is no folder (%s)", d, info.Mode().Type())
 	}
@@ -275,8 +279,13 @@ func hash(in disk.FS, op, path string) (release.Hash, error) {
 }
 
 // checkFolder refuses a file whose place is taken by a folder, unless the plan
-// empties that.
+// empties that, or it is empty.
 func (l *look) checkFolder(path string) error {
+	info, err := l.a.tree.Lstat("look at folder in the way", path)
+	if err != nil {
+		return err
+	}
+	l.inWay = append(l.inWay, dir{Path: path, Mode: info.Mode().Perm()})
 	entries, err := l.a.tree.ReadDir("list folder in the way", path)
 	if err != nil {
 		return err

@@ -27,7 +27,8 @@ type plan struct {
 
 	// Made are the folders that must be made, outer ones first.
 	Made []string `json:"made,omitempty"`
-	// Emptied are the folders that deletions may leave empty, outer ones first.
+	// Emptied are the folders that deletions may leave empty, or that are empty where a
+	// file comes, outer ones first.
 	Emptied []dir `json:"emptied,omitempty"`
 }
 
@@ -191,6 +192,11 @@ func (l *look) around(steps []step) (made []string, emptied []dir) {
 				seenEmptied[d] = true
 				emptied = append(emptied, dir{Path: d, Mode: info.Mode().Perm()})
 			}
+		}
+	}
+	for _, d := range l.inWay {
+		if !seenEmptied[d.Path] {
+			emptied = append(emptied, d)
 		}
 	}
 	return made, emptied

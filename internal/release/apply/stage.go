@@ -26,10 +26,17 @@ const largeFile = 1 << 20
 // do, as the tree is now. Staging another release takes the place of this one.
 //
 // It does not wait for the disk: after a crash what was staged is swept anyway.
+//
+// While another release is prepared, nothing is copied: that one's server is being
+// stopped, and must not have to wait for its files again. The release is only checked
+// against the tree then, and Prepare, or Stage once the other one was applied, copies it.
 func (a *Applier) Stage(ctx context.Context, req Request) (Result, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p, err := a.prepare(ctx, req)
+	p, err := a.check(ctx, req)
+	if err == nil && !a.synced {
+		err = a.place(ctx, p)
+	}
 	if err != nil {
 		return Result{}, fmt.Errorf("stage release: %w", err)
 	}
@@ -37,11 +44,15 @@ func (a *Applier) Stage(ctx context.Context, req Request) (Result, error) {
 }
 
 // Prepare is Stage, and has all of it copied and on the disk, so that Apply need not
-// do that while the server is stopped.
+// do that while the server is stopped. It stays there until this release was applied, or
+// was given up: another one is prepared or applied.
 func (a *Applier) Prepare(ctx context.Context, req Request) (Result, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p, err := a.prepare(ctx, req)
+	p, err := a.check(ctx, req)
+	if err == nil {
+		err = a.place(ctx, p)
+	}
 	if err == nil {
 		err = a.complete(ctx, p)
 	}
@@ -51,23 +62,24 @@ func (a *Applier) Prepare(ctx context.Context, req Request) (Result, error) {
 	return p.result(), nil
 }
 
-// prepare makes a plan and has its files staged. Callers hold mu.
-func (a *Applier) prepare(ctx context.Context, req Request) (*plan, error) {
+// check makes a plan. Callers hold mu, here and below.
+func (a *Applier) check(ctx context.Context, req Request) (*plan, error) {
 	if err := a.finished(); err != nil {
 		return nil, err
 	}
-	p, err := a.plan(ctx, req)
-	if err != nil {
-		return nil, err
-	}
+	return a.plan(ctx, req)
+}
+
+// place has the files of a plan staged, unless they are.
+func (a *Applier) place(ctx context.Context, p *plan) error {
 	if a.staged.sameFiles(p) {
 		a.staged = p
-		return p, nil
+		return nil
 	}
 	if err := a.stage(ctx, p); err != nil {
-		return nil, errors.Join(err, a.sweepTree())
+		return errors.Join(err, a.sweepTree())
 	}
-	return p, nil
+	return nil
 }
 
 // finished fails while a plan is to be finished or undone.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/omflow/booster/internal/release"
 )
 
 // TestBlobs: a blob that is missing or damaged stops the release, be it small, in a file
@@ -90,6 +92,64 @@ func TestPrepared(t *testing.T) {
 			t.Errorf("prepared %t: synced at step %d of the applying, the plan is step %d", prepared, again, plan)
 		}
 	}
+}
+
+// TestPreparedStays: what is staged after a release was prepared does not take its place,
+// so that nothing is copied while the server is stopped; what is prepared or applied does.
+func TestPreparedStays(t *testing.T) {
+	s := newSite(t, newStore(t))
+	one := s.make(t, nil, content{"a.py": "1", "large.bin": large("one")})
+	two := s.make(t, one, content{"a.py": "2", "large.bin": large("two")})
+	three := s.make(t, two, content{"a.py": "3", "b.py": "3", "large.bin": large("two")})
+	f := &faults{}
+	a := s.applier(t, f)
+	mustApply(t, a, Request{Target: one})
+	copied := func() (n int) {
+		for _, label := range f.labels {
+			if label == "create staged file" || label == "fill staged file" {
+				n++
+			}
+		}
+		f.labels = nil
+		return n
+	}
+	mustStage := func(how func(context.Context, Request) (Result, error), m, want *release.Manifest) {
+		t.Helper()
+		r, err := how(context.Background(), Request{Target: m})
+		if err != nil || r.To != want.Ref() {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	mustStage(a.Prepare, two, two)
+	if n := copied(); n == 0 {
+		t.Fatal("nothing was copied for a release that was prepared")
+	}
+	// Two comes while one's server is stopped; what it says of the tree is right.
+	r, err := a.Stage(context.Background(), Request{Target: three})
+	if err != nil || r.To != three.Ref() || r.Changes.Added != 1 || r.Changes.Modified != 2 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	mustStage(a.Prepare, two, two)
+	mustApply(t, a, Request{Target: two})
+	if n := copied(); n != 0 {
+		t.Errorf("%d files were copied of what had been prepared", n)
+	}
+	check(t, "tree", s.tree(t), content{"a.py": "2", "large.bin": large("two")})
+	// Applied: the next one is staged.
+	mustStage(a.Stage, three, three)
+	if n := copied(); n != 2 {
+		t.Errorf("%d files were copied for the next release, not 2", n)
+	}
+	// Given up: another is prepared.
+	mustStage(a.Prepare, three, three)
+	four := s.make(t, three, content{"a.py": "4"})
+	mustStage(a.Stage, four, four)
+	mustStage(a.Prepare, four, four)
+	if n := copied(); n != 1 {
+		t.Errorf("%d files were copied for the release that took the place, not 1", n)
+	}
+	mustApply(t, a, Request{Target: four})
+	check(t, "tree", s.tree(t), content{"a.py": "4"})
 }
 
 // TestFillFails: a large file that could not be filled, or not be synced, is staged anew,

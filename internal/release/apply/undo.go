@@ -146,10 +146,16 @@ func (a *Applier) Recover() (Outcome, error) {
 		a.log.Warn("undid a release that could not be put in place", "release", p.To, "back_to", p.From)
 		return Undone, nil
 	}
+	if errors.Is(err, errDamaged) {
+		return a.repair(undoFile, err)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return Nothing, fmt.Errorf("recover: %w: %w", ErrUnfinished, err)
 	}
 	p, err = a.readPlan(planFile)
+	if errors.Is(err, errDamaged) {
+		return a.repair(planFile, err)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := a.sweep(); err != nil {
 			return Nothing, fmt.Errorf("recover: %w", err)

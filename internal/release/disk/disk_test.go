@@ -94,7 +94,8 @@ func TestFiles(t *testing.T) {
 // TestSync syncs more files than are held open, folders, and what isn't there.
 func TestSync(t *testing.T) {
 	f := open(t, t.TempDir())
-	names := []string{".", "missing"}
+	create(t, f, "file", "")
+	names := []string{".", "missing", "missing/too", "file/below"}
 	for i := range openAtOnce + 3 {
 		name := fmt.Sprint(i)
 		create(t, f, name, name)

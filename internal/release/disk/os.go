@@ -142,7 +142,7 @@ func (o *osFS) sync(names []string) (err error) {
 	}()
 	for _, name := range names {
 		f, err := openToSync(o.root, name)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFolder) { // a folder above may be a file by now
 			continue
 		}
 		if err != nil {

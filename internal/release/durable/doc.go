@@ -10,5 +10,9 @@
 // does some at a time, so that a file system commits them together.
 // [StartFlush] has the system begin while a long file is still being written.
 //
+// A file that can't be read all the same, since a disk or somebody has damaged it, must not
+// stop a start for ever: [KeepDamaged] keeps it beside, and its owner makes it anew of what
+// else it knows.
+//
 // Windows can't sync a folder; NTFS keeps renames in its own journal.
 package durable

@@ -27,7 +27,7 @@
 // their name; in memory is only what a list shows, and the newest of them.
 // published.jsonl is only ever appended to, and synced with each line; a line that
 // a crash cut off stays and is ended before the next one. It is a record for
-// people: nothing here reads it.
+// people; only when quarantine.json can't be read, it is read here.
 //
 // # Which releases stay
 //
@@ -42,6 +42,9 @@
 // it ([ErrUnreadable]), and the others work; nothing can follow it if it is the head.
 // [Log.Unreadable] names it, and the owner gets it from any node that has it, since its
 // hash is known, and gives it to [Log.Mend]. [Log.Propose] and [Log.Follow] take it too.
+//
+// A quarantine.json that can't be read is kept as quarantine.json.damaged, told as an
+// error, and made anew: of what published.jsonl says was last done with each release.
 //
 // When two manifests of one number are there at the start, as after a write that
 // failed and could not be taken back, or after an old folder was copied over this one,

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,12 @@ import (
 
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/durable"
+)
+
+// Names in the log's folder.
+const (
+	publishedFile  = "published.jsonl"
+	quarantineFile = "quarantine.json"
 )
 
 // Act is what somebody did with a release.
@@ -40,7 +48,7 @@ type Record struct {
 }
 
 func (l *Log) openPublished() error {
-	path := filepath.Join(l.dir, "published.jsonl")
+	path := filepath.Join(l.dir, publishedFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -161,24 +169,88 @@ func (l *Log) saveQuarantine() error {
 	if err != nil {
 		return fmt.Errorf("encode quarantine: %w", err)
 	}
-	return durable.WriteFile(filepath.Join(l.dir, "quarantine.json"), append(b, '\n'))
+	return durable.WriteFile(filepath.Join(l.dir, quarantineFile), append(b, '\n'))
 }
 
+// loadQuarantine reads the marks. A file that can't be read is kept aside, and what the
+// record says of quarantines takes its place: a release that did not do well must not be
+// rolled out again because of it.
 func (l *Log) loadQuarantine() error {
 	l.quarantined = make(map[release.Ref]string)
-	b, err := os.ReadFile(filepath.Join(l.dir, "quarantine.json"))
+	path := filepath.Join(l.dir, quarantineFile)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
 	var marks []quarantine
-	if err := json.Unmarshal(b, &marks); err != nil {
-		return fmt.Errorf("read quarantine: %w", err)
+	if err == nil {
+		err = json.Unmarshal(b, &marks)
+	}
+	if err != nil {
+		return l.quarantineAgain(path, err)
 	}
 	for _, q := range marks {
 		l.quarantined[q.Release] = q.Reason
 	}
 	return nil
+}
+
+// quarantineAgain makes the marks anew of the record, whose last word on a release counts.
+func (l *Log) quarantineAgain(path string, cause error) error {
+	aside, err := durable.KeepDamaged(path)
+	if err != nil {
+		return fmt.Errorf("read quarantine: %w", errors.Join(cause, err))
+	}
+	broken, err := l.readPublished(func(r Record) {
+		switch r.Act {
+		case Quarantined:
+			l.setMark(r.Release, cmp.Or(r.Reason, "it was in quarantine; the reason is lost"))
+		case Cleared:
+			l.setMark(r.Release, "")
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read quarantine: %w", errors.Join(cause, err))
+	}
+	if err := l.saveQuarantine(); err != nil {
+		return fmt.Errorf("read quarantine: %w", errors.Join(cause, err))
+	}
+	l.log.Error("which releases are in quarantine can't be read; it is taken from the record of what was done",
+		"error", cause, "kept", aside, "in_quarantine", len(l.quarantined), "unreadable_lines", broken)
+	return nil
+}
+
+// maxRecord bounds a line of the record, in bytes: a reason of maxReason, of which JSON
+// spells each byte with six at most, and little else.
+const maxRecord = 16 << 10
+
+// readPublished hands the records to take, oldest first. It counts lines that are none.
+func (l *Log) readPublished(take func(Record)) (broken int, err error) {
+	f, err := os.Open(filepath.Join(l.dir, publishedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, maxRecord)
+	for {
+		line, long, err := in.ReadLine()
+		for more := long; more && err == nil; {
+			_, more, err = in.ReadLine()
+		}
+		if errors.Is(err, io.EOF) {
+			return broken, nil
+		}
+		if err != nil {
+			return broken, err
+		}
+		var r Record
+		if long || json.Unmarshal(line, &r) != nil {
+			broken++
+			continue
+		}
+		take(r)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,18 +36,32 @@ type approvals struct {
 	refs []release.Ref
 }
 
-func (a *approvals) load(dir string) error {
+// load reads the approvals. A file that can't be read is kept aside; then what the
+// cluster's marks and the other booster say counts, and without these all releases wait for
+// a person: none is rolled out that nobody is known to have approved.
+func (a *approvals) load(dir string, log *slog.Logger) error {
 	a.path = filepath.Join(dir, "approved.json")
 	b, err := os.ReadFile(a.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	var refs []release.Ref
 	if err == nil {
-		err = json.Unmarshal(b, &a.refs)
+		err = json.Unmarshal(b, &refs)
 	}
-	if err != nil {
-		return fmt.Errorf("read approvals: %w", err)
+	if err == nil {
+		a.refs = refs
+		return nil
 	}
+	aside, kerr := durable.KeepDamaged(a.path)
+	if kerr == nil {
+		kerr = os.Remove(a.path)
+	}
+	if kerr != nil {
+		return fmt.Errorf("read approvals: %w", errors.Join(err, kerr))
+	}
+	log.Error("which releases are approved can't be read; what the other nodes know counts, and the releases wait when they know nothing: `booster omflow releases approve`",
+		"error", err, "kept", aside)
 	return nil
 }
 

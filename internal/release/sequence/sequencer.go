@@ -90,7 +90,7 @@ func New(cfg Config) (*Sequencer, error) {
 		keep:   history.DefaultKeep,
 		memory: make(map[release.Ref]bool), unknown: make(map[release.Ref]time.Time),
 	}
-	if err := s.approvals.load(cfg.Dir); err != nil {
+	if err := s.approvals.load(cfg.Dir, cfg.Logger); err != nil {
 		return nil, errors.Join(err, chain.Close())
 	}
 	s.renew()

@@ -220,6 +220,8 @@ func (b *Batch) Commit() error {
 // place gives the blobs that have files of their own their names. The caller holds
 // placing.
 func (b *Batch) place() error {
+	// Before others find them: they would be hashed again by who sends them.
+	b.store.refresh(b.ready)
 	var dirs []folder
 	seen := make(map[string]bool)
 	for _, p := range b.ready {
@@ -234,11 +236,7 @@ func (b *Batch) place() error {
 			dirs = append(dirs, folder(dir))
 		}
 	}
-	if err := durable.SyncAll(dirs); err != nil {
-		return err
-	}
-	b.store.refresh(b.ready)
-	return nil
+	return durable.SyncAll(dirs)
 }
 
 // refresh notes that blobs were written just now, and forgets which were long ago.

@@ -31,7 +31,7 @@ func (w *flusher) wrote(n int) {
 	}
 }
 
-// piecesAhead is how many pieces may be read before they are hashed and written.
+// piecesAhead is how many pieces may be read before they are hashed.
 const piecesAhead = 3
 
 // receive copies r to f, and returns how many bytes there were and their hash. A piece
@@ -76,42 +76,65 @@ func receive(f *os.File, r io.Reader) (int64, release.Hash, error) {
 	return w.written, release.Hash(sum.Sum(nil)), errors.Join(werr, err)
 }
 
-// hashWriter writes to a file and hashes at the same time, on two cores. sum must
-// be called to end it.
+// hashWriter reads pieces, writes them to a file, and has another goroutine hash them
+// at the same time, up to piecesAhead behind. sum must be called to end it.
 type hashWriter struct {
 	flusher
-	hash   hash.Hash
-	pieces chan []byte
-	hashed chan struct{} // one for each piece
+	failed  error // what the file refused; nothing is written to it after that
+	hash    hash.Hash
+	buffers []*[]byte
+	empty   chan []byte // pieces that were hashed; who takes one has written it before
+	pieces  chan []byte
+	done    chan struct{}
 }
 
 func newHashWriter(f *os.File) *hashWriter {
-	w := &hashWriter{flusher: flusher{f: f}, hash: sha256.New(), pieces: make(chan []byte), hashed: make(chan struct{})}
+	w := &hashWriter{
+		flusher: flusher{f: f}, hash: sha256.New(),
+		empty: make(chan []byte, piecesAhead), pieces: make(chan []byte, piecesAhead), done: make(chan struct{}),
+	}
+	for range piecesAhead {
+		buf := buffers.Get().(*[]byte)
+		w.buffers = append(w.buffers, buf)
+		w.empty <- *buf
+	}
 	go func() {
+		defer close(w.done)
 		for piece := range w.pieces {
 			w.hash.Write(piece)
-			w.hashed <- struct{}{}
+			w.empty <- piece[:cap(piece)]
 		}
-		close(w.hashed)
 	}()
 	return w
 }
 
-// write takes one piece, which may be used again when it returns.
-func (w *hashWriter) write(b []byte) error {
-	if len(b) == 0 {
-		return nil
+// readFrom takes all that r has, and returns how much that is and what r failed with.
+func (w *hashWriter) readFrom(r io.Reader) (total int64, err error) {
+	for {
+		piece := <-w.empty
+		n, err := r.Read(piece)
+		piece = piece[:n]
+		w.pieces <- piece
+		total += int64(n)
+		if w.failed == nil && n > 0 {
+			n, w.failed = w.f.Write(piece)
+			w.wrote(n)
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
 	}
-	w.pieces <- b
-	n, err := w.f.Write(b)
-	<-w.hashed
-	w.wrote(n)
-	return err
 }
 
-// sum ends the hashing and returns the hash of all that was written.
+// sum ends the hashing and returns the hash of all that was read.
 func (w *hashWriter) sum() release.Hash {
 	close(w.pieces)
-	<-w.hashed
+	<-w.done
+	for _, buf := range w.buffers {
+		buffers.Put(buf)
+	}
 	return release.Hash(w.hash.Sum(nil))
 }

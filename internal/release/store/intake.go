@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,6 @@ const (
 type Intake struct {
 	store *Store
 	w     *hashWriter
-	err   error
 }
 
 // held is a content that an Intake has brought. It is in tmp/, not synced.
@@ -48,12 +48,13 @@ func (s *Store) Take(size int64) *Intake {
 	return &Intake{store: s, w: newHashWriter(f)}
 }
 
-// Write implements io.Writer. It never fails: who reads the content wants its hash
-// above all. What can't be written is not kept.
+// ReadFrom implements io.ReaderFrom. It fails only when r does: who reads the content
+// wants its hash above all. What can't be written is not kept.
+func (in *Intake) ReadFrom(r io.Reader) (int64, error) { return in.w.readFrom(r) }
+
+// Write implements io.Writer. It never fails, see ReadFrom, which copies less.
 func (in *Intake) Write(b []byte) (int, error) {
-	if err := in.w.write(b); in.err == nil {
-		in.err = err // a full disk refuses all that comes after it, too
-	}
+	_, _ = in.ReadFrom(bytes.NewReader(b)) // that can be read
 	return len(b), nil
 }
 
@@ -61,7 +62,7 @@ func (in *Intake) Write(b []byte) (int, error) {
 // content is held for PutFile, which needs not read it again then.
 func (in *Intake) Keep() [32]byte {
 	h, size := in.w.sum(), in.w.written
-	if err := errors.Join(in.err, in.w.f.Close()); err != nil {
+	if err := errors.Join(in.w.failed, in.w.f.Close()); err != nil {
 		in.store.log.Warn("a content is read twice", "error", err)
 		_ = os.Remove(in.w.f.Name()) // what can't be removed is swept at the next start
 		return h

@@ -1,12 +1,15 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -72,6 +75,43 @@ func TestIntake(t *testing.T) {
 	}
 }
 
+// TestIntakeReads: whatever pieces a reader gives, and wherever it fails, what it gave is
+// hashed and written, and the reading can go on.
+func TestIntakeReads(t *testing.T) {
+	text := strings.Repeat("0123456789abcdef", piecesAhead*2*len(*buffers.Get().(*[]byte))/16) + "the end"
+	broken := errors.New("the disk is broken")
+	for name, wrap := range map[string]func(io.Reader) io.Reader{
+		"whole":        func(r io.Reader) io.Reader { return r },
+		"in halves":    iotest.HalfReader,
+		"with its end": iotest.DataErrReader,
+		"that is a failure": func(r io.Reader) io.Reader {
+			return io.MultiReader(io.LimitReader(r, 300_000), iotest.ErrReader(broken))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			in := s.Take(int64(len(text)))
+			rest := strings.NewReader(text)
+			n, err := in.ReadFrom(wrap(rest))
+			if err != nil && !errors.Is(err, broken) {
+				t.Fatal(err)
+			}
+			if int(n) != len(text)-rest.Len() || (err == nil) != (rest.Len() == 0) {
+				t.Fatalf("%d bytes were taken, %d are left: %v", n, rest.Len(), err)
+			}
+			if more, err := in.ReadFrom(rest); err != nil || int(n+more) != len(text) {
+				t.Fatalf("%d bytes more, %v", more, err)
+			}
+			if got := in.Keep(); got != sum(text) {
+				t.Errorf("hash %x", got)
+			}
+			if got := get(t, s, sum(text)); got != text {
+				t.Errorf("%d other bytes were written", len(got))
+			}
+		})
+	}
+}
+
 // TestIntakeWithdrawn: one that nobody puts is not held for ever, an aborted batch
 // takes it along, and neither leaves a file.
 func TestIntakeWithdrawn(t *testing.T) {
@@ -122,7 +162,7 @@ func TestIntakeFails(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := strings.Count(in.err.Error(), os.ErrClosed.Error()); n != 1 {
+	if n := strings.Count(in.w.failed.Error(), os.ErrClosed.Error()); n != 1 {
 		t.Errorf("the same cause is told %d times", n)
 	}
 	if got := in.Keep(); got != sum(text) || len(s.held) != 0 || unfinished(t, s) != 0 {

@@ -83,3 +83,25 @@ func harmFile(t *testing.T, dir, content string, harm func([]byte) []byte) {
 		t.Fatal(err)
 	}
 }
+
+// TestFreshAtOnce: who finds a blob while it is put in place need not hash it.
+func TestFreshAtOnce(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i := range 20 {
+		text := strings.Repeat("x", smallBlob+1+i)
+		found := make(chan bool)
+		go func() {
+			for {
+				if b, err := s.Open(sum(text)); err == nil {
+					found <- b.Fresh()
+					b.Close()
+					return
+				}
+			}
+		}()
+		put(t, s, text)
+		if !<-found {
+			t.Fatalf("blob %d was not fresh", i)
+		}
+	}
+}
