@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 const cpuConnections = 32
@@ -87,7 +89,7 @@ func (b *bench) cpu(rounds int, span time.Duration) error {
 func (b *bench) servers(kind string, core int) ([]string, error) {
 	var addresses []string
 	for range 3 {
-		port, err := freePort()
+		port, err := ports.Free()
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +112,7 @@ func (b *bench) servers(kind string, core int) ([]string, error) {
 }
 
 func (b *bench) startPeer(p peer, servers []string, core int) (address string, process *process, err error) {
-	port, err := freePort()
+	port, err := ports.Free()
 	if err != nil {
 		return "", nil, err
 	}

@@ -26,8 +26,9 @@
 //
 // Files are saved in one folder, beside as many others as OMFLOW Server has, and the
 // time until all peers have them is taken: the booster's agents staged, ready to be
-// applied; lsyncd, csync2 and Syncthing, if they are installed, in their folders; and a
-// program that copies over TLS, to one peer or to all at once, and does nothing else. All
+// applied; lsyncd, csync2, Syncthing, and a loop of inotifywait and rsync, if they are
+// installed, in their folders; and a program that copies over TLS, to one peer or to all at
+// once, with or without having it on the disk for sure, and does nothing else. All
 // run on this machine, without core of their own, so that processor time is the steadier
 // figure; rounds go round them.
 package main

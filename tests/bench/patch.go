@@ -44,7 +44,7 @@ type syncer interface {
 	// waits is how long it waits by itself before it does anything.
 	waits() time.Duration
 	// arrived tells whether all peers have the files of a folder, whole.
-	arrived(folder string, p patchSize) bool
+	arrived(folder string, p patchSize) (bool, error)
 	// next ends a round.
 	next() error
 	// processorTime is what it has used, in seconds, and sent how many bytes the
@@ -85,6 +85,7 @@ func (n *namedSyncer) time() float64 {
 const (
 	copyToOne = "plain copy, one peer"
 	copyToAll = "plain copies, all peers"
+	synced    = ", synced"
 )
 
 // syncers are those that are installed and whose names begin with by.
@@ -97,6 +98,9 @@ func syncers(by string) (list []*namedSyncer) {
 		{"booster, staged", &boosterSync{}, nil},
 		{copyToAll, &plainSync{}, nil},
 		{copyToOne, &plainSync{one: true}, nil},
+		{copyToAll + synced, &plainSync{synced: true}, nil},
+		{copyToOne + synced, &plainSync{one: true, synced: true}, nil},
+		{"inotify and rsync", &rsyncSync{}, []string{"bash", "inotifywait", "rsync"}},
 		{"lsyncd", &lsyncdSync{}, []string{"lsyncd", "rsync"}},
 		{"csync2", &csync2Sync{}, []string{"csync2"}},
 		{"Syncthing", &syncthingSync{}, []string{"syncthing"}},
@@ -134,7 +138,7 @@ func (b *bench) patch(rounds, peers int, by string) error {
 		}
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "what\tby\twaits\tthen takes\t(min–max)\tprocessor time\tsource wrote\tto one plain copy\tto all\t")
+	fmt.Fprintln(t, "what\tby\twaits\tthen takes\t(min–max)\tprocessor time\tsource wrote\tto one plain copy\tto all\tto all synced\t")
 	for i, p := range patches {
 		for round := range rounds {
 			for _, s := range all {
@@ -162,7 +166,7 @@ func (n *namedSyncer) print(t io.Writer, p patchSize, all []*namedSyncer) {
 	lo, hi := minMax(values(n.took, func(m measured) float64 { return m.ms }))
 	fmt.Fprintf(t, "%s\t%s\t%d ms\t%.0f ms\t(%.0f–%.0f)\t%.0f ms\t%.1f ×\t", p.name, n.name, n.waits().Milliseconds(), n.time(), lo, hi,
 		median(values(n.took, func(m measured) float64 { return m.cost })), median(values(n.took, func(m measured) float64 { return m.sent })))
-	for _, plain := range []string{copyToOne, copyToAll} {
+	for _, plain := range []string{copyToOne, copyToAll, copyToAll + synced} {
 		ratio := "–"
 		if i := slices.IndexFunc(all, func(o *namedSyncer) bool { return o.name == plain }); i >= 0 {
 			ratio = fmt.Sprintf("%.1f ×", n.time()/all[i].time())
@@ -186,12 +190,19 @@ func measurePatch(s syncer, source, folder string, p patchSize) (m measured, err
 	sent := s.sent()
 	for i := range p.files {
 		_, _ = rand.Read(content) // never fails
-		if err := os.WriteFile(filepath.Join(dir, "f"+strconv.Itoa(i)), content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fileName(i)), content, 0o644); err != nil {
 			return m, err
 		}
 	}
 	begun := time.Now()
-	for !s.arrived(folder, p) {
+	for {
+		there, err := s.arrived(folder, p)
+		if err != nil {
+			return m, err
+		}
+		if there {
+			break
+		}
 		if time.Since(begun) > patchPatience {
 			return m, fmt.Errorf("not within %s", patchPatience)
 		}
@@ -220,6 +231,9 @@ func fillHome(root string) error {
 	return nil
 }
 
+// fileName names the files of a patch.
+func fileName(i int) string { return "f" + strconv.Itoa(i) }
+
 // whole tells whether a folder has the files of a patch, all of their full size.
 func whole(dir string, p patchSize) bool {
 	entries, err := os.ReadDir(dir)
@@ -242,8 +256,8 @@ type targets struct {
 	processes []*process
 }
 
-func (t *targets) arrived(folder string, p patchSize) bool {
-	return !slices.ContainsFunc(t.folders, func(root string) bool { return !whole(filepath.Join(root, folder), p) })
+func (t *targets) arrived(folder string, p patchSize) (bool, error) {
+	return !slices.ContainsFunc(t.folders, func(root string) bool { return !whole(filepath.Join(root, folder), p) }), nil
 }
 
 // same waits until all targets have as many files as the source at the beginning.

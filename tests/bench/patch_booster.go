@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 // boosterSync is a booster and agents, whose servers need no restart. A round ends when
@@ -29,7 +31,7 @@ func (s *boosterSync) start(b *bench, dir, source string, peers int) error {
 		return err
 	}
 	port := func() string {
-		p, perr := freePort()
+		p, perr := ports.Free()
 		if err == nil {
 			err = perr
 		}
@@ -112,14 +114,14 @@ http://%s {
 }
 
 // arrived tells whether the applier has everything beside the folder.
-func (s *boosterSync) arrived(folder string, p patchSize) bool {
+func (s *boosterSync) arrived(folder string, p patchSize) (bool, error) {
 	s.folder, s.size = folder, p
 	for _, root := range s.folders {
 		if !whole(filepath.Join(root, ".omflow-staging", "new"), p) {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // next approves the release, and waits until it is applied.
@@ -127,12 +129,14 @@ func (s *boosterSync) next() error {
 	if err := s.approve(); err != nil {
 		return err
 	}
-	for begun := time.Now(); !s.targets.arrived(s.folder, s.size); time.Sleep(20 * time.Millisecond) {
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if there, err := s.targets.arrived(s.folder, s.size); there || err != nil {
+			return err
+		}
 		if time.Since(begun) > patchPatience {
 			return fmt.Errorf("release %d is not applied within %s", s.release, patchPatience)
 		}
 	}
-	return nil
 }
 
 // approve lets the next release be applied.

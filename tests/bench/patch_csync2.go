@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 // csync2Sync is one csync2 server for each peer, and a loop that runs csync2 on a folder
@@ -29,7 +31,7 @@ type csync2Sync struct {
 func (s *csync2Sync) waits() time.Duration { return patchSettle }
 
 func (s *csync2Sync) start(b *bench, dir, source string, peers int) error {
-	port, err := freePort()
+	port, err := ports.Free()
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 // lsyncdSync is lsyncd, which runs one rsync for each target.
@@ -62,7 +64,7 @@ func (s *syncthingSync) start(b *bench, dir, source string, peers int) error {
 		if err != nil {
 			return fmt.Errorf("syncthing --device-id: %w", err)
 		}
-		port, err := freePort()
+		port, err := ports.Free()
 		if err != nil {
 			return err
 		}

@@ -15,24 +15,26 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/omflow/booster/internal/release/durable"
 )
 
 // plainSync copies each file to all peers at once, or to one, over TLS, when it is told
-// to, and does nothing else: it neither looks for changes, nor hashes, nor syncs.
+// to, and does nothing else: it neither looks for changes, nor hashes. The peers answer
+// when they have all files of a patch, or, synced, when they have them on the disk for
+// sure.
 type plainSync struct {
 	targets
-	one     bool
-	used    time.Duration // of processors, while it copied
-	source  string
-	conns   []net.Conn
-	listens net.Listener
-	bytes   atomic.Int64
-	failed  atomic.Pointer[error]
+	one, synced bool
+	used        time.Duration // of processors, while it copied
+	source      string
+	conns       []net.Conn
+	listens     net.Listener
+	bytes       atomic.Int64
 }
 
 func (s *plainSync) waits() time.Duration { return 0 }
@@ -75,7 +77,7 @@ func (s *plainSync) start(_ *bench, dir, source string, peers int) error {
 			}
 			dialed <- err
 		}()
-		go receive(<-accepted, target)
+		go s.receive(<-accepted, target)
 		if err := <-dialed; err != nil {
 			return err
 		}
@@ -83,79 +85,103 @@ func (s *plainSync) start(_ *bench, dir, source string, peers int) error {
 	return nil
 }
 
-// receive writes what comes on a connection: a line with name and size, and the
-// content, again and again.
-func receive(c net.Conn, target string) {
+// receive writes what comes on a connection: a line with folder, number of files and size
+// of each, and the contents, again and again. It answers each with a byte.
+func (s *plainSync) receive(c net.Conn, target string) {
 	defer c.Close()
 	for {
-		var folder, name string
-		var size int64
-		if _, err := fmt.Fscanf(oneByOne{c}, "%s %s %d\n", &folder, &name, &size); err != nil {
+		var folder string
+		var p patchSize
+		if _, err := fmt.Fscanf(oneByOne{c}, "%s %d %d\n", &folder, &p.files, &p.size); err != nil {
 			return
 		}
-		if err := os.MkdirAll(filepath.Join(target, folder), 0o755); err != nil {
-			return
+		if err := s.take(c, filepath.Join(target, folder), p); err != nil {
+			return // send hears no answer
 		}
-		f, err := os.Create(filepath.Join(target, folder, name))
-		if err != nil {
-			return
-		}
-		_, err = io.CopyN(f, c, size)
-		if err = errors.Join(err, f.Close()); err != nil {
+		if _, err := c.Write([]byte{1}); err != nil {
 			return
 		}
 	}
+}
+
+// take writes the files of one patch.
+func (s *plainSync) take(c net.Conn, dir string, p patchSize) (err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var files []*os.File // that are to be synced
+	for i := range p.files {
+		f, err := os.Create(filepath.Join(dir, fileName(i)))
+		if err != nil {
+			return err
+		}
+		_, err = io.CopyN(f, c, int64(p.size))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	if !s.synced {
+		return nil
+	}
+	for i := range p.files {
+		f, err := os.Open(filepath.Join(dir, fileName(i)))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	if err := durable.SyncAll(files); err != nil {
+		return err
+	}
+	return errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 }
 
 // oneByOne keeps Fscanf from reading more than its line.
 type oneByOne struct{ io.Reader }
 
-// arrived copies when it is first asked.
-func (s *plainSync) arrived(folder string, p patchSize) bool {
+// arrived copies, and returns when all peers have answered.
+func (s *plainSync) arrived(folder string, p patchSize) (bool, error) {
 	before := ownTime()
+	errs := make([]error, len(s.conns))
 	var wg sync.WaitGroup
 	for i, c := range s.conns {
-		if whole(filepath.Join(s.folders[i], folder), p) {
-			continue
-		}
-		wg.Go(func() {
-			if err := s.send(c, folder, p); err != nil {
-				s.failed.Store(&err)
-			}
-		})
+		wg.Go(func() { errs[i] = s.send(c, folder, p) })
 	}
 	wg.Wait()
-	for begun := time.Now(); !s.targets.arrived(folder, p) && time.Since(begun) < patchPatience; {
-		time.Sleep(time.Millisecond)
-	}
 	s.used += ownTime() - before
+	if err := errors.Join(errs...); err != nil {
+		return false, err
+	}
 	return s.targets.arrived(folder, p)
 }
 
 func (s *plainSync) send(c net.Conn, folder string, p patchSize) error {
+	if _, err := fmt.Fprintf(c, "%s %d %d\n", folder, p.files, p.size); err != nil {
+		return err
+	}
 	for i := range p.files {
-		name := "f" + strconv.Itoa(i)
-		f, err := os.Open(filepath.Join(s.source, folder, name))
+		f, err := os.Open(filepath.Join(s.source, folder, fileName(i)))
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c, "%s %s %d\n", folder, name, p.size)
-		if err == nil {
-			_, err = io.Copy(c, f)
-		}
+		_, err = io.Copy(c, f)
 		f.Close()
 		if err != nil {
 			return err
 		}
 		s.bytes.Add(int64(p.size))
 	}
+	if err := c.SetReadDeadline(time.Now().Add(patchPatience)); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		return fmt.Errorf("wait until a peer has it: %w", err)
+	}
 	return nil
 }
 
 func (s *plainSync) processorTime() (float64, error) {
-	if err := s.failed.Load(); err != nil {
-		return 0, *err
-	}
 	return s.used.Seconds(), nil
 }
 

@@ -118,15 +118,6 @@ func (p *process) processorTime() (float64, error) {
 	return ticks / ticksPerSecond, nil
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // awaitAnswer returns when the address answers with HTTP 200.
 func awaitAnswer(address string, p *process) error {
 	deadline := time.Now().Add(15 * time.Second)
