@@ -148,7 +148,7 @@ func TestStatusFields(t *testing.T) {
 			"database", "pool", "flow_share", "latency_ms", "connections", "idle_connections", "repairs_off",
 		}},
 		"releases": {status["releases"].(map[string]any), []string{
-			"head", "target", "rollout", "waiting", "quarantined", "pending", "conflicts",
+			"head", "target", "rollout", "waiting", "quarantined", "pending", "lost", "conflicts",
 		}},
 		"queue":  {status["queue"].(map[string]any), []string{"session", "flow", "control", "file", "static"}},
 		"member": {one(status["members"]), []string{"name", "kind", "address", "state", "version"}},

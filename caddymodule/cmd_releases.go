@@ -64,15 +64,18 @@ that has lost most of its files is published after "confirm" only.`,
 		RunE: run(publishReleases),
 	}
 	confirm := &cobra.Command{
-		Use:   "confirm <server> [patch|replicate]",
+		Use:   "confirm <server> [patch|replicate] <finding>",
 		Short: "Says that files which are gone from a server were removed by intent",
 		Long: `
 A folder that is empty, is another one, or has lost most of its files is left alone, and
-"status" says so. This has the removal published: the files go on all servers. Without
-patch or replicate it is the folder of which files are gone.`,
-		Args: decides,
+"status" says so, and names what it has found to be gone. This has the removal of that
+published: the files go on all servers. When something else is gone by now, it is refused,
+and "status" has the new name. Without patch or replicate it is the folder of which files
+are gone.`,
+		Args: confirms,
 		RunE: run(func(cmd *cobra.Command, args []string, out io.Writer) error {
-			return decideOnLost(cmd, args, "confirm", "%s: what is gone from its %s folder is removed from all servers\n", out)
+			last := len(args) - 1
+			return decideOnLost(cmd, args[:last], "confirm", "?finding="+url.QueryEscape(args[last]), "%s: what is gone from its %s folder is removed from all servers\n", out)
 		}),
 	}
 	restore := &cobra.Command{
@@ -86,7 +89,7 @@ restarted; those of a replicated folder one after the other. Without patch or re
 it is the folder of which files are gone.`,
 		Args: decides,
 		RunE: run(func(cmd *cobra.Command, args []string, out io.Writer) error {
-			return decideOnLost(cmd, args, "restore", "%s: what is gone from its %s folder is brought back\n", out)
+			return decideOnLost(cmd, args, "restore", "", "%s: what is gone from its %s folder is brought back\n", out)
 		}),
 	}
 	cmd := &cobra.Command{
@@ -274,14 +277,22 @@ func decides(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// confirms takes what decides does, and what "status" calls that which is gone.
+func confirms(cmd *cobra.Command, args []string) error {
+	if len(args) < 2 || len(args) > 3 || len(args) == 2 && (args[1] == patchFolder || args[1] == replicateFolder) {
+		return exactly(2, "a server, perhaps patch or replicate, and what is gone, as `booster omflow status` names it")(cmd, nil)
+	}
+	return decides(cmd, args[:len(args)-1])
+}
+
 // decideOnLost says what to make of files that are gone.
-func decideOnLost(cmd *cobra.Command, args []string, act, said string, out io.Writer) error {
+func decideOnLost(cmd *cobra.Command, args []string, act, query, said string, out io.Writer) error {
 	path := "/" + act
 	for _, word := range args {
 		path += "/" + url.PathEscape(word)
 	}
 	var done LostDone
-	if printed, err := askReleases(cmd, http.MethodPost, path, &done, out); printed || err != nil {
+	if printed, err := askReleases(cmd, http.MethodPost, path+query, &done, out); printed || err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, said, done.Server, done.Folder)

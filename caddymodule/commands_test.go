@@ -62,7 +62,7 @@ booster-a       booster  10.0.0.11:5169  alive  v1.2.3   -
 func fakeAPI(t *testing.T, answers map[string]string) (address string) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, ok := answers[r.Method+" "+r.URL.Path]
+		text, ok := answers[r.Method+" "+r.URL.RequestURI()]
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
 			text = `{"error":"server s9 is unknown: the servers are s1"}`

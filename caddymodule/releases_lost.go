@@ -36,6 +36,8 @@ type ReplicaStatus struct {
 	// Suspicious says what is gone from the folder, so that nothing is copied from or
 	// to it until somebody says what to make of it.
 	Suspicious string `json:"suspicious,omitempty"`
+	// Finding names what that tells: a confirmation takes it.
+	Finding string `json:"finding,omitempty"`
 }
 
 // LostDone is what POST /omflow/releases/<confirm|restore>/<server> answers.
@@ -67,11 +69,11 @@ func replicasStatus() (list []ReplicaStatus, problems []string) {
 	for _, c := range all {
 		s := ReplicaStatus{
 			Server: c.server, Files: c.Files, Bytes: c.Bytes, Missing: c.Missing, Conflicts: c.Conflicts,
-			Degraded: plain(c.Degraded), Suspicious: plain(c.Suspicious),
+			Degraded: plain(c.Degraded), Suspicious: plain(c.Suspicious), Finding: plain(c.Finding),
 		}
 		list = append(list, s)
 		if s.Suspicious != "" {
-			problems = append(problems, lostProblem(s.Server, replicateFolder, s.Suspicious))
+			problems = append(problems, lostProblem(s.Server, replicateFolder, s.Suspicious, s.Finding))
 		}
 		if s.Degraded != "" {
 			problems = append(problems, fmt.Sprintf("server %s does not copy all of its replicated folder: %s", s.Server, s.Degraded))
@@ -80,18 +82,23 @@ func replicasStatus() (list []ReplicaStatus, problems []string) {
 	return list, problems
 }
 
-// lostProblem says what to do about files that are gone.
-func lostProblem(server, folder, why string) string {
-	return fmt.Sprintf("server %s: its %s folder is left alone, for %s: `booster omflow releases restore %s %s` brings the files back, `… confirm %s %s` removes them from all servers",
-		server, folder, why, server, folder, server, folder)
+// lostProblem says what to do about files that are gone. finding is "" when it can't be
+// confirmed, since there is no folder.
+func lostProblem(server, folder, why, finding string) string {
+	s := fmt.Sprintf("server %s: its %s folder is left alone, for %s: `booster omflow releases restore %s %s` brings the files back",
+		server, folder, why, server, folder)
+	if finding != "" {
+		s += fmt.Sprintf(", `… confirm %s %s %s` removes them from all servers", server, folder, finding)
+	}
+	return s
 }
 
 // errNothingLost: an operator decides on something that is not so.
 var errNothingLost = errors.New("no files are known to be gone there")
 
 // lost tells a server's agent what to make of files that are gone. Without a folder it
-// is the one of which files are gone.
-func (r *releases) lost(ctx context.Context, act api.Lost, server, folder string) (done LostDone, err error) {
+// is the one of which files are gone. finding names what the operator has looked at.
+func (r *releases) lost(ctx context.Context, act api.Lost, server, folder, finding string) (done LostDone, err error) {
 	if folder == "" {
 		if folder, err = r.suspiciousFolder(server); err != nil {
 			return LostDone{}, err
@@ -99,9 +106,9 @@ func (r *releases) lost(ctx context.Context, act api.Lost, server, folder string
 	}
 	done = LostDone{Server: server, Folder: folder, Act: string(act)}
 	if folder == patchFolder {
-		return done, r.client().Lost(ctx, server, act)
+		return done, r.client().Lost(ctx, server, act, finding)
 	}
-	return done, r.replicaClient().Lost(ctx, server, act == api.Restore)
+	return done, r.replicaClient().Lost(ctx, server, act == api.Restore, finding)
 }
 
 func (r *releases) suspiciousFolder(server string) (string, error) {
@@ -123,7 +130,7 @@ func (r *releases) suspiciousFolder(server string) (string, error) {
 }
 
 // serveLost serves what is under /omflow/releases/confirm and …/restore: a server's
-// name, and perhaps one of its folders.
+// name, and perhaps one of its folders. To confirm takes the finding that the status shows.
 func (a *App) serveLost(w http.ResponseWriter, req *http.Request, r *releases, path []string) error {
 	folder := strings.Join(path[2:], "/")
 	if folder != "" && folder != patchFolder && folder != replicateFolder {
@@ -136,7 +143,11 @@ func (a *App) serveLost(w http.ResponseWriter, req *http.Request, r *releases, p
 	if !slices.Contains(others(r.node, gossip.KindAgent), server) {
 		return apiError(http.StatusNotFound, "no agent of a server %q is reached", server)
 	}
-	done, err := r.lost(req.Context(), api.Lost(path[0]), server, folder)
+	act, finding := api.Lost(path[0]), req.URL.Query().Get("finding")
+	if act == api.Confirm && finding == "" {
+		return apiError(http.StatusBadRequest, "what is confirmed has to be named: add ?finding=…, as the status shows it")
+	}
+	done, err := r.lost(req.Context(), act, server, folder, finding)
 	switch {
 	case errors.Is(err, history.ErrUnknown), errors.Is(err, replicas.ErrNone):
 		return apiError(http.StatusNotFound, "server %s has no such folder: %w", server, err)

@@ -46,8 +46,8 @@ func (c *copier) tell(what string) error {
 	return nil
 }
 
-func (c *copier) ConfirmRemoval() error { return c.tell("confirm") }
-func (c *copier) Restore() error        { return c.tell("restore") }
+func (c *copier) ConfirmRemoval(finding string) error { return c.tell("confirm " + finding) }
+func (c *copier) Restore() error                      { return c.tell("restore") }
 
 // TestLost: the status says which files are gone, and an operator what to make of them.
 func TestLost(t *testing.T) {
@@ -78,11 +78,12 @@ func TestLost(t *testing.T) {
 	var done LostDone
 	post := func(path string) error { return b.api(http.MethodPost, "/omflow/releases"+path, &done) }
 	for path, want := range map[string]string{
-		"/confirm/s1":         "status 409: ", // nothing is gone
-		"/confirm/s9":         "status 404",
-		"/confirm/s2/patch":   "status 404",
-		"/restore/s2":         "status 409",
-		"/confirm/s1/uploads": "status 404",
+		"/confirm/s1?finding=1a2b":       "status 409: ", // nothing is gone
+		"/confirm/s1":                    "status 400",
+		"/confirm/s9":                    "status 404",
+		"/confirm/s2/patch?finding=1a2b": "status 404",
+		"/restore/s2":                    "status 409",
+		"/confirm/s1/uploads":            "status 404",
 	} {
 		if err := post(path); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, ": ")) {
 			t.Errorf("%s: %v, not %s", path, err, want)
@@ -93,18 +94,27 @@ func TestLost(t *testing.T) {
 	}
 
 	s1.mu.Lock()
-	s1.standing.Suspicious = "21 of 40 files are gone"
+	s1.standing.Suspicious, s1.standing.Finding = "21 of 40 files are gone", "1a2b3c4d"
 	s1.mu.Unlock()
-	observe.Succeeds(t, "the problem", problem("server s1: its patch folder is left alone, for 21 of 40 files are gone: `booster omflow releases restore s1 patch`"))
-	if err := post("/confirm/s1"); err != nil || done != (LostDone{"s1", "patch", "confirm"}) || s1.lost != api.Confirm {
+	observe.Succeeds(t, "the problem", problem("server s1: its patch folder is left alone, for 21 of 40 files are gone: `booster omflow releases restore s1 patch` brings the files back, `… confirm s1 patch 1a2b3c4d` removes"))
+	if lost := status.Releases.Lost; len(lost) != 1 || lost[0] != (LostStatus{"s1", "21 of 40 files are gone", "1a2b3c4d"}) {
+		t.Errorf("%+v", lost)
+	}
+	if err := post("/confirm/s1?finding=5e6f"); err == nil || !strings.Contains(err.Error(), "status 409") || !strings.Contains(err.Error(), "has changed since") || s1.lost != "" {
+		t.Errorf("something that was not shown is confirmed: told %q, %v", s1.lost, err)
+	}
+	if err := post("/confirm/s1?finding=1a2b3c4d"); err != nil || done != (LostDone{"s1", "patch", "confirm"}) || s1.lost != api.Confirm {
 		t.Errorf("confirm: %+v, told %q, %v", done, s1.lost, err)
 	}
 	c.mu.Lock()
-	c.status.Suspicious = "the folder is empty"
+	c.status.Suspicious, c.status.Finding = "the folder is empty", "5e6f7a8b"
 	c.mu.Unlock()
 	observe.Succeeds(t, "both", problem("its replicate folder is left alone, for the folder is empty"))
 	if err := post("/restore/s1"); err == nil || !strings.Contains(err.Error(), "say which one") {
 		t.Errorf("of two folders one was chosen: %v", err)
+	}
+	if len(status.Replicas) != 1 || status.Replicas[0].Finding != "5e6f7a8b" {
+		t.Errorf("%+v", status.Replicas)
 	}
 	if err := post("/restore/s1/replicate"); err != nil || done.Folder != "replicate" || c.told != "restore" {
 		t.Errorf("restore: %+v, told %q, %v", done, c.told, err)

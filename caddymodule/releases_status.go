@@ -30,6 +30,8 @@ type ReleasesStatus struct {
 	Quarantined []QuarantineStatus `json:"quarantined"`
 	// Pending are servers with changed files that are in no release yet.
 	Pending []PendingStatus `json:"pending"`
+	// Lost are servers whose patch folder is left alone since files are gone from it.
+	Lost []LostStatus `json:"lost"`
 	// Conflicts are versions of files that lost against a release and were kept aside.
 	Conflicts []ConflictStatus `json:"conflicts"`
 }
@@ -59,6 +61,15 @@ type PendingStatus struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// LostStatus is a server whose patch folder is left alone.
+type LostStatus struct {
+	Server string `json:"server"`
+	// Reason says what is gone, and Finding names that: a confirmation takes it. It is
+	// empty when nothing can be confirmed, since there is no folder.
+	Reason  string `json:"reason"`
+	Finding string `json:"finding,omitempty"`
+}
+
 // ConflictStatus is a version of a file that was kept aside.
 type ConflictStatus struct {
 	// Server is the one on whose machine it is kept, as File.
@@ -81,7 +92,7 @@ func (a *App) releasesStatus() (s *ReleasesStatus, problems []string) {
 	r := node.conductor.releases
 	st := r.Status()
 	s = &ReleasesStatus{
-		Head: st.Head.Number, Waiting: []uint64{}, Quarantined: []QuarantineStatus{}, Pending: []PendingStatus{}, Conflicts: []ConflictStatus{},
+		Head: st.Head.Number, Waiting: []uint64{}, Quarantined: []QuarantineStatus{}, Pending: []PendingStatus{}, Lost: []LostStatus{}, Conflicts: []ConflictStatus{},
 	}
 	for _, rel := range st.Releases {
 		switch {
@@ -123,7 +134,9 @@ func (s *ReleasesStatus) add(of standing) (problems []string) {
 		problems = append(problems, fmt.Sprintf("server %s: %s", of.server, plain(of.Trouble)))
 	}
 	if of.Suspicious != "" {
-		problems = append(problems, lostProblem(of.server, patchFolder, plain(of.Suspicious)))
+		l := LostStatus{Server: of.server, Reason: plain(of.Suspicious), Finding: plain(of.Finding)}
+		s.Lost = append(s.Lost, l)
+		problems = append(problems, lostProblem(l.Server, patchFolder, l.Reason, l.Finding))
 	}
 	if of.Watch != "" {
 		problems = append(problems, fmt.Sprintf("server %s finds changed files late: %s", of.server, plain(of.Watch)))

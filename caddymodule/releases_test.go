@@ -36,9 +36,12 @@ type patchAgent struct {
 	lost     api.Lost
 }
 
-func (a *patchAgent) Lost(_ context.Context, l api.Lost) error {
+func (a *patchAgent) Lost(_ context.Context, l api.Lost, finding string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if l == api.Confirm && finding != a.standing.Finding {
+		return errors.New("what is gone has changed since")
+	}
 	a.lost = l
 	return a.fails
 }

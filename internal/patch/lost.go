@@ -15,13 +15,14 @@ import (
 // [State].Suspicious tells. With api.Confirm the removal is published like any change.
 // With api.Restore the folder becomes again what the release says that it is known to
 // hold; files that have changed besides are kept aside, and a server that runs is to be
-// restarted: see [State].Restored. It fails when nothing waits for that.
-func (m *Member) Lost(ctx context.Context, act api.Lost) error {
+// restarted: see [State].Restored. It fails when nothing waits for that, and api.Confirm
+// when what is gone is not what finding, a [State].Finding, is about.
+func (m *Member) Lost(ctx context.Context, act api.Lost, finding string) error {
 	if err := act.Validate(); err != nil {
 		return fmt.Errorf("decide on what is gone: %w", err)
 	}
 	if act == api.Confirm {
-		return m.watcher.ConfirmRemoval()
+		return m.watcher.ConfirmRemoval(finding)
 	}
 	m.mu.Lock()
 	m.endTurn()

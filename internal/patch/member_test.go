@@ -243,7 +243,10 @@ func TestWiped(t *testing.T) {
 	if m, err := c.booster.Get(c.head().Number); err != nil || len(m.Files) != len(files) {
 		t.Fatalf("release %d: %v, %v", c.head().Number, m, err)
 	}
-	if err := s2.Lost(t.Context(), api.Confirm); err != nil {
+	if err := s2.Lost(t.Context(), api.Confirm, "0"); err == nil {
+		t.Error("a removal was confirmed that nobody has seen")
+	}
+	if err := s2.Lost(t.Context(), api.Confirm, s2.Standing().Finding); err != nil {
 		t.Fatal(err)
 	}
 	c.numbered(3)
@@ -259,14 +262,14 @@ func TestWipedByMistake(t *testing.T) {
 		files["lib/"+n] = n
 	}
 	c, _, s2 := two(t, files)
-	if err := s2.Lost(t.Context(), api.Restore); err == nil {
+	if err := s2.Lost(t.Context(), api.Restore, ""); err == nil {
 		t.Error("something was brought back although nothing is gone")
 	}
 	begun := time.Now()
 	s2.remove("lib")
 	s2.write(content{"mine.log": "no release's"})
 	c.wait("suspicion", func() bool { return s2.State().Suspicious != "" })
-	if err := s2.Lost(t.Context(), api.Restore); err != nil {
+	if err := s2.Lost(t.Context(), api.Restore, ""); err != nil {
 		t.Fatal(err)
 	}
 	c.wait("calm", func() bool { return s2.State().Suspicious == "" })

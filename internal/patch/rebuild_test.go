@@ -220,13 +220,13 @@ func TestRestoredStays(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(file, "in the way"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := s2.Lost(t.Context(), api.Restore); err == nil || len(s2.content()) > 0 {
+	if err := s2.Lost(t.Context(), api.Restore, ""); err == nil || len(s2.content()) > 0 {
 		t.Errorf("%v, and the folder holds %d files", err, len(s2.content()))
 	}
 	if err := os.RemoveAll(file); err != nil {
 		t.Fatal(err)
 	}
-	if err := s2.Lost(t.Context(), api.Restore); err != nil {
+	if err := s2.Lost(t.Context(), api.Restore, ""); err != nil {
 		t.Fatal(err)
 	}
 	at := s2.State().Restored

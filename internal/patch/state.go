@@ -40,6 +40,8 @@ type State struct {
 	// Suspicious says why nothing is published or applied until the files are back or
 	// Lost is called, Degraded what the watcher sees late or not at all.
 	Suspicious, Degraded string
+	// Finding names what Suspicious tells, for Lost; "" when nothing could be confirmed.
+	Finding string
 }
 
 // State tells how the folder stands. It waits for nothing.
@@ -49,7 +51,7 @@ func (m *Member) State() State {
 	defer m.mu.Unlock()
 	s := State{
 		Staged: m.staged, Pending: m.waits.files, Waiting: m.waits.why,
-		Trouble: m.failure, Blocked: m.blocked, Suspicious: w.Suspicious, Degraded: w.Degraded,
+		Trouble: m.failure, Blocked: m.blocked, Suspicious: w.Suspicious, Degraded: w.Degraded, Finding: w.Finding,
 		Restored: m.restored,
 	}
 	if s.Trouble == "" {
@@ -105,7 +107,7 @@ func (m *Member) Standing() api.Standing {
 	s := m.State()
 	out := api.Standing{
 		Applied: s.Applied, Staged: s.Staged.Number, Pending: s.Pending, Waiting: text(s.Waiting),
-		Trouble: text(s.Trouble), Watch: text(s.Degraded), Suspicious: text(s.Suspicious),
+		Trouble: text(s.Trouble), Watch: text(s.Degraded), Suspicious: text(s.Suspicious), Finding: s.Finding,
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -88,7 +88,7 @@ func TestWiped(t *testing.T) {
 			n.erase(fmt.Sprintf("d%d", i))
 		}
 		observe.Eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
-		if err := n.ConfirmRemoval(); err != nil {
+		if err := n.ConfirmRemoval(n.Status().Finding); err != nil {
 			t.Fatal(err)
 		}
 		c.hold(map[string]string{})

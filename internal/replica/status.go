@@ -26,6 +26,8 @@ type Status struct {
 	// Suspicious says why the folder is neither read nor written until the files
 	// are back or somebody decides, see ConfirmRemoval and Restore; else empty.
 	Suspicious string
+	// Finding names what Suspicious tells, for ConfirmRemoval; else empty.
+	Finding string
 }
 
 // Status tells how the Replica is.
@@ -55,7 +57,7 @@ func (r *Replica) Status() Status {
 	add(w.Degraded != "", "%s", w.Degraded)
 	return Status{
 		Files: r.index.files, Bytes: r.index.bytes, Missing: r.index.missing, Conflicts: r.conflicts, Refused: r.refusals,
-		Degraded: strings.Join(parts, "; "), Suspicious: w.Suspicious,
+		Degraded: strings.Join(parts, "; "), Suspicious: w.Suspicious, Finding: w.Finding,
 	}
 }
 
@@ -106,8 +108,9 @@ func (r *Replica) Sync(ctx context.Context) error {
 }
 
 // ConfirmRemoval says that what Status.Suspicious tells is meant: what is gone from
-// the folder is deleted on all nodes.
-func (r *Replica) ConfirmRemoval() error { return r.watcher.ConfirmRemoval() }
+// the folder is deleted on all nodes. It fails when that is not what Status.Finding, which
+// somebody has looked at, was about.
+func (r *Replica) ConfirmRemoval(finding string) error { return r.watcher.ConfirmRemoval(finding) }
 
 // Restore says that what is gone from the folder is lost: it is fetched from the
 // peers again, and Status.Suspicious ends. It fails when there is no folder.

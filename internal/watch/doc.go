@@ -57,10 +57,12 @@
 // another, has lost or got a mount, holds nothing any more that is looked at, or has
 // lost more than [Config.RemovalShare] of its files within ten minutes, be it at once or
 // bit by bit, and with a restart in between: a slow wipe is published in parts before it
-// can be told from a few removals, but never for more than that share. A file that was
-// moved to another place in the folder is not lost. [Status.Suspicious] says which. It
-// ends when the files are back or [Watcher.ConfirmRemoval] is called, which stands for
-// the files that are gone by then: when more go, that is asked about again. Replacements
+// can be told from a few removals, but never for more than that share. A file whose
+// content is at another place in the folder, since it was moved there, or copied before it
+// was removed, is not lost. [Status.Suspicious] says which. It
+// ends when the files are back or [Watcher.ConfirmRemoval] is called, which takes the name
+// of what was looked at ([Status.Finding]) and stands for that: when more is gone by then,
+// or goes later, that is asked about again. Replacements
 // and mounts are only noticed while the Watcher runs; what they take away is
 // still noticed after a restart.
 //

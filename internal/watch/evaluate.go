@@ -250,7 +250,9 @@ func (w *Watcher) evaluate(root *os.Root, now time.Time) {
 	}
 	reason, about := w.suspicious(root, &change)
 	w.suspect(reason)
-	w.found = about
+	if w.found = about; reason != "" {
+		about.sign()
+	}
 	switch {
 	case reason != "" || change.empty():
 		w.withdraw()

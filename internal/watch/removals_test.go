@@ -52,7 +52,8 @@ func TestLost(t *testing.T) {
 		"moved over another": {tree("a=1", "b=2"), tree("b=1"), nil},
 		"moved and changed":  {tree("a=1"), tree("b=2"), []string{"a"}},
 		"two became one":     {tree("a=1", "b=1"), tree("c=1"), []string{"b"}},
-		"one of two is left": {tree("a=1", "b=1"), tree("a=1"), []string{"b"}},
+		"one of two is left": {tree("a=1", "b=1"), tree("a=1"), nil},
+		"one of three":       {tree("a=1", "b=1", "c=1"), tree("b=1"), []string{"c"}},
 		"empty files":        {tree("a=", "b=", "c="), tree("x/a=", "x/b="), []string{"c"}},
 	} {
 		change := compare(c.base, c.now)
@@ -63,6 +64,67 @@ func TestLost(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: lost %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// TestCopyFirst: a tool that copies a folder, and removes the first one after the copy was
+// published, has moved it.
+func TestCopyFirst(t *testing.T) {
+	f := newFolder(t)
+	f.fill(40)
+	f.watch(Config{})
+	f.accept()
+	for i := range 40 {
+		f.write(fmt.Sprintf("lib/%02d.py", i), fmt.Sprint(i))
+	}
+	c := f.take()
+	for len(c.Added) < 40 {
+		c = f.take()
+	}
+	f.w.SetBase(c.Tree)
+	f.remove("app")
+	f.w.SetBase(f.gone(40).Tree)
+	// Nor do they count later; with the copy the contents go.
+	for i := range 20 {
+		f.remove(fmt.Sprintf("lib/%02d.py", i))
+	}
+	f.gone(20)
+	f.remove("lib/20.py")
+	f.suspicious("21 of 40 files are gone")
+}
+
+// TestConfirmWhatWasSeen: when more goes, or something comes back, between a look at what
+// is gone and its confirmation, that confirms nothing.
+func TestConfirmWhatWasSeen(t *testing.T) {
+	f := newFolder(t)
+	f.fill(40)
+	f.watch(Config{})
+	f.accept()
+	for i := range 25 {
+		f.remove(fmt.Sprintf("app/%02d.py", i))
+	}
+	f.suspicious("25 of 40 files are gone")
+	seen := f.w.Status().Finding
+	for _, never := range []string{"", "00000000", seen + "0"} {
+		if err := f.w.ConfirmRemoval(never); err == nil {
+			t.Errorf("%q, which was never shown, was confirmed", never)
+		}
+	}
+	f.remove("app/30.py")
+	f.suspicious("26 of 40 files are gone")
+	if err := f.w.ConfirmRemoval(seen); err == nil || !strings.Contains(err.Error(), "has changed since") {
+		t.Errorf("what went later was confirmed with the rest: %v", err)
+	}
+	f.write("app/30.py", "30")
+	f.suspicious("25 of 40 files are gone")
+	if now := f.w.Status().Finding; now != seen {
+		t.Errorf("the same is %q first, and then %q", seen, now)
+	}
+	f.must(f.w.ConfirmRemoval(seen))
+	f.gone(25)
+	f.calm()
+	if now := f.w.Status().Finding; now != "" {
+		t.Errorf("%q is to be confirmed, though nothing is suspicious", now)
 	}
 }
 
@@ -88,7 +150,7 @@ func TestWipeOverRestart(t *testing.T) {
 	f.w.SetBase(base)
 	f.suspicious("27 of 40 files are gone, 18 of them since less than 10m0s")
 	// What was confirmed does not count after a restart either.
-	f.must(f.w.ConfirmRemoval())
+	f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 	base = f.gone(9).Tree
 	f.w.SetBase(base)
 	f.must(f.w.Close())
@@ -112,7 +174,7 @@ func TestConfirmed(t *testing.T) {
 			f.remove(fmt.Sprintf("app/%02d.py", i))
 		}
 		f.suspicious("21 of 40 files are gone")
-		f.must(f.w.ConfirmRemoval())
+		f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 		f.gone(21)
 		return f
 	}
@@ -122,7 +184,7 @@ func TestConfirmed(t *testing.T) {
 			f.remove(fmt.Sprintf("app/%02d.py", i))
 		}
 		f.suspicious("12 of 19 files are gone")
-		f.must(f.w.ConfirmRemoval())
+		f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 		f.gone(33)
 	})
 	t.Run("all goes", func(t *testing.T) {
@@ -137,7 +199,7 @@ func TestConfirmed(t *testing.T) {
 		f.must(os.Rename(f.root, f.root+".away"))
 		f.write("app/30.py", "30")
 		f.suspicious("was replaced by another")
-		f.must(f.w.ConfirmRemoval())
+		f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 		f.gone(39)
 	})
 }

@@ -282,7 +282,7 @@ func (w *Watcher) report() {
 	}
 	w.board.set(Status{
 		Files: len(w.survey.files), Dirs: w.survey.dirs, Bytes: w.survey.bytes,
-		Watches: len(w.watches.paths), Degraded: degraded, Suspicious: w.suspicion,
+		Watches: len(w.watches.paths), Degraded: degraded, Suspicious: w.suspicion, Finding: w.found.named(),
 		Open: w.open, Refused: w.survey.listed, RefusedCount: len(w.survey.refused),
 		Paused: w.paused, LastScan: w.scanned,
 	})

@@ -21,6 +21,10 @@ type Status struct {
 	// Suspicious says why nothing is published until the files are back or
 	// somebody confirms; else empty.
 	Suspicious string
+	// Finding is a short hash of what Suspicious tells, which files are gone above all,
+	// so that [Watcher.ConfirmRemoval] confirms that and nothing else; empty when there
+	// is nothing that could be confirmed.
+	Finding string
 	// Open are up to 100 changed files that are waited for because a process has
 	// them open for writing.
 	Open []string

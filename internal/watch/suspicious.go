@@ -1,8 +1,12 @@
 package watch
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -15,6 +19,28 @@ type finding struct {
 	gone   map[string]bool // files
 	folder os.FileInfo     // the folder is this one now; nil: it is the known one
 	mount  string          // a file system has come or gone there; "": none has
+	name   string          // see sign; "" until somebody is asked about it
+}
+
+// sign names the finding by a short hash of all that it is about, for Status.Finding.
+func (m *finding) sign() {
+	h := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(m.gone)) {
+		_, _ = h.Write(append([]byte(path), 0)) // a hash can't fail
+	}
+	if m.folder != nil {
+		fmt.Fprintf(h, "\x00folder %v", idOf(m.folder))
+	}
+	fmt.Fprintf(h, "\x00mount %s", m.mount)
+	m.name = hex.EncodeToString(h.Sum(nil)[:4])
+}
+
+// named is its name, "" when there is none or nobody is asked about it.
+func (m *finding) named() string {
+	if m == nil {
+		return ""
+	}
+	return m.name
 }
 
 // but counts the files that are not in what is meant.
@@ -46,7 +72,7 @@ func (m *finding) still(lost []Entry) *finding {
 	if len(gone) == 0 && m.folder == nil && m.mount == "" {
 		return nil
 	}
-	return &finding{gone, m.folder, m.mount}
+	return &finding{gone: gone, folder: m.folder, mount: m.mount}
 }
 
 func (m *finding) isFolder(there os.FileInfo) bool {

@@ -52,7 +52,7 @@ func TestMassRemoval(t *testing.T) {
 	f.fill(40)
 	f.watch(Config{})
 	f.accept()
-	if err := f.w.ConfirmRemoval(); err == nil {
+	if err := f.w.ConfirmRemoval(f.w.Status().Finding); err == nil {
 		t.Error("confirmed although nothing is suspicious")
 	}
 	for i := range 20 { // half is not more than half
@@ -61,7 +61,7 @@ func TestMassRemoval(t *testing.T) {
 	f.gone(20)
 	f.remove("app/20.py")
 	f.suspicious("21 of 40 files are gone")
-	f.must(f.w.ConfirmRemoval())
+	f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 	f.gone(21)
 	f.calm()
 	// It holds until the base is set, and not after.
@@ -107,7 +107,7 @@ func TestVanishedAndBack(t *testing.T) {
 	if _, err := f.w.Snapshot(t.Context()); err == nil {
 		t.Error("a snapshot of no folder")
 	}
-	if err := f.w.ConfirmRemoval(); err == nil {
+	if err := f.w.ConfirmRemoval(f.w.Status().Finding); err == nil {
 		t.Error("a folder that is not there was confirmed")
 	}
 	f.must(os.Rename(away, f.root))
@@ -145,7 +145,7 @@ func TestReplaced(t *testing.T) {
 	// Replaced again, and meant.
 	replace()
 	f.suspicious("was replaced")
-	f.must(f.w.ConfirmRemoval())
+	f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 	if got := f.change("~app/00.py"); got != "~app/00.py" {
 		t.Errorf("after the confirmation: %q", got)
 	}
@@ -172,7 +172,7 @@ func TestEmptiedButForOthers(t *testing.T) {
 	f.accept()
 	f.remove("app")
 	f.suspicious("nothing is left")
-	f.must(f.w.ConfirmRemoval())
+	f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 	if c := f.take(); len(c.Removed) < 3 {
 		t.Errorf("%d files removed after the confirmation", len(c.Removed))
 	}
@@ -253,7 +253,7 @@ func TestRemounted(t *testing.T) {
 	f.w.do(func() { f.w.root.child("uploads").home++ })
 	f.write("app/00.py", "new")
 	f.suspicious("mounted or unmounted at uploads")
-	f.must(f.w.ConfirmRemoval())
+	f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 	if got := f.change("~app/00.py"); got != "~app/00.py" {
 		t.Error(got)
 	}
@@ -269,7 +269,7 @@ func TestConfirmedAndBack(t *testing.T) {
 	f.accept()
 	f.remove("app")
 	f.suspicious("is empty")
-	f.must(f.w.ConfirmRemoval())
+	f.must(f.w.ConfirmRemoval(f.w.Status().Finding))
 	f.gone(20)
 	f.fill(20)
 	observe.Eventually(t, "the confirmation to end", func() (ended bool) {

@@ -110,22 +110,26 @@ type Change struct {
 	Added, Changed, Removed []Entry
 }
 
-// lost are the removed files that were not moved: the same content is not added
-// elsewhere. Each added or changed file stands for one removed one.
+// lost are the removed files whose content is not elsewhere in the folder: those that were
+// moved are not, be it by a rename, or by a copy first, which the base may have already,
+// and a removal later. Each file that is there stands for one removed one.
 func (c *Change) lost() []Entry {
 	if len(c.Removed) == 0 {
 		return nil
 	}
-	come := make(map[[sha256.Size]byte]int, len(c.Added)+len(c.Changed))
-	for _, list := range [][]Entry{c.Added, c.Changed} {
-		for i := range list {
-			come[list[i].SHA256]++
+	there := make(map[[sha256.Size]byte]int, len(c.Removed))
+	for i := range c.Removed {
+		there[c.Removed[i].SHA256] = 0
+	}
+	for e := range c.Tree.All() {
+		if n, ok := there[e.SHA256]; ok {
+			there[e.SHA256] = n + 1
 		}
 	}
 	var out []Entry
 	for _, e := range c.Removed {
-		if come[e.SHA256] > 0 {
-			come[e.SHA256]--
+		if there[e.SHA256] > 0 {
+			there[e.SHA256]--
 			continue
 		}
 		out = append(out, e)

@@ -133,15 +133,19 @@ func (w *Watcher) Resume() {
 // ConfirmRemoval says that what [Status.Suspicious] tells is meant: the files
 // are gone, or the folder is another one, by intent. It stands for the files that were
 // found to be gone by then and for no others, and holds until the base is set or they
-// are back. It fails when there is nothing to confirm, and when there is no folder.
-func (w *Watcher) ConfirmRemoval() error {
+// are back. finding is the [Status.Finding] that was looked at: when something else is gone
+// by now, it fails. It fails as well when there is nothing to confirm, and when there is no
+// folder.
+func (w *Watcher) ConfirmRemoval(finding string) error {
 	err := errors.New("the watcher is closed")
 	w.do(func() {
 		switch {
 		case w.broken != "":
 			err = errors.New(w.broken)
-		case w.found == nil:
+		case w.found.named() == "":
 			err = errors.New("there is none that waits for it")
+		case w.found.named() != finding:
+			err = fmt.Errorf("what is gone has changed since %q was shown: look at it once more; it is %q now", finding, w.found.named())
 		default:
 			err, w.meant, w.judge = nil, w.found, true
 		}

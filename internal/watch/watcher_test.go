@@ -264,7 +264,7 @@ func TestClosed(t *testing.T) {
 	f.w.SetBase(nil)
 	f.w.Pause()
 	f.w.Resume()
-	if err := f.w.ConfirmRemoval(); err == nil {
+	if err := f.w.ConfirmRemoval(f.w.Status().Finding); err == nil {
 		t.Error("confirmed after Close")
 	}
 	if _, err := f.w.Snapshot(t.Context()); err == nil {
@@ -301,7 +301,7 @@ func TestTooManyFiles(t *testing.T) {
 	if len(f.w.changes) != 0 {
 		t.Error("a change of too many files")
 	}
-	if err := f.w.ConfirmRemoval(); err == nil {
+	if err := f.w.ConfirmRemoval(f.w.Status().Finding); err == nil {
 		t.Error("too many files were confirmed")
 	}
 }

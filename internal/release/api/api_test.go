@@ -70,14 +70,14 @@ func TestCalls(t *testing.T) {
 		t.Errorf("publish: %d, %v", number, err)
 	}
 	for _, act := range []Lost{Confirm, Restore} {
-		if err := n.as("b", true).Lost(ctx, "s2", act); err != nil || a.lost != act {
+		if err := n.as("b", true).Lost(ctx, "s2", act, "1a2b"); err != nil || a.lost != act || a.finding != "1a2b" {
 			t.Errorf("%s: %v, told %q", act, err, a.lost)
 		}
 	}
-	if err := n.as("b", true).Lost(ctx, "s2", "forget"); err == nil || a.lost != Restore {
+	if err := n.as("b", true).Lost(ctx, "s2", "forget", ""); err == nil || a.lost != Restore {
 		t.Errorf("another word: %v, told %q", err, a.lost)
 	}
-	if err := n.as("s1", false).Lost(ctx, "s2", Confirm); err == nil || a.lost != Restore {
+	if err := n.as("s1", false).Lost(ctx, "s2", Confirm, ""); err == nil || a.lost != Restore {
 		t.Errorf("from an agent: %v, told %q", err, a.lost)
 	}
 	if s, err := n.as("b", true).Standing(ctx, "s2"); err != nil || !reflect.DeepEqual(s, a.standing) {

@@ -74,8 +74,9 @@ type Agent interface {
 	OpenBlob(release.Hash) (fs.File, error)
 	// Standing says how the files stand.
 	Standing() Standing
-	// Lost says what to make of files that are gone, when something waits for that.
-	Lost(context.Context, Lost) error
+	// Lost says what to make of files that are gone, when something waits for that: to
+	// confirm it takes the Standing.Finding that was looked at.
+	Lost(ctx context.Context, act Lost, finding string) error
 }
 
 // handler is what both kinds of nodes have.

@@ -145,10 +145,14 @@ type agent struct {
 	number   uint64
 	standing Standing
 	lost     Lost
+	finding  string
 	err      error
 }
 
-func (a *agent) Lost(_ context.Context, l Lost) error { a.lost = l; return a.err }
+func (a *agent) Lost(_ context.Context, l Lost, finding string) error {
+	a.lost, a.finding = l, finding
+	return a.err
+}
 
 func (a *agent) Announced(from string, c []*release.Manifest) { a.from, a.told = from, c }
 func (a *agent) Offered(from string, c []Content)             { a.from, a.offered = from, c }

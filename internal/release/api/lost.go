@@ -28,17 +28,27 @@ func (l Lost) Validate() error {
 
 // lost is the message of Client.Lost.
 type lost struct {
-	Act Lost `json:"act"`
+	Act     Lost   `json:"act"`
+	Finding string `json:"finding,omitempty"`
 }
 
-// Validate implements validated.
-func (l lost) Validate() error { return l.Act.Validate() }
+// maxFinding bounds a Standing.Finding, in bytes.
+const maxFinding = 64
 
-// Lost tells an agent what to make of files that are gone from its patch folder. The
-// error matches history.ErrUnknown when it has none; an agent where nothing waits for
-// that says so.
-func (c Client) Lost(ctx context.Context, agent string, act Lost) error {
-	b, err := json.Marshal(lost{act})
+// Validate implements validated.
+func (l lost) Validate() error {
+	if len(l.Finding) > maxFinding {
+		return fmt.Errorf("a finding's name of %d bytes is longer than %d", len(l.Finding), maxFinding)
+	}
+	return l.Act.Validate()
+}
+
+// Lost tells an agent what to make of files that are gone from its patch folder. finding
+// is the Standing.Finding that was looked at; Restore needs none. The error matches
+// history.ErrUnknown when the agent has no such folder; one where nothing waits for that,
+// or something else than what was looked at, says so.
+func (c Client) Lost(ctx context.Context, agent string, act Lost, finding string) error {
+	b, err := json.Marshal(lost{act, finding})
 	if err == nil {
 		err = c.post(ctx, agent, lostPath, bytes.NewReader(b), &struct{}{})
 	}
@@ -52,6 +62,6 @@ func (c Client) Lost(ctx context.Context, agent string, act Lost) error {
 func (h *handler) serveLost(w http.ResponseWriter, r *http.Request, a Agent) {
 	var l lost
 	if _, ok := h.fromBooster(w, r); ok && take(w, r, maxMessage, &l) {
-		answer(w, struct{}{}, a.Lost(r.Context(), l.Act))
+		answer(w, struct{}{}, a.Lost(r.Context(), l.Act, l.Finding))
 	}
 }

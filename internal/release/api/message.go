@@ -156,6 +156,9 @@ type Standing struct {
 	// it and nothing applied to it until the files are back or somebody has said what
 	// to make of it, see Lost; "" when nothing is.
 	Suspicious string `json:"suspicious,omitempty"`
+	// Finding names what Suspicious tells, so that who confirms it confirms what was
+	// looked at; "" when there is nothing that could be confirmed.
+	Finding string `json:"finding,omitempty"`
 	// Conflicts are the newest versions that were kept aside, until a person removes
 	// them. At most MaxConflicts; More is how many others there are.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
@@ -188,6 +191,9 @@ func (s Standing) Validate() error {
 		if err := checkText(text); err != nil {
 			return fmt.Errorf("standing: %w", err)
 		}
+	}
+	if len(s.Finding) > maxFinding || !utf8.ValidString(s.Finding) {
+		return errors.New("standing: a finding's name is too long or no text")
 	}
 	for _, c := range s.Conflicts {
 		if err := release.CheckPath(c.Path); err != nil {

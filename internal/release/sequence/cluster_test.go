@@ -214,12 +214,12 @@ func (c *cluster) join(m *member) {
 // agentChain is an agent that knows releases.
 type agentChain struct{ *history.Log }
 
-func (agentChain) Announced(string, []*release.Manifest)   {}
-func (agentChain) Offered(string, []api.Content)           {}
-func (agentChain) Publish(context.Context) (uint64, error) { return 0, nil }
-func (agentChain) Lost(context.Context, api.Lost) error    { return nil }
-func (agentChain) OpenBlob(release.Hash) (fs.File, error)  { return nil, fs.ErrNotExist }
-func (agentChain) Standing() api.Standing                  { return api.Standing{} }
+func (agentChain) Announced(string, []*release.Manifest)        {}
+func (agentChain) Offered(string, []api.Content)                {}
+func (agentChain) Publish(context.Context) (uint64, error)      { return 0, nil }
+func (agentChain) Lost(context.Context, api.Lost, string) error { return nil }
+func (agentChain) OpenBlob(release.Hash) (fs.File, error)       { return nil, fs.ErrNotExist }
+func (agentChain) Standing() api.Standing                       { return api.Standing{} }
 
 func (c *cluster) agent(name string, knows ...*release.Manifest) *member {
 	c.t.Helper()

@@ -121,8 +121,8 @@ type agent struct {
 
 func (a *agent) Status() replica.Status { return a.status }
 
-func (a *agent) ConfirmRemoval() error {
-	a.told = "confirm"
+func (a *agent) ConfirmRemoval(finding string) error {
+	a.told = "confirm " + finding
 	return a.err
 }
 
@@ -205,15 +205,15 @@ func TestOperate(t *testing.T) {
 	if err != nil || s.Files != 3 || s.Suspicious != "the folder is empty" || len(s.Degraded) > maxText || !strings.HasPrefix(a.status.Degraded, s.Degraded) {
 		t.Errorf("status: %d files, %q, %d bytes of %q, %v", s.Files, s.Suspicious, len(s.Degraded), s.Degraded[:3], err)
 	}
-	for restore, want := range map[bool]string{true: "restore", false: "confirm"} {
-		if err := c.Lost(ctx, "a", restore); err != nil || a.told != want {
+	for restore, want := range map[bool]string{true: "restore", false: "confirm 1a2b3c4d"} {
+		if err := c.Lost(ctx, "a", restore, "1a2b3c4d"); err != nil || a.told != want {
 			t.Errorf("%s: told %q, %v", want, a.told, err)
 		}
 	}
 	if _, err := c.Status(ctx, "bare"); !errors.Is(err, ErrNone) {
 		t.Errorf("status of an agent without a replica: %v", err)
 	}
-	if err := c.Lost(ctx, "bare", true); !errors.Is(err, ErrNone) {
+	if err := c.Lost(ctx, "bare", true, ""); !errors.Is(err, ErrNone) {
 		t.Errorf("an agent without a replica was told: %v", err)
 	}
 	a.told = ""
@@ -221,7 +221,7 @@ func TestOperate(t *testing.T) {
 		if _, err := n.as(who).Status(ctx, "a"); err == nil {
 			t.Errorf("%q was told the status", who)
 		}
-		if err := n.as(who).Lost(ctx, "a", false); err == nil || a.told != "" {
+		if err := n.as(who).Lost(ctx, "a", false, ""); err == nil || a.told != "" {
 			t.Errorf("%q said what to make of it: %v", who, err)
 		}
 	}

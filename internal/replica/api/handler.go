@@ -28,9 +28,10 @@ type Replica interface {
 	Open(context.Context, replica.Blob) (io.ReadCloser, error)
 	// Status tells how it is.
 	Status() replica.Status
-	// ConfirmRemoval says that the files that are gone are to be deleted everywhere,
-	// Restore that they are to come back.
-	ConfirmRemoval() error
+	// ConfirmRemoval says that the files that are gone are to be deleted everywhere, if
+	// they are those of the Status.Finding that was looked at; Restore that they are to
+	// come back.
+	ConfirmRemoval(finding string) error
 	Restore() error
 }
 

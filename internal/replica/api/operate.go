@@ -26,6 +26,8 @@ var ErrNone = errors.New("it replicates no folder")
 type lost struct {
 	// Restore brings them back; else they are deleted on all nodes.
 	Restore bool `json:"restore"`
+	// Finding is the Status.Finding that was looked at. Else it is not needed.
+	Finding string `json:"finding,omitempty"`
 }
 
 // handleBooster answers boosters.
@@ -53,7 +55,7 @@ func handleBooster(mux *http.ServeMux, r Replica, peer Peer) {
 			reply(w, struct{}{}, r.Restore())
 			return
 		}
-		reply(w, struct{}{}, r.ConfirmRemoval())
+		reply(w, struct{}{}, r.ConfirmRemoval(l.Finding))
 	})
 }
 
@@ -81,17 +83,17 @@ func check(s replica.Status) error {
 	if min(s.Files, s.Missing, s.Conflicts, s.Refused) < 0 || s.Bytes < 0 {
 		return errors.New("a number is negative")
 	}
-	if len(s.Degraded) > maxText || len(s.Suspicious) > maxText {
+	if len(s.Degraded) > maxText || len(s.Suspicious) > maxText || len(s.Finding) > maxText {
 		return fmt.Errorf("a text is longer than %d bytes", maxText)
 	}
 	return nil
 }
 
 // Lost says what to make of files that are gone from an agent's folder, of which its
-// Status.Suspicious tells: they come back, or are deleted on all nodes. The error
-// matches ErrNone when the agent has no replica.
-func (c Client) Lost(ctx context.Context, agent string, restore bool) error {
-	if err := c.ask(ctx, agent, lostPath, lost{restore}, nil); err != nil {
+// Status.Suspicious tells: they come back, or those of the Status.Finding that was looked at
+// are deleted on all nodes. The error matches ErrNone when the agent has no replica.
+func (c Client) Lost(ctx context.Context, agent string, restore bool, finding string) error {
+	if err := c.ask(ctx, agent, lostPath, lost{restore, finding}, nil); err != nil {
 		return fmt.Errorf("tell agent %s: %w", agent, none(err))
 	}
 	return nil
