@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -37,11 +36,12 @@ type part struct {
 	order, told uint64
 	guard       *guard.Lead // nil where there are no guards
 	held        time.Time   // the end of the lease that the guard was told last
-
-	asking    bool
-	answers   chan func() // to be run by the monitor
-	timer     *time.Timer // of the next question
-	witnessed bool        // witnesses are being asked
+	asking      bool
+	asked       time.Time   // when the last question was made
+	awake       time.Time   // since when they have come one after the other
+	answers     chan func() // to be run by the monitor
+	timer       *time.Timer // of the next question
+	witnessed   bool        // witnesses are being asked
 
 	pid      int            // of the process that was last seen to run; 0: it was seen to have ended
 	mourning sync.WaitGroup // looks for what ended processes have left
@@ -76,7 +76,7 @@ func (m *monitor) question(now time.Time) rollout.Ask {
 	m.fillSchedules(now, &ask)
 	m.fillFlows(&ask)
 	m.fillPauses(&ask)
-	p.tenant.Fill(now, &ask)
+	p.fill(now, &ask)
 	if m.absent() != "" {
 		ask.Offer = 0 // it can't be the lead server yet
 	}
@@ -129,7 +129,7 @@ func (m *monitor) answered(sent time.Time, answer rollout.Answer, err error) {
 			m.silent = false
 			m.log.Info("the active booster answers again")
 		}
-		p.tenant.Answered(sent, answer)
+		p.tenant.Answered(sent, time.Now(), answer)
 		m.patchHeard(time.Now(), answer)
 	}
 	m.askNext(time.Now())
@@ -161,7 +161,7 @@ func (m *monitor) play(ctx context.Context) {
 	// There is no process.
 	m.mourn(ctx, 0)
 	if p.as == rollout.Lead {
-		p.ended = m.process.Since
+		p.ended = p.sureEnd(m.process.Since)
 		m.released()
 		want = p.tenant.Want(now)
 	}
@@ -272,65 +272,6 @@ func (m *monitor) start(as rollout.Part) bool {
 	return true
 }
 
-// startLead starts the process as the lead, under a guard.
-func (m *monitor) startLead(want rollout.Want) {
-	p := m.part
-	if p.guard != nil {
-		if err := p.guard.Prepare(); err != nil {
-			m.log.Error("the lead server is not started: nothing would end it when this agent can't", "error", err)
-			m.released()
-			return
-		}
-	}
-	p.held = time.Time{}
-	m.log.Info("server is started as the lead server")
-	if !m.start(rollout.Lead) {
-		m.released()
-		return
-	}
-	if m.process.State == supervise.Running {
-		m.guardLead(want)
-	}
-	m.askNow()
-}
-
-// guardLead tells the guard, and the next agent, how long the lead may run.
-func (m *monitor) guardLead(want rollout.Want) {
-	p := m.part
-	if want.Until.Equal(p.held) {
-		return
-	}
-	left := time.Until(want.Until)
-	k := keepsake{PID: m.process.PID, Part: rollout.Lead, Grant: want.Grant, Epoch: p.epoch, Until: bootDeadline(left)}
-	if err := k.save(m.dir); err != nil {
-		m.log.Warn("the lead server could not be taken over by another agent", "error", err)
-	}
-	p.held = want.Until
-	if p.guard == nil {
-		return
-	}
-	start, err := startOf(m.process.PID)
-	if err == nil {
-		err = p.guard.Hold(m.process.PID, start, left+rollout.GuardTime)
-	}
-	if err != nil {
-		m.log.Error("nothing ends the lead server when this agent can't", "error", err)
-	}
-}
-
-// released tells that no lead process runs, and asks what comes next.
-func (m *monitor) released() {
-	p := m.part
-	p.as = ""
-	p.tenant.Released()
-	if p.guard != nil {
-		if err := p.guard.Release(); err != nil {
-			m.log.Warn("the lead server's guard", "error", err)
-		}
-	}
-	m.askNow()
-}
-
 // adopt takes over the process of an earlier agent, as what it ran.
 func (m *monitor) adopt() {
 	p := m.part
@@ -372,28 +313,5 @@ func (m *monitor) whyNot() (gossip.ServerState, string) {
 		return gossip.ServerDown, bound("it waits for the word of a booster: " + m.process.Reason)
 	default:
 		return gossip.ServerStarting, "it waits for the word of a booster: the flow queue has to come to rest first"
-	}
-}
-
-// retire gives the lease back when the server was stopped for good.
-func (m *monitor) retire() {
-	if m.part == nil {
-		return
-	}
-	m.part.mourning.Wait()
-	if m.part.as != rollout.Lead {
-		return
-	}
-	m.part.as, m.process = "", supervise.Status{State: supervise.Stopped}
-	m.part.tenant.Released()
-	if m.part.guard != nil {
-		if err := errors.Join(m.part.guard.Release(), m.part.guard.Close()); err != nil {
-			m.log.Warn("the lead server's guard", "error", err)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
-	defer cancel()
-	if _, err := m.to.Ask(ctx, m.question(time.Now())); err != nil {
-		m.log.Debug("the lease could not be given back; it runs out", "error", err)
 	}
 }

@@ -259,9 +259,7 @@ func (m *monitor) calendar() *calendar {
 // fillSchedules writes into a question what the boosters are to know for schedules.
 func (m *monitor) fillSchedules(now time.Time, ask *rollout.Ask) {
 	p := m.part
-	if !p.ended.IsZero() {
-		ask.Ended = max(0, now.Sub(p.ended))
-	}
+	ask.Ended = p.endedAgo(now)
 	ask.Missed = p.missed.texts(now)
 	if !p.stranded.IsZero() {
 		ask.Stranded = max(1, now.Sub(p.stranded))

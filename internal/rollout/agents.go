@@ -19,12 +19,16 @@ const (
 type asker struct {
 	ask   Ask
 	heard time.Time
+	// made is when ask was made, as early as that can have been; zero when nothing proves
+	// that. answers are those that it may prove it by.
+	made    time.Time
+	answers answers
 	// since is when the agent began to ask and be answered without a gap.
 	since time.Time
-	// started is when its process was started, as late as that can have been by all that
-	// was said of it, which was asked times; 0 when there is none.
+	// started is when its process was started, as early as that can have been by all that
+	// was said of it; zero when there is none. sure: it surely was not before.
 	started time.Time
-	asked   int
+	sure    bool
 	// restart is the order that it was last given, 0 for none.
 	restart uint64
 	fast    bool
@@ -42,8 +46,23 @@ type asker struct {
 	died, mourned bool
 }
 
-// born is when its process was started, as late as that can have been.
-func (a *asker) born() time.Time { return a.heard.Add(-a.ask.Age) }
+// begin is when its process was started, by its last word: if that is proved, then surely
+// not before.
+func (a *asker) begin() time.Time {
+	if a.made.IsZero() {
+		return a.heard.Add(-a.ask.Age)
+	}
+	return a.made.Add(-a.ask.Age)
+}
+
+// born is the same, and allows for the way of a word that is not proved: what was there
+// before that was not the process's.
+func (a *asker) born() time.Time {
+	if a.made.IsZero() {
+		return a.begin().Add(-ageSlack)
+	}
+	return a.begin()
+}
 
 func (a *asker) alive(now time.Time) bool { return now.Sub(a.heard) < HeardTime }
 
@@ -59,11 +78,12 @@ func (g agents) take(now time.Time, ask Ask) *asker {
 	if a.since.IsZero() || !ask.Heard || now.Sub(a.heard) > HeardTime {
 		a.since = now
 	}
+	word := asker{ask: ask, heard: now, made: a.answers.made(now, ask)}
+	another := ask.Runs != a.ask.Runs || word.begin().After(a.begin().Add(ageSlack)) // process than before, its age says
 	if a.ask.Runs == Follower && a.restart == 0 && ask.Grant == 0 {
-		// The same process, if its age says so.
-		a.died = a.died || ask.Runs == "" || now.Add(-ask.Age).After(a.born().Add(ageSlack))
+		a.died = a.died || another
 	}
-	a.begun(now, ask)
+	a.begun(word, another)
 	if ask.Runs != "" {
 		a.told = time.Time{}
 	}
@@ -73,23 +93,20 @@ func (g agents) take(now time.Time, ask Ask) *asker {
 	case a.down.IsZero():
 		a.down = now
 	}
-	a.ask, a.heard, a.mourned = ask, now, false
+	a.ask, a.heard, a.made, a.mourned = ask, now, word.made, false
 	return a
 }
 
-// begun takes note of when the process was started.
-func (a *asker) begun(now time.Time, ask Ask) {
-	born := now.Add(-ask.Age)
+// begun takes note of when the process was started, another one than before or the same.
+func (a *asker) begun(word asker, another bool) {
+	born, proved := word.begin(), !word.made.IsZero()
 	switch {
-	case ask.Runs == "":
-		a.started, a.asked = time.Time{}, 0
-	case a.asked == 0 || ask.Runs != a.ask.Runs || born.After(a.born().Add(ageSlack)):
-		a.started, a.asked = born, 1 // another process than before
-	default:
-		a.asked++
-		if born.Before(a.started) {
-			a.started = born
-		}
+	case word.ask.Runs == "":
+		a.started, a.sure = time.Time{}, false
+	case another || a.started.IsZero() || proved && !a.sure:
+		a.started, a.sure = born, proved
+	case born.Before(a.started):
+		a.started = born
 	}
 }
 
@@ -131,8 +148,9 @@ func (g agents) candidates(now time.Time, prefer string, epoch Epoch) []string {
 	return names
 }
 
-// born returns when the oldest living process was started, as late as that can have
-// been; the zero time if that is not known of all. without is left out.
+// born returns when the oldest living process was started, as early as that can have
+// been; the zero time if that is not known of all, or a lead process lives, which has
+// replayed what is older than itself. without is left out.
 func (g agents) born(now time.Time, without string) time.Time {
 	var oldest time.Time
 	for name, a := range g {
@@ -148,6 +166,9 @@ func (g agents) born(now time.Time, without string) time.Time {
 			}
 			return time.Time{} // the server may go on without its agent
 		}
+		if a.ask.Runs == Lead {
+			return time.Time{} // it has taken over what is older
+		}
 		born := a.born()
 		if a.ask.Runs == "" {
 			if a.told.IsZero() {
@@ -160,7 +181,7 @@ func (g agents) born(now time.Time, without string) time.Time {
 		}
 	}
 	if oldest.IsZero() {
-		return now.Add(ageSlack) // none lives
+		return now // none lives
 	}
 	return oldest
 }

@@ -176,11 +176,11 @@ func (c *Coordinator) Ask(ask Ask) (Answer, error) {
 	_, known := c.agents[ask.Server]
 	a := c.agents.take(now, ask)
 	defer c.poke()
-	c.lease.heard(now, ask, !known, ask.Term == c.term)
+	c.lease.heard(now, a.made, ask, !known, ask.Term == c.term)
 	if ask.Server == c.lease.holder && ask.Grant != 0 && ask.Grant == c.lease.grant {
 		c.note(now, ask.Witnesses)
 	}
-	answer := Answer{Term: c.term, Part: Follower, Alone: c.cfg.Alone(), Witnesses: c.lease.witnesses, Restart: a.restart, Fast: a.fast}
+	answer := Answer{Term: c.term, Part: Follower, Number: a.answers.give(now), Alone: c.cfg.Alone(), Witnesses: c.lease.witnesses, Restart: a.restart, Fast: a.fast}
 	if c.cfg.Releases != nil {
 		answer.Head, answer.HeadHash = c.cfg.Releases.Head()
 	}
@@ -333,7 +333,7 @@ func (c *Coordinator) SetLead(server string, gone bool) error {
 	}
 	if h := c.agents[c.lease.holder]; gone && (h == nil || !h.alive(now)) {
 		c.cfg.Logger.Warn("the lead server's process is taken for ended, because an operator says so", "server", c.lease.holder)
-		c.lease.end(now, 0)
+		c.lease.end(now, time.Time{}, 0)
 	}
 	c.wanted = server
 	c.poke()

@@ -51,7 +51,7 @@
 // # The time without a lead server
 //
 // What the schedules were to do while there was no lead server, nobody has done. So a
-// coordinator remembers when the holder last said that its process runs, and since when
+// coordinator remembers when it is proved that the holder's process last ran, and since when
 // surely no lead process has run: by the word of the holder's agent, which has seen it
 // end, else since it could end the lease. The next holder is told both ([Vacancy]) and
 // makes up for it. After the booster has changed, and the lead server was lost with the

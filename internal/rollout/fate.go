@@ -25,11 +25,6 @@ func (f Fate) String() string {
 	return [...]string{"unknown", "living", "lost", "dead"}[f]
 }
 
-// surelyAsked is how many times an agent must have told of a process to be believed
-// since when that runs. The shortest way of these messages counts: that one was late
-// says nothing then.
-const surelyAsked = 2
-
 // fate is what has become of a row that servers claim. Where several may have it, it is
 // living if any of them has it living, and unknown if they are not alike otherwise. without is a server whose flow queue stands still, or "". The caller holds c.mu,
 // as for all methods of Coordinator here.
@@ -77,12 +72,17 @@ func (c *Coordinator) answers(now time.Time, server string) bool {
 func (c *Coordinator) ended(a *asker, claim owners.Claim) bool {
 	switch l := &c.lease; {
 	case a.ask.Runs == "":
-		return claim.At.Before(a.heard)
-	case a.asked >= surelyAsked && claim.At.Before(a.started):
+		return claim.At.Before(a.made)
+	case a.sure && claim.At.Before(a.started):
 		return true
+	case a.made.IsZero() || !a.ask.Heard:
+		return false
 	default:
-		// Of a lead process that is not heard of any more its lease tells.
-		return a.ask.Runs == Lead && l.holder != claim.Server && l.last == claim.Server && claim.At.Before(l.ended)
+		// Of a lead process that is not heard of any more its lease tells. Its agent may have
+		// a follower in its place, but not before soloTime without an answer, and of that
+		// less than HeardTime had passed when it said this.
+		return a.ask.Runs == Lead && l.holder != claim.Server && l.last == claim.Server &&
+			claim.At.Before(a.made.Add(soloTime-HeardTime))
 	}
 }
 
@@ -90,7 +90,7 @@ func (c *Coordinator) ended(a *asker, claim owners.Claim) bool {
 // that was started since has taken it over.
 func (c *Coordinator) legacyFate(now time.Time, claim owners.Claim, without string) Fate {
 	lead := c.agents[c.lease.holder]
-	if lead == nil || lead.ask.Runs != Lead || lead.asked == 0 {
+	if lead == nil || lead.ask.Runs != Lead || lead.started.IsZero() {
 		return Dead
 	}
 	switch {

@@ -25,7 +25,8 @@ const (
 	// youngTime is how old rows may be that are waited for while work is held: of
 	// quick steps, which will soon be done.
 	youngTime = 5 * time.Second
-	// ageSlack allows for the way of a process's age to the coordinator.
+	// ageSlack allows for the way of a process's age to the coordinator, where it is not
+	// proved how long that was.
 	ageSlack = 3 * time.Second
 )
 
@@ -136,7 +137,7 @@ func (j *Journal) Judge(now time.Time, rule Rule) Verdict {
 		}
 		age := now.Sub(first)
 		switch {
-		case !rule.Born.IsZero() && first.Before(rule.Born.Add(-ageSlack)):
+		case !rule.Born.IsZero() && first.Before(rule.Born):
 			v.Dead++
 		case age >= quiet:
 			v.Dead++

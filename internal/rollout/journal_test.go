@@ -25,8 +25,8 @@ func TestJudge(t *testing.T) {
 		{"quiet", []float64{0}, 30, -1, QuietTime, false, Verdict{Rows: 1, Dead: 1}},
 		{"quiet, when nobody has died", []float64{0}, 599, -1, StuckTime, false, Verdict{Rows: 1, Busy: 1}},
 		{"stuck", []float64{0}, 600, -1, StuckTime, false, Verdict{Rows: 1, Dead: 1}},
-		{"older than all processes", []float64{0}, 4, 3.1, StuckTime, false, Verdict{Rows: 1, Dead: 1}},
-		{"hardly older", []float64{0}, 4, 2.9, StuckTime, false, Verdict{Rows: 1, Young: 1}},
+		{"older than all processes", []float64{0}, 4, 0.1, StuckTime, false, Verdict{Rows: 1, Dead: 1}},
+		{"not older", []float64{0}, 4, 0, StuckTime, false, Verdict{Rows: 1, Young: 1}},
 		{"some of each", []float64{0, 10, 20, 38}, 40, 5, StuckTime, false, Verdict{Rows: 4, Dead: 1, Busy: 2, Young: 1}},
 		{"too many", []float64{0}, 40, -1, QuietTime, true, Verdict{Rows: 1, Dead: 1, Busy: 1}},
 	} {

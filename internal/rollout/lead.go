@@ -164,7 +164,7 @@ func (r *round) move(ctx context.Context, from, to string) error {
 	if err == nil {
 		err = r.until(ctx, HeardTime, "the agent of server "+to+" to ask once more", func(time.Time) bool {
 			a := r.c.agents[to]
-			return a != nil && a.heard.After(begun)
+			return a != nil && a.made.After(begun)
 		})
 	}
 	if err == nil {

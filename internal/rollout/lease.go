@@ -38,8 +38,9 @@ type lease struct {
 	// others are all that could hold it when the holder is known from a mark only.
 	others []string
 	asked  map[string]bool // which of them hold nothing, and obey no older booster
-	// alive is when the holder last said that its process runs as the lead; vacant is
-	// the time without a lead server before it.
+	// alive is when the holder's process last ran as the lead by a word of its agent that
+	// proves when it was said; zero: there is none. vacant is the time without a lead
+	// server before it.
 	alive  time.Time
 	vacant vacancy
 	// unknown: another booster may have granted to anyone.
@@ -74,8 +75,9 @@ func remembered(now time.Time, text string) lease {
 
 // heard takes note of what an agent says of its grant, whether it is the first time
 // that it says something, and whether it knows this booster's term already, so that
-// it can't be granted anything by another any more.
-func (l *lease) heard(now time.Time, ask Ask, first, fenced bool) {
+// it can't be granted anything by another any more. made is when it surely had not said
+// it yet, zero when that is not known.
+func (l *lease) heard(now, made time.Time, ask Ask, first, fenced bool) {
 	if l.unmarked && first && ask.Term != 0 {
 		l.unmarked, l.unknown = false, true
 	}
@@ -91,25 +93,25 @@ func (l *lease) heard(now time.Time, ask Ask, first, fenced bool) {
 	case ask.Grant != 0 && ask.Grant == l.grant:
 		l.running = ask.Runs == Lead
 	case ask.Grant == 0 && l.grant != 0 && ask.Offer != l.offer:
-		l.end(now, ask.Ended) // its process has ended
+		l.end(now, made, ask.Ended) // its process has ended
 		return
 	}
-	if ask.Server == l.holder && ask.Grant != 0 && ask.Grant == l.grant && l.running {
-		l.alive = now
+	if ask.Server == l.holder && ask.Grant != 0 && ask.Grant == l.grant && l.running && made.After(l.alive) {
+		l.alive = made
 	}
 	if l.unknown && ask.Grant == 0 && l.asked != nil && fenced {
 		l.asked[ask.Server] = true
 		if len(l.others) > 0 && !slices.ContainsFunc(l.others, func(name string) bool { return !l.asked[name] }) {
-			l.end(now, 0)
+			l.end(now, time.Time{}, 0)
 		}
 	}
 }
 
 // end notes that surely nobody has the lease. told is how long ago its process ended, by
-// the word of the holder's agent; 0: there is none.
-func (l *lease) end(now time.Time, told time.Duration) {
+// the word of the holder's agent, which had not said it before made; 0: there is none.
+func (l *lease) end(now, made time.Time, told time.Duration) {
 	*l = lease{
-		next: l.next, nextSince: l.nextSince, last: l.holder, ended: now, lost: !l.revoked, vacant: l.left(now, told),
+		next: l.next, nextSince: l.nextSince, last: l.holder, ended: now, lost: !l.revoked, vacant: l.left(now, made, told),
 	}
 }
 
@@ -145,7 +147,7 @@ func (l *lease) expire(now time.Time, alone bool, hearing func(names []string) i
 			}
 		}
 	}
-	l.end(now, 0)
+	l.end(now, time.Time{}, 0)
 	return true
 }
 

@@ -34,7 +34,7 @@ func TestLeaseFromAMark(t *testing.T) {
 	if l.answer(at(1), says("s1", 0), &Answer{}) {
 		t.Error("the server of a mark is answered as the holder, without having said so")
 	}
-	l.heard(at(1), says("s1", 5), true, false)
+	l.heard(at(1), at(1), says("s1", 5), true, false)
 	held(t, l, "s1", false)
 	var a Answer
 	if !l.answer(at(1), says("s1", 5), &a) || a.Part != Lead || a.Grant != 5 {
@@ -42,7 +42,7 @@ func TestLeaseFromAMark(t *testing.T) {
 	}
 
 	l = remembered(at(0), text)
-	l.heard(at(1), says("s4", 6), true, false)
+	l.heard(at(1), at(1), says("s4", 6), true, false)
 	held(t, l, "s4", false) // the mark was not the last word
 	if l.grant != 6 {
 		t.Errorf("grant %d", l.grant)
@@ -50,12 +50,12 @@ func TestLeaseFromAMark(t *testing.T) {
 
 	l = remembered(at(0), text)
 	for _, name := range []string{"s1", "s2"} {
-		l.heard(at(1), says(name, 0), false, true)
+		l.heard(at(1), at(1), says(name, 0), false, true)
 	}
 	held(t, l, "s1", true)
-	l.heard(at(1), says("s3", 0), true, false) // it may still be granted it by another
+	l.heard(at(1), at(1), says("s3", 0), true, false) // it may still be granted it by another
 	held(t, l, "s1", true)
-	l.heard(at(2), says("s3", 0), false, true)
+	l.heard(at(2), at(2), says("s3", 0), false, true)
 	held(t, l, "", false)
 	if !l.lost {
 		t.Error("whoever had it may have left something")
@@ -63,18 +63,18 @@ func TestLeaseFromAMark(t *testing.T) {
 
 	text, _ = mark{Server: "s1", Grant: 5}.encode()
 	l = remembered(at(0), text)
-	l.heard(at(1), says("s1", 0), false, true)
+	l.heard(at(1), at(1), says("s1", 0), false, true)
 	held(t, l, "s1", true) // nobody knows who else there is
 }
 
 // Without a mark the cluster is new, unless an agent has heard of a booster before.
 func TestLeaseWithoutAMark(t *testing.T) {
 	l := remembered(at(0), "")
-	l.heard(at(0), Ask{Server: "s1"}, true, false)
-	l.heard(at(1), Ask{Server: "s1", Term: 2}, false, true)
+	l.heard(at(0), at(0), Ask{Server: "s1"}, true, false)
+	l.heard(at(1), at(1), Ask{Server: "s1", Term: 2}, false, true)
 	held(t, l, "", false)
 	l = remembered(at(0), "")
-	l.heard(at(0), Ask{Server: "s1", Term: 1}, true, false)
+	l.heard(at(0), at(0), Ask{Server: "s1", Term: 1}, true, false)
 	held(t, l, "", true)
 	if !l.expire(at(15), false, nil) {
 		t.Error("it is not known for ever")
@@ -93,13 +93,13 @@ func TestLeaseOfAHolder(t *testing.T) {
 	if l.answer(at(1), Ask{Server: "s2", Offer: 9}, &a) {
 		t.Error("another is answered as the holder")
 	}
-	l.heard(at(2), Ask{Server: "s2", Grant: 4, Offer: 1}, false, true)
+	l.heard(at(2), at(2), Ask{Server: "s2", Grant: 4, Offer: 1}, false, true)
 	held(t, l, "s1", false)
-	l.heard(at(2), Ask{Server: "s1", Grant: 5, Offer: 9}, false, true)
+	l.heard(at(2), at(2), Ask{Server: "s1", Grant: 5, Offer: 9}, false, true)
 	if l.running {
 		t.Error("it runs before it says so")
 	}
-	l.heard(at(3), Ask{Server: "s1", Grant: 5, Offer: 9, Runs: Lead}, false, true)
+	l.heard(at(3), at(3), Ask{Server: "s1", Grant: 5, Offer: 9, Runs: Lead}, false, true)
 	if !l.running || l.settled {
 		t.Errorf("%+v", l)
 	}
@@ -107,7 +107,7 @@ func TestLeaseOfAHolder(t *testing.T) {
 	if !l.answer(at(3), Ask{Server: "s1", Grant: 4, Runs: Lead}, &a) || a.Part != Follower {
 		t.Errorf("an older grant is answered %+v", a)
 	}
-	l.heard(at(4), Ask{Server: "s1", Offer: 10}, false, true)
+	l.heard(at(4), at(4), Ask{Server: "s1", Offer: 10}, false, true)
 	held(t, l, "", false)
 	if l.last != "s1" || !l.lost {
 		t.Errorf("%+v", l)
@@ -119,12 +119,12 @@ func TestLeaseOfAHolder(t *testing.T) {
 	if !l.answer(at(6), Ask{Server: "s1", Grant: 6}, &a) || a.Part != Follower || !l.renewed.Equal(at(5)) {
 		t.Errorf("a revoked one is answered %+v", a)
 	}
-	l.end(at(7), 0)
+	l.end(at(7), time.Time{}, 0)
 	if l.lost {
 		t.Error("one that gives it back leaves nothing")
 	}
 	// It is not over: its agent says so.
-	l.heard(at(8), Ask{Server: "s1", Grant: 6, Offer: 10, Runs: Lead, Age: time.Hour}, false, true)
+	l.heard(at(8), at(8), Ask{Server: "s1", Grant: 6, Offer: 10, Runs: Lead, Age: time.Hour}, false, true)
 	held(t, l, "s1", false)
 	if !l.settled {
 		t.Error("an old process has replayed long ago")
@@ -186,8 +186,8 @@ func TestVacancy(t *testing.T) {
 	ran := func() lease { // since 1, last heard at 20
 		var l lease
 		l.give(at(0), "s1", 7, 5, nil)
-		l.heard(at(1), says(5, 7, Lead, 0), false, true)
-		l.heard(at(20), says(5, 7, Lead, 0), false, true)
+		l.heard(at(1), at(1), says(5, 7, Lead, 0), false, true)
+		l.heard(at(20), at(20), says(5, 7, Lead, 0), false, true)
 		return l
 	}
 	known, _ := mark{Server: "s1", Grant: 5}.encode()
@@ -199,17 +199,33 @@ func TestVacancy(t *testing.T) {
 	}{
 		{"its agent saw the end", func() lease {
 			l := ran()
-			l.heard(at(21), says(0, 8, "", 500*time.Millisecond), false, true)
+			l.heard(at(21), at(21), says(0, 8, "", 500*time.Millisecond), false, true)
 			return l
 		}, 19*s + s/2, 19*s + s/2, false},
+		{"its agent said so long before it was heard", func() lease {
+			l := ran()
+			l.heard(at(25), at(21), says(0, 8, "", 500*time.Millisecond), false, true)
+			return l
+		}, 19*s + s/2, 15*s + s/2, false},
+		{"its agent does not prove when it said so", func() lease {
+			l := ran()
+			l.heard(at(25), time.Time{}, says(0, 8, "", 500*time.Millisecond), false, true)
+			return l
+		}, 20 * s, 15*s + s/2, false},
+		{"it was said to run long before that was heard", func() lease {
+			l := ran()
+			l.heard(at(25), at(22), says(5, 7, Lead, 0), false, true)
+			l.heard(at(26), at(25.9), says(0, 8, "", 0), false, true)
+			return l
+		}, 18 * s, 14 * s, false},
 		{"its agent does not say when", func() lease {
 			l := ran()
-			l.heard(at(21), says(0, 8, "", 0), false, true)
+			l.heard(at(21), at(21), says(0, 8, "", 0), false, true)
 			return l
 		}, 20 * s, 19 * s, false},
 		{"its agent speaks of an earlier end", func() lease {
 			l := ran()
-			l.heard(at(21), says(0, 8, "", 10*s), false, true)
+			l.heard(at(21), at(21), says(0, 8, "", 10*s), false, true)
 			return l
 		}, 20 * s, 19 * s, false},
 		{"its agent is gone", func() lease {
@@ -219,14 +235,14 @@ func TestVacancy(t *testing.T) {
 		}, 20 * s, 4 * s, false},
 		{"the next one did not start", func() lease {
 			l := ran()
-			l.heard(at(21), says(0, 8, "", s), false, true)
+			l.heard(at(21), at(21), says(0, 8, "", s), false, true)
 			l.give(at(22), "s1", 8, 6, nil)
-			l.heard(at(25), says(0, 9, "", 5*s), false, true)
+			l.heard(at(25), at(25), says(0, 9, "", 5*s), false, true)
 			return l
 		}, 20 * s, 20 * s, false},
 		{"the next one may have run unseen", func() lease {
 			l := ran()
-			l.heard(at(21), says(0, 8, "", s), false, true)
+			l.heard(at(21), at(21), says(0, 8, "", s), false, true)
 			l.give(at(22), "s2", 8, 6, nil)
 			l.expire(at(38), false, nil)
 			return l
@@ -236,9 +252,23 @@ func TestVacancy(t *testing.T) {
 			l.expire(at(36), false, nil)
 			return l
 		}, 20*s + heirTime, 4 * s, false},
+		{"the next one ran unseen, and its agent says until when", func() lease {
+			l := ran()
+			l.heard(at(21), at(21), says(0, 8, "", s), false, true)
+			l.give(at(22), "s1", 8, 6, nil)
+			l.heard(at(30), at(30), says(0, 9, "", 5*s), false, true)
+			return l
+		}, 20 * s, 15 * s, false},
+		{"it was another booster's, and heard once", func() lease {
+			l := remembered(at(20), known)
+			l.heard(at(21), time.Time{}, says(5, 7, Lead, 0), false, true)
+			l.answer(at(21), says(5, 7, Lead, 0), &Answer{})
+			l.heard(at(22), at(22), says(0, 8, "", s/2), false, true)
+			return l
+		}, 19*s + heirTime, 18 * s, false},
 		{"it was another booster's, and heard", func() lease {
 			l := remembered(at(20), known)
-			l.heard(at(21), says(5, 7, Lead, 0), false, true)
+			l.heard(at(21), at(21), says(5, 7, Lead, 0), false, true)
 			l.expire(at(38), false, nil)
 			return l
 		}, 19 * s, 2 * s, false},
@@ -265,7 +295,7 @@ func TestVacancy(t *testing.T) {
 			t.Errorf("%s: ran %s ago, ended %s ago; want %s and %s", test.name, v.Ran, v.Ended, test.ran, test.ended)
 		}
 		ask.Grant, ask.Runs = 9, Lead
-		l.heard(at(41), ask, false, true)
+		l.heard(at(41), at(41), ask, false, true)
 		if a = (Answer{}); !l.answer(at(41), ask, &a) || a.Vacant != nil {
 			t.Errorf("%s: told again while it runs: %+v", test.name, a)
 		}

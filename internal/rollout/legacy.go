@@ -102,7 +102,7 @@ func (c *Coordinator) orphans(now time.Time) (n int) {
 		default:
 			dead = !l.left.IsZero() && !first.After(l.left) && age >= c.quiet(fate) || !first.After(l.inherited) && age >= StuckTime
 		}
-		if dead && first.After(lead.born().Add(-ageSlack)) {
+		if dead && first.After(lead.born()) {
 			n++
 		}
 	})
@@ -147,7 +147,7 @@ func (c *Coordinator) longStep(now time.Time) (long bool) {
 func (c *Coordinator) stranded(now time.Time) bool {
 	lead := c.agents[c.lease.holder]
 	for _, a := range c.agents {
-		if a.alive(now) && a.ask.Stranded > 0 && a.heard.Add(-a.ask.Stranded).After(lead.born()) {
+		if a.alive(now) && a.ask.Stranded > 0 && a.heard.Add(-a.ask.Stranded).After(lead.begin()) {
 			return true
 		}
 	}

@@ -95,11 +95,17 @@ type Ask struct {
 	Failed bool `json:"failed,omitempty"`
 	// Term is the highest term that the agent has heard of.
 	Term uint64 `json:"term,omitempty"`
+	// Answer is the number of the last answer that the agent has, and Since how long it
+	// has had that when it asks; 0 for none, or when the agent has stood still since, and
+	// can't be sure of what it says.
+	Answer uint64        `json:"answer,omitempty"`
+	Since  time.Duration `json:"since,omitempty"`
 	// Witnesses are those that the holder was told last.
 	Witnesses []string `json:"witnesses,omitempty"`
 	// Heard is true when the agent has had an answer within HeardTime.
 	Heard bool `json:"heard,omitempty"`
-	// Ended is how long ago the last lead process here was seen to end; 0 when none was.
+	// Ended is how long ago the last lead process here ended; 0 when none was seen to, or
+	// it is not known when.
 	Ended time.Duration `json:"ended,omitempty"`
 	// Missed names schedules that nobody has fired when a lead server ended, or of which
 	// that is not known, for people to run. At most MaxMissed.
@@ -129,7 +135,7 @@ func (a Ask) Validate() error {
 	if a.Runs == Lead && a.Grant == 0 {
 		return errors.New("ask: a lead process without a grant")
 	}
-	if a.Age < 0 || a.Ended < 0 || a.Stranded < 0 {
+	if a.Age < 0 || a.Ended < 0 || a.Stranded < 0 || a.Since < 0 {
 		return errors.New("ask: an age is negative")
 	}
 	if a.Pauses < 0 || a.Pauses > maxPauses {
@@ -159,6 +165,8 @@ type Answer struct {
 	// Term is the booster's.
 	Term uint64 `json:"term"`
 	Part Part   `json:"part"`
+	// Number is the answer's own, which the next question repeats.
+	Number uint64 `json:"number,omitempty"`
 	// Grant and Offer are set with Lead. A running lead process goes on when Grant
 	// is its own; one is started when Offer is the agent's.
 	Grant uint64 `json:"grant,omitempty"`

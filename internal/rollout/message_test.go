@@ -119,7 +119,7 @@ func FuzzMessages(f *testing.F) {
 			again(t, ask)
 			g, l := make(agents), remembered(now, string(b))
 			g.take(now, ask)
-			l.heard(now, ask, true, true)
+			l.heard(now, now, ask, true, true)
 			g.candidates(now, "s1", "a=1")
 			g.born(now, "")
 			if l.answer(now, ask, &Answer{}) && l.holder != ask.Server {
@@ -130,7 +130,7 @@ func FuzzMessages(f *testing.F) {
 		if json.Unmarshal(b, &answer) == nil && answer.Validate() == nil {
 			again(t, answer)
 			tenant := NewTenant()
-			tenant.Answered(now, answer)
+			tenant.Answered(now, now, answer)
 			if w := tenant.Want(now); w.Part == Lead && (answer.Offer == 0 || w.Grant != answer.Grant) {
 				t.Fatalf("%+v makes it the lead, which it has not offered", answer)
 			}

@@ -78,7 +78,7 @@ func (a *simAgent) run(ctx context.Context) {
 		case h := <-answers:
 			asking = false
 			if !h.sent.IsZero() {
-				a.tenant.Answered(h.sent, h.answer)
+				a.tenant.Answered(h.sent, time.Now(), h.answer)
 			}
 		default:
 		}
@@ -230,19 +230,12 @@ func (a *simAgent) begin(lead bool, want Want) {
 			a.s.w.problem("%s is told that a lead ran until %s and none since %s, but it was until %s", a.s.name, want.Ran, want.Ended, end)
 		}
 	}
-	p := a.s.begin(lead, want.Grant, want.Until)
+	a.s.begin(lead, want.Grant, want.Until)
 	if a.order != 0 {
 		a.tenant.Restarted(a.order)
 		a.order = 0
 	}
 	a.changed = true
-	a.s.w.go_(func() {
-		select {
-		case <-p.ended:
-			a.s.w.do(func() { a.retry, a.changed = time.Now().Add(time.Second/2), true })
-		case <-a.s.w.ctx.Done():
-		}
-	})
 }
 
 func (a *simAgent) halt(p *process, d time.Duration) {

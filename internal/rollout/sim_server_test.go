@@ -116,6 +116,8 @@ func (p *process) kill() {
 	}
 	close(p.ended)
 	p.s.proc, p.s.ended = nil, time.Now()
+	// Another process is never there at once.
+	p.s.agent.retry, p.s.agent.changed = time.Now().Add(time.Second/2), true
 	if p.lead {
 		p.s.leadEnded, p.s.w.leadEnded = time.Now(), time.Now()
 	}

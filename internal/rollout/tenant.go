@@ -16,6 +16,12 @@ const witnessTime = 5 * time.Second
 // less twice HeardTime old, and extendTime and GuardTime fit into that.
 const extendTime = 4 * time.Second
 
+// soloTime is how long after a booster's last word an agent whose server was the lead starts
+// a follower by its own decision. It is longer than the lease can count for the boosters, so
+// that what its server took until then was the lead process's, and is replayed at once: they
+// can't know of two processes apart while they don't hear the agent.
+const soloTime = FenceTime + 2*time.Second
+
 // Tenant is the agent's side of the lease: what its server may be run as. It is not
 // safe for concurrent use; times are of one monotonic clock.
 type Tenant struct {
@@ -23,12 +29,13 @@ type Tenant struct {
 	offer uint64
 	part  Part // as last answered
 	heard time.Time
+	// answer is the number of the last answer, got when it came.
+	answer uint64
+	got    time.Time
 
-	grant uint64 // accepted; until Released a process may run under it
-	until time.Time
-	// revoked: the lease is over, and does not come back. told: because a booster
-	// said so, which then says also what comes next.
-	revoked, told bool
+	grant   uint64 // accepted; until Released a process may run under it
+	until   time.Time
+	revoked bool // the lease is over, and does not come back
 
 	alone     bool
 	witnesses []string
@@ -86,11 +93,15 @@ func (t *Tenant) Fill(now time.Time, a *Ask) {
 	if t.grant != 0 {
 		a.Witnesses = t.witnesses
 	}
+	if t.answer != 0 {
+		a.Answer, a.Since = t.answer, max(0, now.Sub(t.got))
+	}
 	a.Heard = !t.heard.IsZero() && now.Sub(t.heard) < HeardTime
 }
 
-// Answered takes the answer to a question that was put at the time sent.
-func (t *Tenant) Answered(sent time.Time, a Answer) {
+// Answered takes the answer to a question that was put at the time sent. It is now at
+// least as late as when the answer came.
+func (t *Tenant) Answered(sent, now time.Time, a Answer) {
 	if a.Term < t.term {
 		return // of a booster that does not know yet that another took over
 	}
@@ -101,6 +112,7 @@ func (t *Tenant) Answered(sent time.Time, a Answer) {
 	if sent.After(t.heard) {
 		t.heard = sent
 	}
+	t.answer, t.got = a.Number, now
 	t.alone, t.witnesses = a.Alone, slices.Clone(a.Witnesses)
 	t.restart, t.fast = a.Restart, a.Fast
 	t.apply, t.head, t.headHash = a.Apply, a.Head, a.HeadHash
@@ -108,14 +120,14 @@ func (t *Tenant) Answered(sent time.Time, a Answer) {
 	case a.Part != Lead:
 		t.part = a.Part
 		if t.grant != 0 && a.Part == Follower {
-			t.revoked, t.told = true, true
+			t.revoked = true
 		}
 	case t.grant == 0 && a.Offer == t.offer:
 		t.part, t.grant, t.until, t.revoked = Lead, a.Grant, sent.Add(LeaseTime), false
 		t.sifted = a.Sifted
 		if t.vacant = (vacancy{}); a.Vacant != nil {
 			// The answer was made some time between sent and now.
-			t.vacant = vacancy{ran: sent.Add(-a.Vacant.Ran), ended: time.Now().Add(-a.Vacant.Ended)}
+			t.vacant = vacancy{ran: sent.Add(-a.Vacant.Ran), ended: now.Add(-a.Vacant.Ended)}
 		}
 	case t.grant == a.Grant && !t.revoked:
 		t.part = Lead
@@ -143,7 +155,7 @@ func (t *Tenant) Want(now time.Time) Want {
 		w.Part = Follower
 	case t.part == Lead:
 		w.Part = Wait
-	case t.part == Wait && t.ran && !t.Hears(now):
+	case t.part == Wait && t.ran && t.solo(now):
 		w.Part = Follower // no booster says any more what it waits for
 	}
 	return w
@@ -155,10 +167,13 @@ func (t *Tenant) Released() {
 		return
 	}
 	t.part, t.ran = Wait, true // it may be granted the lease again
-	if t.revoked && !t.told {
-		t.part = Follower // nobody is there to say so
-	}
-	t.grant, t.revoked, t.told, t.offer = 0, false, false, newOffer()
+	t.grant, t.revoked, t.offer = 0, false, newOffer()
+}
+
+// solo reports whether a server that was the lead is started as a follower without a
+// booster's word.
+func (t *Tenant) solo(now time.Time) bool {
+	return now.Sub(t.heard) >= soloTime && now.Sub(t.until) >= soloTime-LeaseTime
 }
 
 // Restarted tells that the process was started after the order of that number.

@@ -19,7 +19,7 @@ func at(s float64) time.Time { return epochZero.Add(time.Duration(s * float64(ti
 func newTenancy(t *testing.T) *tenancy { return &tenancy{T: t, Tenant: NewTenant()} }
 
 func (t *tenancy) answer(sent float64, a Answer) *tenancy {
-	t.Answered(at(sent), a)
+	t.Answered(at(sent), at(max(sent, t.now)), a)
 	return t
 }
 
@@ -74,11 +74,11 @@ func TestTenantLease(t *testing.T) {
 	x.answer(16, Answer{Term: 1, Part: Lead, Grant: 7}).wants(Follower, 0)
 	offer := x.ask().Offer
 	x.Released()
-	x.says(0).wants(Follower, 0)
+	x.says(0).wants(Wait, 0).at(32.9).wants(Wait, 0).at(33).wants(Follower, 0).at(17)
 	if x.ask().Offer == offer || x.ask().Offer == 0 {
 		t.Error("another life does not make another offer")
 	}
-	x.answer(17, Answer{Term: 1, Part: Lead, Grant: 7, Offer: offer}).wants(Follower, 0).says(0)
+	x.answer(17, Answer{Term: 1, Part: Lead, Grant: 7, Offer: offer}).wants(Wait, 0).says(0)
 }
 
 func TestTenantRevoked(t *testing.T) {
@@ -100,9 +100,9 @@ func TestTenantHolderTold(t *testing.T) {
 func TestTenantProcessEnds(t *testing.T) {
 	x := newTenancy(t).grant(0, 7).at(2)
 	x.Released() // by itself
-	x.wants(Wait, 0).says(0)
-	x.at(7).wants(Follower, 0) // no booster is there: better a follower than none
-	x.Released()               // there is nothing to release
+	x.wants(Wait, 0).says(0).at(16.9).wants(Wait, 0)
+	x.at(17).wants(Follower, 0) // no booster is there: better a follower than none
+	x.Released()                // there is nothing to release
 	x.wants(Follower, 0)
 }
 

@@ -35,6 +35,14 @@
 //
 // # What it can't know
 //
+// Whether a time that was due at about the end, and is not recorded, was fired. OMFLOW
+// hands the work to its queue first and writes the record after that (put_flow_job in
+// schedule_monitor.py), and the queue is in memory alone. So without a record the work was
+// not handed over, or was begun, or was done. The only other trace is the ticket that the
+// work opens, in the table of its flow: the user "system" opens it, as for other schedules
+// and for flows that call this one, and nothing in it names the schedule or the time. That
+// there is one proves nothing, then. So such a time is told to people and not fired again.
+//
 // A schedule whose period does not divide the minute, hour or day that its unit is part
 // of begins anew at each start of a lead server. Of one that was not fired since, it is
 // not known when it was due.
