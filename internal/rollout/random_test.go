@@ -12,7 +12,7 @@ import (
 // and checks that never two servers run as the lead, that no step runs on two servers,
 // and that all is well in the end. ROLLOUT_SEEDS in the environment makes it longer.
 func TestRandomFaults(t *testing.T) {
-	seeds := 24
+	seeds := 12
 	if text := os.Getenv("ROLLOUT_SEEDS"); text != "" {
 		var err error
 		if seeds, err = strconv.Atoi(text); err != nil {
