@@ -115,12 +115,12 @@ var (
 func (c *conductor) reserveCreated(ctx context.Context, r created.Reserve) (bool, error) {
 	names := append(c.others(gossip.KindBooster), c.node.Name())
 	slices.Sort(names)
-	for i, name := range names {
+	for _, name := range names {
 		err := c.reserveAt(ctx, name, r)
 		switch {
-		case i == 0 && control.Refused(err, http.StatusConflict):
+		case control.Refused(err, http.StatusConflict):
 			return false, nil
-		case err != nil && !control.Refused(err, http.StatusConflict): // which knows it already
+		case err != nil:
 			return false, fmt.Errorf("have booster %s note a ticket's number: %w", name, err)
 		}
 	}

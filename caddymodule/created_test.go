@@ -92,9 +92,14 @@ func TestBoostersShareCreates(t *testing.T) {
 	call := func(from *gossip.Node, path string, message, answer any) error {
 		return control.Do(from.Do).Call(ctx, "booster-a", path, message, answer, created.MaxMessage)
 	}
-	if err := call(other, created.SettlePath, ask, &a); err != nil || !slices.Equal(a.Open, []int64{2}) {
-		t.Errorf("the other one is told that %v are not given away: %v", a.Open, err)
-	}
+	observe.Succeeds(t, "the other one is told what is not given away", func() error {
+		// At first it may not know of this booster yet.
+		err := call(other, created.SettlePath, ask, &a)
+		if err == nil && !slices.Equal(a.Open, []int64{2}) {
+			err = fmt.Errorf("%v", a.Open)
+		}
+		return err
+	})
 	if err := call(other, created.ReservePath, created.Reserve{Flow: plainFlow, No: 4}, nil); err != nil {
 		t.Errorf("the other one reserves a number: %v", err)
 	}
