@@ -88,7 +88,7 @@ fuzz: ## each fuzz target for 20 s; FUZZTIME=5m for longer
 bench: ## measured beside other proxies, as far as they are installed
 	$(PURE) $(GO) run ./tests/bench
 
-bench-patch: ## from a save to all servers, beside plain copies, lsyncd, csync2 and Syncthing where installed
+bench-patch: ## from a save to all servers, beside plain copies, an inotify and rsync loop, lsyncd, csync2 and Syncthing where installed
 	$(PURE) $(GO) run ./tests/bench -only patch
 
 # One time for all files of the package, that of the sources. It is in the version to the

@@ -128,8 +128,8 @@ func (d *cluster) explain() {
 	fmt.Fprintf(d.Out, `
 OMFLOW is served at   http://%[1]s/   (user admin, password admin)
 Status page           http://%[1]s/booster/
-Admin API             http://%[2]s/omflow/status
-Metrics               http://%[2]s/metrics
+Admin API             curl -s http://%[2]s/omflow/status
+Metrics               curl -s http://%[2]s/metrics
 Files and logs        %[3]s
 
 Things to try, in another terminal:
@@ -137,12 +137,12 @@ Things to try, in another terminal:
   %[4]s status --watch%[5]s
       servers, queue and members
   %[4]s drain %[6]s --wait%[5]s
-      take %[6]s out without losing a request; "resume %[6]s" brings it back
+      take %[6]s out without losing a request; "resume %[6]s%[5]s" brings it back
   pkill -9 -f -- '--listen 127.0.0.1:%[7]d'
       kill %[6]s; its agent starts it again, and you stay logged in
   echo '# a patch' > %[8]s
       save a file on one server: all others get it, and are restarted in turn;
-      "releases" lists it, "releases rollback 1" takes it back
+      "releases%[5]s" lists it, "releases rollback 1%[5]s" takes it back
   curl -s -u admin:admin -X POST http://%[1]s/accounts/api/security/get/
       get a REST token, as an API client does
 

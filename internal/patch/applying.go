@@ -20,8 +20,14 @@ type first struct {
 	strays  []release.File    // the others
 }
 
+// errHeld: an order names an older release than the one that the folder holds. A
+// coordinator gives such an order in good faith: a release that takes others back may
+// change nothing here, and is noted before the roll-out of the others has ended.
+var errHeld = errors.New("the folder holds a later one already")
+
 // Prepare makes sure that everything is here that Apply of the release needs, so that
-// the server is not stopped in vain.
+// the server is not stopped in vain. It fails, and [State].Trouble does not say so, when
+// there is nothing to do since the folder holds a later release of the same sequence.
 func (m *Member) Prepare(ctx context.Context, number uint64) error {
 	f, target, err := m.ordered(number)
 	if err == nil {
@@ -38,9 +44,13 @@ func (m *Member) Prepare(ctx context.Context, number uint64) error {
 func (m *Member) ordered(number uint64) (*folder, *release.Manifest, error) {
 	m.mu.Lock()
 	f, blocked, heard := m.folder, m.blocked, m.heard
+	holds := m.is()
 	m.mu.Unlock()
 	if blocked != "" || f == nil {
 		return nil, nil, errors.New(cmp.Or(blocked, "the folder is not open"))
+	}
+	if number < holds.Number && m.has(holds) {
+		return nil, nil, fmt.Errorf("release %d: %w", holds.Number, errHeld)
 	}
 	if is, _ := m.releases.Ref(heard.Number); is != heard || number > heard.Number {
 		return nil, nil, fmt.Errorf("release %d is not in the sequence that a booster has confirmed", number)
@@ -50,7 +60,8 @@ func (m *Member) ordered(number uint64) (*folder, *release.Manifest, error) {
 }
 
 // Apply brings the folder to a release. The server must have stopped, or not mind. On
-// an error the folder is as it was, unless [State].Blocked says that it is not.
+// an error the folder is as it was, unless [State].Blocked says that it is not. An older
+// release than the folder holds fails as with Prepare.
 func (m *Member) Apply(ctx context.Context, number uint64) error {
 	m.mu.Lock()
 	m.endTurn()
@@ -72,8 +83,13 @@ func (m *Member) Apply(ctx context.Context, number uint64) error {
 	return err
 }
 
-// failed notes why a release that was ordered is not applied, nil when it is.
+// failed notes why a release that was ordered is not applied, nil when it is. That there
+// was nothing to do is no trouble, and says nothing of an earlier one.
 func (m *Member) failed(err error) {
+	if errors.Is(err, errHeld) {
+		m.log.Info("an older release was ordered, there is nothing to do", "reason", err)
+		return
+	}
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -141,6 +157,7 @@ func (m *Member) applied(f *folder, extra *first) error {
 	named := name(f.applier.Applied())
 	m.mu.Lock()
 	f.applied, m.based = named, true
+	m.failure = "" // that was about this one, or an older one
 	m.mu.Unlock()
 	return m.setGround(nil)
 }

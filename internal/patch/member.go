@@ -136,9 +136,10 @@ func New(cfg Config) (*Member, error) {
 	if m.releases, err = history.Open(history.Config{Dir: m.state("history"), Keep: cfg.Keep, Log: m.log}); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(m.loadGround(), m.loadRestored()); err != nil {
+	if err := m.loadGround(); err != nil {
 		return nil, errors.Join(err, m.releases.Close())
 	}
+	m.loadRestored()
 	watched := cfg.watch()
 	watched.Copy = m.intake
 	if m.watcher, err = watch.New(watched); err != nil {

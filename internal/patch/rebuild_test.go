@@ -258,4 +258,17 @@ func TestRestoredStays(t *testing.T) {
 	if got := s2.State().Restored; got.Before(begun) || got.After(time.Now()) {
 		t.Errorf("when that was can't be read, and is %s", got)
 	}
+	s2.stop()
+	// It can be neither read nor written: that stops no start.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(file, "in the way"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	begun = time.Now()
+	s2.start()
+	if got := s2.State().Restored; got.Before(begun) {
+		t.Errorf("when that was can't be read or written, and is %s", got)
+	}
 }

@@ -22,11 +22,12 @@ type restored struct {
 
 // loadRestored reads it. A time that is yet to come, since the clock was set back, is
 // taken for now, and so is one that can't be read: a server that runs is then restarted
-// once too often, and not again with each start of this process.
-func (m *Member) loadRestored() error {
+// once too often, and not again with each start of this process, unless the disk takes
+// no other note.
+func (m *Member) loadRestored() {
 	b, err := os.ReadFile(m.state(restoredFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return
 	}
 	var r restored
 	if err == nil {
@@ -36,19 +37,15 @@ func (m *Member) loadRestored() error {
 	switch {
 	case err != nil:
 		aside, kerr := durable.KeepDamaged(m.state(restoredFile))
-		if kerr != nil {
-			return errors.Join(fmt.Errorf("read when files were brought back: %w", err), kerr)
-		}
-		m.log.Error("when files were last brought back can't be read: it is taken for now", "error", err, "kept", aside)
+		m.log.Error("when files were last brought back can't be read: it is taken for now", "error", errors.Join(err, kerr), "kept", aside)
 	case !r.At.After(now):
 		m.restored = r.At
-		return nil
-	}
-	if err := m.writeRestored(now); err != nil {
-		return err
+		return
 	}
 	m.restored = now
-	return nil
+	if err := m.writeRestored(now); err != nil {
+		m.log.Warn("each start of the agent has the server restarted until this can be written", "error", err)
+	}
 }
 
 // writeRestored replaces the file; zero removes it.

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -198,6 +199,60 @@ func TestTakenBack(t *testing.T) {
 	c.quiet()
 	if n := c.head().Number; n != 3 || len(s2.conflicts()) != 0 {
 		t.Errorf("release %d, kept %v", n, s2.conflicts())
+	}
+}
+
+// TestOlderIsOrdered: an order for an older release than the folder holds is no trouble,
+// changes nothing, and does not hide that an earlier one failed.
+func TestOlderIsOrdered(t *testing.T) {
+	c, s1, s2 := two(t, content{"a": "1"})
+	good, err := c.booster.Get(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s2.write(content{"a": "2"})
+	c.numbered(2)
+	c.allStaged()
+	bad, err := c.booster.Get(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := release.Revert(bad, good, "booster", time.Now(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.booster.Propose(back, ""); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("release 3, which changes nothing on s1, to be noted there", func() bool { return s1.State().Applied.Number == 3 })
+	orders := func() {
+		t.Helper()
+		for what, order := range map[string]func(context.Context, uint64) error{"prepare": s1.Prepare, "apply": s1.Apply} {
+			if err := order(t.Context(), 2); !errors.Is(err, errHeld) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		s1.mustHold(content{"a": "1"})
+		if n := s1.State().Applied.Number; n != 3 {
+			t.Errorf("release %d is applied", n)
+		}
+	}
+	orders()
+	if why := s1.State().Trouble; why != "" {
+		t.Errorf("trouble: %s", why)
+	}
+	if err := s1.Apply(t.Context(), 9); err == nil {
+		t.Error("a release was applied that is in no sequence")
+	}
+	orders()
+	if why := s1.State().Trouble; !strings.Contains(why, "release 9") {
+		t.Errorf("trouble: %q", why)
+	}
+	if err := s1.Apply(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if why := s1.State().Trouble; why != "" {
+		t.Errorf("still trouble: %s", why)
 	}
 }
 

@@ -57,16 +57,23 @@ func (m *Member) State() State {
 	if s.Trouble == "" {
 		s.Trouble = m.trouble
 	}
-	if m.folder != nil {
-		s.Applied = m.folder.applied.ref
-	}
-	if g := m.ground.ref; g.Number != 0 && g.Number < s.Applied.Number {
-		s.Applied = g
-	}
+	s.Applied = m.is()
 	if s.Blocked != "" || s.Suspicious != "" {
 		s.Staged = release.Ref{} // it could not be applied now
 	}
 	return s
+}
+
+// is names the release that the files are, see [State].Applied. The caller holds mu.
+func (m *Member) is() release.Ref {
+	var applied release.Ref
+	if m.folder != nil {
+		applied = m.folder.applied.ref
+	}
+	if g := m.ground.ref; g.Number != 0 && g.Number < applied.Number {
+		return g
+	}
+	return applied
 }
 
 // conflictList is what lies under conflicts/, as it was last seen.

@@ -38,7 +38,11 @@ func Interview(ctx context.Context, paths Paths, m Machine, given map[string]str
 		return Plan{}, err
 	}
 	if len(left) > 0 {
-		return Plan{}, fmt.Errorf("--%s does not matter for this %s: leave it out", slices.Sorted(maps.Keys(left))[0], p.what())
+		name := slices.Sorted(maps.Keys(left))[0]
+		if name == "user" && p.Kind == Agent && p.Paths.Units == "" {
+			return Plan{}, errors.New("--user is who the systemd unit runs as, and no unit is written: name a folder for it with --units, or leave --user out")
+		}
+		return Plan{}, fmt.Errorf("--%s does not matter for this %s: leave it out", name, p.what())
 	}
 	return p, p.Validate()
 }

@@ -143,7 +143,7 @@ func TestUnitNeedsAUser(t *testing.T) {
 		t.Errorf("the user is %q, %v", p.User, err)
 	}
 	paths.Units = ""
-	if _, err = Interview(t.Context(), paths, bare(), given, Suggested{}); err == nil || !strings.Contains(err.Error(), "--user does not matter") {
+	if _, err = Interview(t.Context(), paths, bare(), given, Suggested{}); err == nil || !strings.Contains(err.Error(), "no unit is written") {
 		t.Errorf("a user without a unit: %v", err)
 	}
 }

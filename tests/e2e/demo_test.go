@@ -33,6 +33,15 @@ func TestDemo(t *testing.T) {
 		}
 		return nil
 	})
+	for _, text := range []string{
+		"curl -s http://" + admin + "/omflow/status", // browsers are refused there
+		"curl -s http://" + admin + "/metrics",
+		"releases rollback 1 --address " + admin,
+	} {
+		if !strings.Contains(demo.Log(), text) {
+			t.Errorf("the demo does not tell %q", text)
+		}
+	}
 	for _, address := range []string{"http://" + listen + "/accounts/login/", "http://" + admin + "/omflow/status"} {
 		if !strings.Contains(demo.Log(), strings.TrimSuffix(address, "accounts/login/")) {
 			t.Errorf("the demo does not tell of %s", address)

@@ -173,7 +173,14 @@ func (a *Applier) Applied() *release.Manifest { return a.applied.Load() }
 func (a *Applier) loadApplied() error {
 	f, err := a.state.Open("open applied release", appliedFile)
 	if errors.Is(err, fs.ErrNotExist) {
+		// A note that was put aside before this process began is lost as well, until there
+		// is another.
+		there, err := exists(a.state, "look for damaged note", appliedFile+durable.Damaged)
+		if err != nil {
+			return err
+		}
 		a.applied.Store(nil)
+		a.lost.Store(there)
 		return nil
 	}
 	if err != nil {

@@ -44,10 +44,24 @@ type faults struct {
 	before  map[string]func() // what happens before a step
 	free    uint64            // bytes on each disk; 0: as it is
 
-	mu     sync.Mutex
-	labels []string
-	dead   bool
-	disks  []*faultyFS
+	mu      sync.Mutex
+	labels  []string
+	changes []bool // which steps may leave something else on the disks
+	dead    bool
+	disks   []*faultyFS
+}
+
+// crashes lists the steps before which a crash finds another disk than before all others:
+// the first one, and each that follows a change. What a step would only have looked at
+// makes no difference to who starts again.
+func (f *faults) crashes() []int {
+	out := []int{0}
+	for i := range f.labels[1:] {
+		if f.changes[i] {
+			out = append(out, i+1)
+		}
+	}
+	return out
 }
 
 func (f *faults) open(dir string) (disk.FS, error) {
@@ -60,8 +74,14 @@ func (f *faults) open(dir string) (disk.FS, error) {
 	return d, nil
 }
 
-// step is called before each operation. grows: it needs space on the disk.
-func (f *faults) step(op string, grows bool) error {
+// step is called before each operation that may change something. grows: it needs space
+// on the disk.
+func (f *faults) step(op string, grows bool) error { return f.next(op, true, grows) }
+
+// look is called before each operation that changes nothing.
+func (f *faults) look(op string) error { return f.next(op, false, false) }
+
+func (f *faults) next(op string, changes, grows bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dead {
@@ -71,7 +91,7 @@ func (f *faults) step(op string, grows bool) error {
 		do()
 	}
 	i := len(f.labels)
-	f.labels = append(f.labels, op)
+	f.labels, f.changes = append(f.labels, op), append(f.changes, changes)
 	var failed error
 	for _, s := range f.strikes {
 		switch {
@@ -147,21 +167,21 @@ func (d *faultyFS) saved(name string) func() {
 }
 
 func (d *faultyFS) Lstat(op, name string) (fs.FileInfo, error) {
-	if err := d.faults.step(op, false); err != nil {
+	if err := d.faults.look(op); err != nil {
 		return nil, err
 	}
 	return d.FS.Lstat(op, name)
 }
 
 func (d *faultyFS) ReadDir(op, name string) ([]fs.DirEntry, error) {
-	if err := d.faults.step(op, false); err != nil {
+	if err := d.faults.look(op); err != nil {
 		return nil, err
 	}
 	return d.FS.ReadDir(op, name)
 }
 
 func (d *faultyFS) Open(op, name string) (io.ReadCloser, error) {
-	if err := d.faults.step(op, false); err != nil {
+	if err := d.faults.look(op); err != nil {
 		return nil, err
 	}
 	return d.FS.Open(op, name)
@@ -343,7 +363,7 @@ func (d *faultyFS) Sync(op string, names ...string) error {
 }
 
 func (d *faultyFS) Free(op string) (uint64, error) {
-	if err := d.faults.step(op, false); err != nil {
+	if err := d.faults.look(op); err != nil {
 		return 0, err
 	}
 	if d.faults.free > 0 {

@@ -3,16 +3,15 @@ package apply
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/disk"
+	"github.com/omflow/booster/internal/release/store"
 )
 
 // look finds out what is on the disk where a release wants to change something.
@@ -271,11 +270,11 @@ func hash(in disk.FS, op, path string) (release.Hash, error) {
 		return release.Hash{}, err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	_, h, err := store.Hash(f)
+	if err != nil {
 		return release.Hash{}, fmt.Errorf("%s: %w", op, err)
 	}
-	return release.Hash(h.Sum(nil)), nil
+	return h, nil
 }
 
 // checkFolder refuses a file whose place is taken by a folder, unless the plan

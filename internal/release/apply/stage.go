@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -246,9 +245,7 @@ func (a *Applier) copy(w io.WriteCloser, r *store.Blob, i int, s step) (err erro
 	if r.Fresh() {
 		n, err = io.Copy(w, r)
 	} else {
-		h := sha256.New()
-		n, err = io.Copy(io.MultiWriter(w, h), struct{ io.Reader }{r})
-		got = release.Hash(h.Sum(nil))
+		n, got, err = store.Hash(r, w)
 	}
 	if cerr := w.Close(); err == nil {
 		err = cerr

@@ -22,11 +22,8 @@ func (s *Store) OpenSound(h release.Hash) (*Blob, error) {
 	if err != nil || b.Fresh() {
 		return b, err
 	}
-	sum := sha256.New()
-	buf := buffers.Get().(*[]byte)
-	_, err = io.CopyBuffer(sum, b.SectionReader, *buf)
-	buffers.Put(buf)
-	if err == nil && release.Hash(sum.Sum(nil)) != h {
+	_, is, err := Hash(b.SectionReader)
+	if err == nil && is != h {
 		err = errors.New("its content is another")
 	}
 	if err == nil {
@@ -42,4 +39,16 @@ func (s *Store) OpenSound(h release.Hash) (*Blob, error) {
 		s.refresh([]placed{{hash: h}})
 	}
 	return b, nil
+}
+
+// Hash reads r to its end, writes what it reads to the writers too, and returns how many
+// bytes that were and their hash. Its buffer serves again: io.Copy would make another for
+// each of thousands of small files. May be called concurrently.
+func Hash(r io.Reader, to ...io.Writer) (int64, release.Hash, error) {
+	sum := sha256.New()
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	// Neither side may choose another way to copy, with a buffer of its own.
+	n, err := io.CopyBuffer(io.MultiWriter(append(to, sum)...), struct{ io.Reader }{r}, *buf)
+	return n, release.Hash(sum.Sum(nil)), err
 }
