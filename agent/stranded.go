@@ -121,7 +121,7 @@ func (d *data) restoreStranded(ctx context.Context, pauses []time.Duration) (tol
 			t.Why = "the database did not confirm that its row of the flow queue's journal is written"
 			left, err = append(left, t), errors.Join(err, restoreErr)
 		case done:
-			d.log.Warn("a ticket that a server had left between two steps is put back into the flow queue's journal",
+			d.log.Warn("a ticket that a server had left between two steps is restored", "done", t.Does(),
 				"flow", t.Flow, "name", t.Name, "ticket", t.DataNo, "row", t.DataID)
 		}
 	}

@@ -1,7 +1,8 @@
 // Package database looks at the database that OMFLOW Servers share: whether it
 // answers, whether the account may do there what OMFLOW does, and what OMFLOW's
 // flow queue has not finished. It writes a scratch table, and a few things of OMFLOW's,
-// each in one statement, or one transaction, that looks again whether it is still right:
+// each in one statement, or one transaction, that looks again whether it is still right, or
+// by a proof that nothing undoes:
 // [DB.RemoveEnded], [DB.RunMissed], [DB.Restore] and [DB.SettlePauses].
 //
 // A [Target], read from a URL ([ParseURL]) or from Django's settings

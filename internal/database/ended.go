@@ -46,7 +46,10 @@ type EndedStep struct {
 
 // endedSQL is the SQL of one engine: {limit} and {chars} as in statements, {head} for
 // maxParamHead, {row}, {queue}, {table} and {data} for what a journal row says.
-type endedSQL struct{ read, remove string }
+// proof counts one when the step has ended. A step that has ended stays so: the proof is
+// not part of remove, since InnoDB locks in each level what a DELETE looks at beside its
+// own rows, and OMFLOW's statements would wait for that or be ended as a deadlock's victim.
+type endedSQL struct{ read, proof, remove string }
 
 // maxParamHead bounds, in characters, what is read of one row's input_param: what is
 // asked for comes before everything that can be long (createOmData in views.py makes
@@ -55,35 +58,37 @@ const maxParamHead = 2000
 
 const endedRead = `SELECT id, left(queue_id, {chars}), left(input_param, {head}) FROM omflow_queuedata ORDER BY id LIMIT {limit}`
 
-// endedRemove takes the engine's word for true and how it compares two texts.
-func endedRemove(yes string) string {
-	return `DELETE FROM omflow_queuedata WHERE id = {row} AND queue_id = '{queue}' AND EXISTS (` +
-		`SELECT 1 FROM {table} h WHERE h.id = {data} AND h.history = ` + yes + ` AND (h.closed = ` + yes + ` OR EXISTS (` +
-		`SELECT 1 FROM {table} s WHERE s.id > h.id AND s.data_no = h.data_no AND s.stoptime = h.stoptime AND s.stop_uuid = h.stop_uuid)))`
+const endedRemove = `DELETE FROM omflow_queuedata WHERE id = {row} AND queue_id = '{queue}'`
+
+// endedProof takes the engine's word for true.
+func endedProof(yes string) string {
+	return `SELECT COUNT(*) FROM {table} h WHERE h.id = {data} AND h.history = ` + yes + ` AND (h.closed = ` + yes + ` OR EXISTS (` +
+		`SELECT 1 FROM {table} s WHERE s.id > h.id AND s.data_no = h.data_no AND s.stoptime = h.stoptime AND s.stop_uuid = h.stop_uuid))`
 }
 
 var endedStatements = map[Engine]endedSQL{
-	Postgres: {endedRead, endedRemove("true")},
-	MySQL:    {endedRead, endedRemove("1")},
+	Postgres: {endedRead, endedProof("true"), endedRemove},
+	MySQL:    {endedRead, endedProof("1"), endedRemove},
 	SQLServer: {
 		`SELECT TOP ({limit}) id, LEFT(queue_id, {chars}), LEFT(input_param, {head}) FROM omflow_queuedata ORDER BY id`,
-		endedRemove("1"),
+		endedProof("1"), endedRemove,
 	},
 	// A TextField is an NCLOB on Oracle, which no = compares.
 	Oracle: {
 		`SELECT "ID", DBMS_LOB.SUBSTR("QUEUE_ID", {chars}, 1), DBMS_LOB.SUBSTR("INPUT_PARAM", {head}, 1)` +
 			` FROM "OMFLOW_QUEUEDATA" ORDER BY "ID" FETCH FIRST {limit} ROWS ONLY`,
-		`DELETE FROM "OMFLOW_QUEUEDATA" WHERE "ID" = {row} AND DBMS_LOB.SUBSTR("QUEUE_ID", {chars}, 1) = '{queue}' AND EXISTS (` +
-			`SELECT 1 FROM "{table}" h WHERE h."ID" = {data} AND h."HISTORY" = 1 AND (h."CLOSED" = 1 OR EXISTS (` +
+		`SELECT COUNT(*) FROM "{table}" h WHERE h."ID" = {data} AND h."HISTORY" = 1 AND (h."CLOSED" = 1 OR EXISTS (` +
 			`SELECT 1 FROM "{table}" s WHERE s."ID" > h."ID" AND s."DATA_NO" = h."DATA_NO" AND s."STOPTIME" = h."STOPTIME"` +
-			` AND DBMS_LOB.COMPARE(s."STOP_UUID", h."STOP_UUID") = 0)))`,
+			` AND DBMS_LOB.COMPARE(s."STOP_UUID", h."STOP_UUID") = 0))`,
+		`DELETE FROM "OMFLOW_QUEUEDATA" WHERE "ID" = {row} AND DBMS_LOB.SUBSTR("QUEUE_ID", {chars}, 1) = '{queue}'`,
 	},
 }
 
 // RemoveEnded removes those rows of the flow queue's journal whose step has ended, as
-// the ticket's own table proves, and returns them. Each goes in one statement that
-// holds the proof, so that it may be called at any time, also while servers work: a
-// row that is removed is one that its own server would only have removed. Those that are
+// the ticket's own table proves, and returns them. Nothing undoes what proves that, and no
+// row of the journal gets another one's number and queue_id, so that it may be called at any
+// time, also while servers work: a row that is removed is one that its own server would
+// only have removed. Those that are
 // left, and that a start would misread, are mended, see ended_replay.go. At most
 // [MaxJournalRows] rows are looked at, in at most 10 s. With an error those that were
 // removed before it are returned. The error wraps [ErrNoJournal] when there is no
@@ -104,18 +109,11 @@ func (db *DB) RemoveEnded(ctx context.Context) ([]EndedStep, error) {
 	}
 	var removed []EndedStep
 	for _, s := range steps {
-		result, err := db.pool.ExecContext(ctx, db.removal(s))
-		if Classify(err) == NoTable {
-			continue // a flow that has no tickets: nothing is proven
-		}
-		var n int64
-		if err == nil {
-			n, err = result.RowsAffected()
-		}
+		done, err := db.removeEnded(ctx, s)
 		if err != nil {
 			return removed, fmt.Errorf("remove an ended step from the flow queue's journal: %w", err)
 		}
-		if n > 0 {
+		if done {
 			removed = append(removed, s)
 		}
 	}
@@ -144,11 +142,29 @@ func (db *DB) steps(ctx context.Context) (steps []EndedStep, err error) {
 	return steps, result.Err()
 }
 
-// removal is the statement that removes a step if it has ended.
-func (db *DB) removal(s EndedStep) string {
+// removeEnded removes a step if it has ended, and reports whether it was this that did.
+func (db *DB) removeEnded(ctx context.Context, s EndedStep) (bool, error) {
+	var ended int
+	err := db.pool.QueryRowContext(ctx, db.endedStatement(endedStatements[db.target.Engine].proof, s)).Scan(&ended)
+	switch {
+	case Classify(err) == NoTable:
+		return false, nil // a flow that has no tickets: nothing is proven
+	case err != nil || ended == 0:
+		return false, err
+	}
+	result, err := db.pool.ExecContext(ctx, db.endedStatement(endedStatements[db.target.Engine].remove, s))
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+// endedStatement is a statement about one step.
+func (db *DB) endedStatement(statement string, s EndedStep) string {
 	return strings.NewReplacer("{row}", strconv.FormatInt(s.Row.ID, 10), "{queue}", s.Row.QueueID,
 		"{table}", ticketTable(db.target.Engine, s.Flow), "{data}", strconv.FormatInt(s.DataID, 10),
-		"{chars}", strconv.Itoa(maxQueueID)).Replace(endedStatements[db.target.Engine].remove)
+		"{chars}", strconv.Itoa(maxQueueID)).Replace(statement)
 }
 
 // What is written into a statement is of these forms and no other.

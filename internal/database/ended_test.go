@@ -1,10 +1,12 @@
 package database
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -66,9 +68,11 @@ func FuzzTicketStep(f *testing.F) {
 		for engine := range dialects {
 			db := &DB{target: Target{Engine: engine}}
 			// Nothing but what the statement itself brings can end a text or a name.
-			if got := db.removal(s); strings.Count(got, "'")+strings.Count(got, `"`) != strings.Count(endedStatements[engine].remove, "'")+strings.Count(endedStatements[engine].remove, `"`) ||
-				strings.ContainsAny(got, "{};\n") {
-				t.Errorf("%s: %s", engine, got)
+			for _, statement := range []string{endedStatements[engine].proof, endedStatements[engine].remove} {
+				got := db.endedStatement(statement, s)
+				if strings.Count(got, "'") != strings.Count(statement, "'") || strings.Count(got, `"`) != strings.Count(statement, `"`) || strings.ContainsAny(got, "{};\n") {
+					t.Errorf("%s: %s", engine, got)
+				}
 			}
 		}
 	})
@@ -77,21 +81,22 @@ func FuzzTicketStep(f *testing.F) {
 // TestEndedStatements pins the SQL for those engines that no test here can run it on.
 func TestEndedStatements(t *testing.T) {
 	s := EndedStep{Row: JournalRow{ID: 3, QueueID: endedFlow + "17FITEM_2"}, Flow: endedFlow, DataID: 17}
-	plain := `DELETE FROM omflow_queuedata WHERE id = 3 AND queue_id = '` + endedFlow + `17FITEM_2' AND EXISTS (` +
-		`SELECT 1 FROM omformmodel_omdata_` + endedFlow + ` h WHERE h.id = 17 AND h.history = YES AND (h.closed = YES OR EXISTS (` +
-		`SELECT 1 FROM omformmodel_omdata_` + endedFlow + ` s WHERE s.id > h.id AND s.data_no = h.data_no AND s.stoptime = h.stoptime AND s.stop_uuid = h.stop_uuid)))`
+	plain := `DELETE FROM omflow_queuedata WHERE id = 3 AND queue_id = '` + endedFlow + `17FITEM_2'; ` +
+		`SELECT COUNT(*) FROM omformmodel_omdata_` + endedFlow + ` h WHERE h.id = 17 AND h.history = YES AND (h.closed = YES OR EXISTS (` +
+		`SELECT 1 FROM omformmodel_omdata_` + endedFlow + ` s WHERE s.id > h.id AND s.data_no = h.data_no AND s.stoptime = h.stoptime AND s.stop_uuid = h.stop_uuid))`
 	// Made with Django's own truncate_name.
 	const cut = "OMFORMMODEL_OMDATA_DC33FB3E70B"
 	for engine, want := range map[Engine]string{
 		Postgres:  strings.ReplaceAll(plain, "YES", "true"),
 		MySQL:     strings.ReplaceAll(plain, "YES", "1"),
 		SQLServer: strings.ReplaceAll(plain, "YES", "1"),
-		Oracle: `DELETE FROM "OMFLOW_QUEUEDATA" WHERE "ID" = 3 AND DBMS_LOB.SUBSTR("QUEUE_ID", 256, 1) = '` + endedFlow + `17FITEM_2' AND EXISTS (` +
-			`SELECT 1 FROM "` + cut + `" h WHERE h."ID" = 17 AND h."HISTORY" = 1 AND (h."CLOSED" = 1 OR EXISTS (` +
+		Oracle: `DELETE FROM "OMFLOW_QUEUEDATA" WHERE "ID" = 3 AND DBMS_LOB.SUBSTR("QUEUE_ID", 256, 1) = '` + endedFlow + `17FITEM_2'; ` +
+			`SELECT COUNT(*) FROM "` + cut + `" h WHERE h."ID" = 17 AND h."HISTORY" = 1 AND (h."CLOSED" = 1 OR EXISTS (` +
 			`SELECT 1 FROM "` + cut + `" s WHERE s."ID" > h."ID" AND s."DATA_NO" = h."DATA_NO" AND s."STOPTIME" = h."STOPTIME"` +
-			` AND DBMS_LOB.COMPARE(s."STOP_UUID", h."STOP_UUID") = 0)))`,
+			` AND DBMS_LOB.COMPARE(s."STOP_UUID", h."STOP_UUID") = 0))`,
 	} {
-		if got := (&DB{target: Target{Engine: engine}}).removal(s); got != want {
+		db := &DB{target: Target{Engine: engine}}
+		if got := db.endedStatement(endedStatements[engine].remove+"; "+endedStatements[engine].proof, s); got != want {
 			t.Errorf("%s:\n%s, want\n%s", engine, got, want)
 		}
 	}
@@ -163,6 +168,31 @@ func testRemoveEnded(t *testing.T, db *DB, no, yes string) {
 	}
 }
 
+// testRemoveLocked: what a server is just working on is not waited for. A proof that locks
+// what it looks at would make OMFLOW's own statements wait in turn, or fail.
+func testRemoveLocked(t *testing.T, db *DB, w strandedWorld) {
+	t.Helper()
+	for id, what := range map[int]string{900: "90, true, 'FITEM_2'", 901: "91, false, NULL", 902: "90, false, 'FITEM_2'"} {
+		w.exec("INSERT INTO omformmodel_omdata_%s (id, data_no, history, stop_uuid, closed, stoptime) VALUES (%d, %s, false, '2026-11-26 13:10:21.6095')", endedFlow, id, what)
+	}
+	w.exec("INSERT INTO omflow_queuedata (id, queue_id, name, input_param) VALUES (900, '%s900FITEM_1', 'FormFlow', %s)", endedFlow,
+		w.text(lost(endedFlow, `"FITEM_1"`, "", "90", "900", "")))
+	working, err := db.pool.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer working.Rollback()
+	if _, err := working.Exec("UPDATE omformmodel_omdata_" + endedFlow + " SET stop_uuid = 'FITEM_3' WHERE id = 901"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	removed, err := db.RemoveEnded(ctx)
+	if err != nil || len(removed) != 1 || removed[0].DataID != 900 {
+		t.Errorf("while another ticket's row is written: removed %+v, %v", removed, err)
+	}
+}
+
 func TestPostgresRemoveEnded(t *testing.T) {
 	c := need(t, "PostgreSQL 15", startPostgres)
 	c.do(t, "postgres", `CREATE ROLE u_ended LOGIN PASSWORD 'right'`, `CREATE DATABASE d_ended OWNER u_ended`)
@@ -176,6 +206,7 @@ func TestPostgresRemoveEnded(t *testing.T) {
 		closed boolean NOT NULL, stop_uuid text NULL, stoptime timestamp with time zone NULL)`,
 		`GRANT ALL ON ALL TABLES IN SCHEMA public TO u_ended`)
 	testRemoveEnded(t, db, "false", "true")
+	testRemoveLocked(t, db, strandedWorld{t: t, db: db})
 	testMisread(t, db, strandedWorld{db: db}.text)
 }
 
@@ -183,10 +214,15 @@ func TestMariaDBRemoveEnded(t *testing.T) {
 	c := need(t, "MariaDB", startMariaDB)
 	c.do(t, "mysql", "CREATE DATABASE d_ended CHARACTER SET utf8mb4", "CREATE USER u_ended@'%' IDENTIFIED BY 'right'", "GRANT ALL ON d_ended.* TO u_ended@'%'")
 	db := mustOpen(t, c.target("u_ended", "right", "d_ended"))
+	var level string
+	if err := db.pool.QueryRow("SELECT @@tx_isolation").Scan(&level); err != nil || level != "READ-COMMITTED" {
+		t.Errorf("the isolation level is %s, %v", level, err)
+	}
 	c.do(t, "d_ended", "CREATE TABLE `omflow_queuedata` (`id` integer AUTO_INCREMENT NOT NULL PRIMARY KEY, `queue_id` longtext NULL, "+
 		"`name` varchar(50) NOT NULL, `module_name` longtext NULL, `method_name` longtext NULL, `input_param` longtext NULL)",
 		"CREATE TABLE `omformmodel_omdata_"+endedFlow+"` (`id` integer AUTO_INCREMENT NOT NULL PRIMARY KEY, `data_no` integer NULL, "+
 			"`history` bool NOT NULL, `closed` bool NOT NULL, `stop_uuid` longtext NULL, `stoptime` datetime(6) NULL)")
 	testRemoveEnded(t, db, "false", "true")
+	testRemoveLocked(t, db, strandedWorld{t: t, db: db})
 	testMisread(t, db, strandedWorld{db: db}.text)
 }

@@ -45,7 +45,33 @@ func mysqlConnector(t Target, dial dialFunc) (driver.Connector, error) {
 	}
 	mode := t.Options["tls"]
 	c.AllowFallbackToPlaintext = mode == "preferred" || mode == "" && t.Options["tls_ca"] == ""
-	return mysql.NewConnector(c)
+	connector, err := mysql.NewConnector(c)
+	return readCommitted{connector}, err
+}
+
+// readCommitted is for statements that change a row by what other rows prove. In InnoDB's
+// own level, REPEATABLE READ, they would lock all rows that they look at, and OMFLOW's own
+// statements would wait for them, or be ended as a deadlock's victim, and be lost with the
+// step that made them. Django uses this level as well, since 2.0.
+type readCommitted struct{ driver.Connector }
+
+// Connect implements [driver.Connector].
+func (c readCommitted) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	exec, ok := conn.(driver.ExecerContext)
+	if !ok {
+		conn.Close()
+		return nil, errors.ErrUnsupported
+	}
+	// As a parameter of the driver it would need its name in each version.
+	if _, err := exec.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", nil); err != nil {
+		conn.Close() // it may be broken already
+		return nil, err
+	}
+	return conn, nil
 }
 
 // mysqlTLS returns what tls, tls_ca, tls_cert and tls_key ask for; nil for no

@@ -40,6 +40,7 @@ type StrandedTicket struct {
 	Why string
 
 	strandedPlan
+	ended bool   // the ticket that it waits for has closed, see Unfinished
 	param string // the row's data_param, as it was read
 	begin bool   // the row does not name itself as the ticket's first yet
 	proof proof  // how it is proved
@@ -159,7 +160,7 @@ type runningTickets struct {
 	flows map[string]*strandedFlow // all that are active, by UUID
 	order []*strandedFlow
 	rows  map[string][]strandedRow
-	// around is what is known beside these rows; nil: each is judged by itself.
+	// around is what is known beside these rows.
 	around *surroundings
 	// proof is what they are looked at for: that of proofPast don't run.
 	proof proof
@@ -275,7 +276,15 @@ func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, row strandedR
 		t.strandedPlan, t.Why, rel = lost.plan(t, engaged)
 	}
 	recent := row.recent
-	if rel != relNone && r.around != nil {
+	switch {
+	case rel == relWaits && r.around.queued == nil:
+		if t.ended, err = db.waitsForClosed(ctx, t, engaged.charts[lost.to].calls, r); err != nil {
+			return t, false, false, err
+		}
+		if t.ended {
+			rel = relNone
+		}
+	case rel != relNone && r.around.queued != nil:
 		if rel, recent, err = db.relate(ctx, &t, &lost, engaged, rel, recent, r); err != nil {
 			return t, false, false, err
 		}

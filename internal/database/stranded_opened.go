@@ -75,6 +75,12 @@ func (o openedTickets) add(by Ticket, no, id int64, history, closed, recent bool
 	o[key] = t
 }
 
+// closedFor returns the ticket that one waits for, and whether that has closed.
+func (o openedTickets) closedFor(t StrandedTicket) (openedTicket, bool) {
+	opened := o[t.Flow+strconv.FormatInt(t.DataID, 10)]
+	return opened, !opened.open && opened.closed != 0
+}
+
 // openerOf makes out the opener from the beginning of a member outflow_content.
 func openerOf(head string) (t Ticket) {
 	object := len(openerMember) - len("{")
@@ -99,8 +105,8 @@ func (db *DB) relateWaiting(ctx context.Context, t *StrandedTicket, name string,
 		if err != nil {
 			return false, false, err
 		}
-		o := tickets[t.Flow+strconv.FormatInt(t.DataID, 10)]
-		if o.no == 0 || o.open || o.closed == 0 {
+		o, ok := tickets.closedFor(*t)
+		if !ok {
 			continue
 		}
 		row, err := db.ticketRow(ctx, f.uuid, o.closed)
@@ -121,6 +127,25 @@ func (db *DB) relateWaiting(ctx context.Context, t *StrandedTicket, name string,
 		return true, o.recent, nil
 	}
 	return false, false, nil
+}
+
+// waitsForClosed reports whether the ticket that one waits for has closed, whatever it
+// has come to. It is false where that is not among the newest rows of its flow: its opener
+// may wait for days, and each start of a lead server would wait for it as well.
+func (db *DB) waitsForClosed(ctx context.Context, t StrandedTicket, name string, all runningTickets) (bool, error) {
+	for _, f := range all.order {
+		if f.sub || f.name != name || name == "" {
+			continue
+		}
+		tickets, err := db.openedTickets(ctx, f.uuid, all.around)
+		if err != nil {
+			return false, err
+		}
+		if _, ok := tickets.closedFor(t); ok {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 const whyOpenerGone = "another ticket has opened it, and has gone on since"

@@ -13,7 +13,9 @@ const maxLater = 100
 
 // surroundings is what a search knows beside the rows of the tickets themselves.
 type surroundings struct {
-	since  time.Time // what was touched after it is recent
+	since time.Time // what was touched after it is recent
+	// queued is the journal; nil: each ticket is judged by its own row, but for whether the
+	// one that it waits for has closed.
 	queued map[string]EndedStep
 	opened map[string]openedTickets // by flow, of those that were asked for
 }

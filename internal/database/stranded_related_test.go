@@ -151,6 +151,7 @@ func testRelated(world strandedWorld) {
 	w.exec("DELETE FROM omflow_scheduler")
 	w.exec("DELETE FROM omformmodel_omdata_%s", endedFlow)
 	w.fill()
+	w.waits()
 	found, err := db.Stranded(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -209,6 +210,39 @@ func testRelated(world strandedWorld) {
 		t.Errorf("after that: %+v, %v; want those alone that are told", again, err)
 	}
 	w.rollsBack()
+}
+
+// waits looks at the tickets that wait for others: those of which the other one has closed
+// are not finished, and are between two steps until their flow goes on.
+func (w relatedWorld) waits() {
+	w.t.Helper()
+	between := func() map[int64]BetweenSteps {
+		u, err := w.db.Unfinished(w.t.Context(), 100)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		rows := map[int64]BetweenSteps{}
+		for _, b := range u.Between {
+			rows[b.Row] = b
+		}
+		return rows
+	}
+	now := between()
+	if b := now[190]; b.Ticket != (Ticket{endedFlow, 190, 190}) || !b.Unsure || b.State == "" {
+		w.t.Errorf("one whose other ticket has closed: %+v", b)
+	}
+	for _, row := range []int64{180, 230, 250, 260} {
+		if b, ok := now[row]; ok {
+			w.t.Errorf("one that is in the journal, or waits for an open ticket: %+v", b)
+		}
+	}
+	// Closed in a way that is not the end of a flow: a server may still go on with 190.
+	param := at(191, 191, "FITEM_6", "", openerOnly(openedBy(190)))
+	w.exec("UPDATE omformmodel_omdata_%s SET data_param = %s WHERE id = 191", endedFlow, w.text(strings.Replace(param, "FITEM_6", "FITEM_1", 1)))
+	if b, ok := between()[190]; !ok || !b.Unsure {
+		w.t.Errorf("one whose other ticket has closed somehow: %+v", b)
+	}
+	w.exec("UPDATE omformmodel_omdata_%s SET data_param = %s WHERE id = 191", endedFlow, w.text(strings.Replace(param, `"FITEM_3"`, "null", 1)))
 }
 
 // rollsBack has a plan fail at its last statement: nothing of it may stay.

@@ -32,6 +32,21 @@ func (db *DB) Restore(ctx context.Context, t StrandedTicket) (bool, error) {
 	return true, nil
 }
 
+// Does words what Restore does for the ticket.
+func (t StrandedTicket) Does() string {
+	switch {
+	case t.spare && t.branches[0].method == "":
+		return "its row is made history, for the journal makes it anew"
+	case t.spare:
+		return "its row is made history, and its branch and those after it are begun anew"
+	case t.branches[0].method != "" && t.step.method == "":
+		return "the branches that its server had not begun are put into the journal"
+	case t.branches[0].method != "":
+		return "its step, and the branches that its server had not begun, are put into the journal"
+	}
+	return "its step is put into the journal"
+}
+
 func (db *DB) restore(ctx context.Context, t StrandedTicket) error {
 	tx, err := db.pool.BeginTx(ctx, nil)
 	if err != nil {

@@ -34,18 +34,27 @@ type BetweenSteps struct {
 
 // Unfinished reads the journal as [DB.Journal] does, and what it lacks at the same moment:
 // a ticket that runs all the time of the call is in a row or among Between, whatever it
-// does meanwhile. One that has just ended may be among Between, too. It looks at as many
-// tickets as [DB.Stranded], and takes at most 10 s. The error wraps [ErrNoJournal] when there is no
+// does meanwhile. One that waits for another ticket, which may take days, is in neither,
+// until that has closed: then whoever has closed it is about to go on with this one. One
+// that has just ended may be among Between, too. It looks at as many tickets as
+// [DB.Stranded], and takes at most 10 s. The error wraps [ErrNoJournal] when there is no
 // journal.
+//
+// It makes one statement for each flow, one for each ticket that runs and is not in the
+// journal, and one for each flow that others wait for: 130 to 170 ms with 200 flows, one of which has 100,000
+// rows, and 1 ms more for 2 tickets that run, measured on PostgreSQL 15 on a busy machine of
+// two cores. DB.Stranded takes 640 to 690 ms there.
 func (db *DB) Unfinished(ctx context.Context, limit int) (u Unfinished, err error) {
 	if err := checkLimit(limit); err != nil {
 		return u, err
 	}
 	err = db.call(ctx, "read what is not finished in", func(ctx context.Context) error {
-		running, err := db.runningTickets(ctx, time.Now().Add(-strandedAge), nil)
+		since := time.Now().Add(-strandedAge)
+		running, err := db.runningTickets(ctx, since, nil)
 		if err != nil {
 			return err
 		}
+		running.around = &surroundings{since: since, opened: map[string]openedTickets{}}
 		var steps map[journalKey]step
 		if u.Journal, steps, err = db.readJournal(ctx, limit); err != nil {
 			return err
@@ -73,7 +82,7 @@ func (db *DB) Unfinished(ctx context.Context, limit int) (u Unfinished, err erro
 
 // between is what is told of a stranded ticket while it may be between two steps.
 func (t StrandedTicket) between() BetweenSteps {
-	b := BetweenSteps{Ticket: Ticket{Flow: t.Flow, No: t.DataNo, Row: t.DataID}}
+	b := BetweenSteps{Ticket: Ticket{Flow: t.Flow, No: t.DataNo, Row: t.DataID}, Unsure: t.ended}
 	o := jsonscan.Scan([]byte(t.param))
 	for o.Next() {
 		switch {
