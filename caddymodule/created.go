@@ -68,7 +68,7 @@ func (c *conductor) lookCreated(ctx context.Context, server string, q created.Qu
 // settleCreated asks all boosters.
 func (c *conductor) settleCreated(ctx context.Context, s created.Settle, since time.Time) ([]int64, error) {
 	for _, m := range c.node.Members() {
-		if m.Kind == gossip.KindBooster && !m.Self && !m.Reachable() && m.State != gossip.Left && !m.Since.Before(since) {
+		if m.Kind == gossip.KindBooster && !m.Self && !m.Reachable() && !m.Since.Before(since) {
 			return nil, errMissing
 		}
 	}
@@ -112,13 +112,15 @@ var (
 )
 
 // reserveCreated reserves a number at the booster that decides, and has the others note it.
+// One that has given it away although the first one has not is an error: nobody knows then
+// whose it is.
 func (c *conductor) reserveCreated(ctx context.Context, r created.Reserve) (bool, error) {
 	names := append(c.others(gossip.KindBooster), c.node.Name())
 	slices.Sort(names)
-	for _, name := range names {
+	for i, name := range names {
 		err := c.reserveAt(ctx, name, r)
 		switch {
-		case control.Refused(err, http.StatusConflict):
+		case i == 0 && control.Refused(err, http.StatusConflict):
 			return false, nil
 		case err != nil:
 			return false, fmt.Errorf("have booster %s note a ticket's number: %w", name, err)

@@ -54,7 +54,7 @@ func TestBoostersShareCreates(t *testing.T) {
 	c, ours := runningNode().conductor, omflowCreated()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*observe.Patience)
 	defer cancel()
-	ask := created.Settle{Flow: plainFlow, Numbers: []int64{1, 2, 3}}
+	ask := created.Settle{For: "Q", Flow: plainFlow, Numbers: []int64{1, 2, 3}}
 	sent := time.Now()
 	ours.Begin(plainFlow).End(1)
 	if open, err := c.settleCreated(ctx, ask, sent); err != nil || !slices.Equal(open, []int64{2, 3}) {
@@ -76,16 +76,28 @@ func TestBoostersShareCreates(t *testing.T) {
 		}
 		return err
 	})
-	reserve := created.Reserve{Flow: plainFlow, No: 3}
+	reserve := created.Reserve{For: "Q", Flow: plainFlow, No: 3}
 	if ok, err := c.reserveCreated(ctx, reserve); !ok || err != nil {
 		t.Errorf("a number is not to be had: %v, %v", ok, err)
 	}
+	if ok, err := c.reserveCreated(ctx, reserve); !ok || err != nil {
+		t.Errorf("it is not to be had once more for the same: %v, %v", ok, err)
+	}
+	reserve.For = "R"
 	if ok, err := c.reserveCreated(ctx, reserve); ok || err != nil {
 		t.Errorf("a number is given away twice: %v, %v", ok, err)
 	}
 	if theirs.Reserve(reserve) {
 		t.Error("the other booster was not told of a number")
 	}
+
+	// Only the one whose name comes second has given it away: nobody knows whose it is.
+	theirs.Begin(plainFlow).End(6)
+	if ok, err := c.reserveCreated(ctx, created.Reserve{For: "Q", Flow: plainFlow, No: 6}); ok || err == nil {
+		t.Errorf("a number that the other booster has given away: %v, %v", ok, err)
+	}
+
+	ask.For = "R"
 
 	// The other one asks, too.
 	var a created.Settled
@@ -100,13 +112,13 @@ func TestBoostersShareCreates(t *testing.T) {
 		}
 		return err
 	})
-	if err := call(other, created.ReservePath, created.Reserve{Flow: plainFlow, No: 4}, nil); err != nil {
+	if err := call(other, created.ReservePath, created.Reserve{For: "Q", Flow: plainFlow, No: 4}, nil); err != nil {
 		t.Errorf("the other one reserves a number: %v", err)
 	}
-	if err := call(other, created.ReservePath, created.Reserve{Flow: plainFlow, No: 3}, nil); !control.Refused(err, http.StatusConflict) {
+	if err := call(other, created.ReservePath, created.Reserve{For: "R", Flow: plainFlow, No: 3}, nil); !control.Refused(err, http.StatusConflict) {
 		t.Errorf("and one that was given away: %v", err)
 	}
-	if err := call(other, created.SettlePath, created.Settle{Flow: "x"}, nil); !control.Refused(err, http.StatusBadRequest) {
+	if err := call(other, created.SettlePath, created.Settle{For: "Q", Flow: "x"}, nil); !control.Refused(err, http.StatusBadRequest) {
 		t.Errorf("and asks nonsense: %v", err)
 	}
 	agent := peer(t, "s2", gossip.KindAgent, address)
@@ -124,7 +136,7 @@ func TestBoostersShareCreates(t *testing.T) {
 	if open, err := c.settleCreated(ctx, ask, sent); err == nil {
 		t.Errorf("without the other booster's word: %v", open)
 	}
-	if ok, err := c.reserveCreated(ctx, created.Reserve{Flow: plainFlow, No: 5}); ok || err == nil {
+	if ok, err := c.reserveCreated(ctx, created.Reserve{For: "Q", Flow: plainFlow, No: 5}); ok || err == nil {
 		t.Errorf("a number that the other booster does not note: %v, %v", ok, err)
 	}
 	if fate := seekNowhere(ctx); fate != (created.Fate{}) {
@@ -161,7 +173,7 @@ func TestMissingBooster(t *testing.T) {
 		}
 		return nil
 	})
-	ask := created.Settle{Flow: plainFlow, Numbers: []int64{1}}
+	ask := created.Settle{For: "Q", Flow: plainFlow, Numbers: []int64{1}}
 	if open, err := c.settleCreated(t.Context(), ask, sent); err != errMissing {
 		t.Errorf("%v, %v", open, err)
 	}

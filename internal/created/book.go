@@ -16,8 +16,11 @@ const (
 	// before. When there are more, older ones are forgotten earlier: at 300 tickets a
 	// second after three minutes.
 	maxKept = 60_000
-	// maxFlows bounds the flows of which the largest number is remembered. OMFLOW has
-	// some hundred.
+	// afterTime is how old a number may be that a create's own is said to be larger than:
+	// whatever was given away after it is remembered still, by all boosters, while the create
+	// is looked for.
+	afterTime = keepTime / 2
+	// maxFlows bounds the flows of which something is remembered. OMFLOW has some hundred.
 	maxFlows = 10_000
 )
 
@@ -30,10 +33,17 @@ type Book struct {
 	last    uint64
 	open    map[uint64]*Entry // on their way
 	ended   chan struct{}     // closed when one of them ends; nil when nobody waits
-	given   map[ticket]struct{}
-	before  map[ticket]struct{} // of the time before given
+	given   map[ticket]string // and for whom it was reserved, "" where it was answered
+	before  map[ticket]string // of the time before given
 	turned  time.Time
-	largest map[string]int64 // by flow
+	largest map[string]latest    // by flow
+	vague   map[string]time.Time // when a create was answered last with who knows what, by flow
+}
+
+// latest is the largest number of a flow that was given away, and when.
+type latest struct {
+	no int64
+	at time.Time
 }
 
 type ticket struct {
@@ -44,7 +54,8 @@ type ticket struct {
 // NewBook returns an empty Book.
 func NewBook() *Book {
 	now := time.Now()
-	return &Book{began: now, turned: now, open: make(map[uint64]*Entry), given: make(map[ticket]struct{}), largest: make(map[string]int64)}
+	return &Book{began: now, turned: now, open: make(map[uint64]*Entry), given: make(map[ticket]string),
+		largest: make(map[string]latest), vague: make(map[string]time.Time)}
 }
 
 // Entry is one create on its way to a server.
@@ -59,7 +70,7 @@ type Entry struct {
 }
 
 // After is the largest number of its flow that was given away before it was sent, 0 if none
-// is known.
+// is known of the last minutes.
 func (e *Entry) After() int64 { return e.after }
 
 // Sent is when it was begun.
@@ -77,7 +88,10 @@ func (b *Book) Begin(flow string) *Entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last++
-	e := &Entry{book: b, number: b.last, flow: flow, after: b.largest[flow], sent: time.Now()}
+	e := &Entry{book: b, number: b.last, flow: flow, sent: time.Now()}
+	if l := b.largest[flow]; e.sent.Sub(l.at) < afterTime {
+		e.after = l.no
+	}
 	b.open[e.number] = e
 	return e
 }
@@ -92,10 +106,38 @@ func (e *Entry) End(no int64) {
 		return
 	}
 	if no > 0 {
-		b.give(ticket{e.flow, no})
+		b.give(ticket{e.flow, no}, "")
 	}
 	delete(b.open, e.number)
 	b.tell()
+}
+
+// Vague ends a create, as End does, that was answered with success, and perhaps with a number
+// that was not understood. Of its flow nothing is settled then for some minutes.
+func (e *Entry) Vague() {
+	b := e.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, open := b.open[e.number]; !open {
+		return
+	}
+	flow := e.flow
+	if _, known := b.vague[flow]; !known && len(b.vague) >= maxFlows {
+		flow = "" // of any
+	}
+	b.vague[flow] = time.Now()
+	delete(b.open, e.number)
+	b.tell()
+}
+
+// isVague reports whether it is not clear what was answered of a flow. The caller holds b.mu.
+func (b *Book) isVague(flow string) bool {
+	for _, f := range []string{flow, ""} {
+		if at, known := b.vague[f]; known && time.Since(at) < 2*keepTime {
+			return true
+		}
+	}
+	return false
 }
 
 // Lose notes that a create's server died: nobody waits for it any more who settles.
@@ -116,28 +158,36 @@ func (b *Book) tell() {
 }
 
 // give notes a number. The caller holds b.mu.
-func (b *Book) give(t ticket) {
-	if now := time.Now(); len(b.given) >= maxKept || now.Sub(b.turned) >= keepTime {
-		b.before, b.given, b.turned = b.given, make(map[ticket]struct{}), now
+func (b *Book) give(t ticket, reserved string) {
+	now := time.Now()
+	if len(b.given) >= maxKept || now.Sub(b.turned) >= keepTime {
+		b.before, b.given, b.turned = b.given, make(map[ticket]string), now
 	}
-	b.given[t] = struct{}{}
+	b.given[t] = reserved
 	if t.flow == "" {
 		return
 	}
 	if len(b.largest) >= maxFlows {
 		clear(b.largest)
 	}
-	b.largest[t.flow] = max(b.largest[t.flow], t.no)
+	if b.largest[t.flow].no <= t.no {
+		b.largest[t.flow] = latest{t.no, now}
+	}
 }
 
-// has reports whether a number was given away. The caller holds b.mu.
-func (b *Book) has(t ticket) bool {
-	_, now := b.given[t]
-	_, before := b.before[t]
-	return now || before
+// has reports whether a number was given away, and for whom it was reserved. The caller holds
+// b.mu.
+func (b *Book) has(t ticket) (reserved string, has bool) {
+	if reserved, has = b.given[t]; !has {
+		reserved, has = b.before[t]
+	}
+	return reserved, has
 }
 
-var errVague = errors.New("a ticket with one of these numbers was answered for a flow that was not known")
+var (
+	errVague    = errors.New("a ticket with one of these numbers was answered for a flow that was not known")
+	errAnswered = errors.New("a create of the flow was answered in a way that is not understood")
+)
 
 // Settle waits until all creates have ended, or are lost, that may be of the flow and are on
 // their way now, and returns which of the numbers were not given away by then. It fails
@@ -160,12 +210,15 @@ func (b *Book) Settle(ctx context.Context, s Settle) (Settled, error) {
 			return Settled{}, fmt.Errorf("wait for creates of the same flow: %w", ctx.Err())
 		}
 	}
+	if b.isVague(s.Flow) {
+		return Settled{}, errAnswered
+	}
 	answer := Settled{Open: []int64{}, Age: time.Since(b.began)}
 	for _, no := range s.Numbers {
-		if b.has(ticket{"", no}) {
+		if _, has := b.has(ticket{"", no}); has {
 			return Settled{}, errVague
 		}
-		if !b.has(ticket{s.Flow, no}) {
+		if reserved, has := b.has(ticket{s.Flow, no}); !has || reserved != "" && reserved == s.For {
 			answer.Open = append(answer.Open, no)
 		}
 	}
@@ -183,14 +236,15 @@ func (b *Book) busy(flow string, until uint64) bool {
 	return false
 }
 
-// Reserve notes a number as given away, and reports false when it was already.
+// Reserve notes a number as given away, and reports false when it was already, for another
+// create. A second time for the same one changes nothing.
 func (b *Book) Reserve(r Reserve) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := ticket{r.Flow, r.No}
-	if b.has(t) {
-		return false
+	if reserved, has := b.has(t); has {
+		return reserved != "" && reserved == r.For
 	}
-	b.give(t)
+	b.give(t, r.For)
 	return true
 }

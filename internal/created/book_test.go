@@ -3,6 +3,7 @@ package created
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -17,7 +18,7 @@ const (
 // opened is what a book says of numbers of flowA.
 func opened(t *testing.T, b *Book, numbers ...int64) []int64 {
 	t.Helper()
-	a, err := b.Settle(t.Context(), Settle{Flow: flowA, Numbers: numbers})
+	a, err := b.Settle(t.Context(), Settle{For: "Q", Flow: flowA, Numbers: numbers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +44,23 @@ func TestBookNumbers(t *testing.T) {
 	} else {
 		e.End(0)
 	}
-	if !b.Reserve(Reserve{flowA, 4}) || b.Reserve(Reserve{flowA, 4}) || b.Reserve(Reserve{flowA, 5}) || !b.Reserve(Reserve{flowB, 4}) {
-		t.Error("a number is reserved twice, or not at all")
+	for _, r := range []struct {
+		Reserve
+		want bool
+	}{
+		{Reserve{"P", flowA, 4}, true}, {Reserve{"R", flowA, 4}, false}, {Reserve{"P", flowA, 4}, true},
+		{Reserve{"P", flowA, 5}, false}, {Reserve{"P", flowB, 4}, true}, {Reserve{"Q", flowA, 8}, true},
+	} {
+		if got := b.Reserve(r.Reserve); got != r.want {
+			t.Errorf("%+v: %t", r.Reserve, got)
+		}
 	}
-	if got := opened(t, b, 4, 6); !slices.Equal(got, []int64{6}) {
+	// What is reserved for the one who asks may be its own still.
+	if got := opened(t, b, 4, 6, 8); !slices.Equal(got, []int64{6, 8}) {
 		t.Errorf("not given away are %v", got)
 	}
 	b.Begin("path:mission").End(6)
-	if _, err := b.Settle(t.Context(), Settle{Flow: flowA, Numbers: []int64{6}}); !errors.Is(err, errVague) {
+	if _, err := b.Settle(t.Context(), Settle{For: "Q", Flow: flowA, Numbers: []int64{6}}); !errors.Is(err, errVague) {
 		t.Errorf("a number of a flow that is not known: %v", err)
 	}
 }
@@ -74,7 +84,7 @@ func TestSettle(t *testing.T) {
 			end := tt.do(b)
 			done := make(chan []int64, 1)
 			go func() {
-				a, err := b.Settle(t.Context(), Settle{Flow: flowA, Numbers: []int64{9}})
+				a, err := b.Settle(t.Context(), Settle{For: "Q", Flow: flowA, Numbers: []int64{9}})
 				if err != nil {
 					t.Errorf("%s: %v", tt.name, err)
 				}
@@ -109,10 +119,10 @@ func TestSettleEnds(t *testing.T) {
 		time.Sleep(time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := b.Settle(ctx, Settle{Flow: flowA}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := b.Settle(ctx, Settle{For: "Q", Flow: flowA}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		if a, err := b.Settle(t.Context(), Settle{Flow: flowB}); err != nil || a.Age != time.Minute+time.Second {
+		if a, err := b.Settle(t.Context(), Settle{For: "Q", Flow: flowB}); err != nil || a.Age != time.Minute+time.Second {
 			t.Errorf("a book of %s: %v", a.Age, err)
 		}
 	})
@@ -141,6 +151,58 @@ func TestBookForgets(t *testing.T) {
 		}
 		if n := len(b.given) + len(b.before); n > 2*maxKept || n < maxKept {
 			t.Errorf("%d numbers are remembered", n)
+		}
+	})
+}
+
+// A number that was given away long ago is no bound: what came after it may be forgotten.
+func TestAfterIsYoung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBook()
+		b.Begin(flowA).End(5)
+		time.Sleep(afterTime - time.Second)
+		if e := b.Begin(flowA); e.After() != 5 {
+			t.Errorf("after %d", e.After())
+		}
+		time.Sleep(2 * time.Second)
+		if e := b.Begin(flowA); e.After() != 0 {
+			t.Errorf("after %d, which was long ago", e.After())
+		}
+	})
+}
+
+// An answer with success that was not understood may have had any number of its flow.
+func TestVague(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, flow := range []string{flowA, ""} {
+			b := NewBook()
+			e := b.Begin(flow)
+			e.Vague()
+			e.Vague()
+			b.Begin(flowB).End(3)
+			if _, err := b.Settle(t.Context(), Settle{For: "Q", Flow: flowA}); !errors.Is(err, errAnswered) {
+				t.Errorf("of flow %q: %v", flow, err)
+			}
+			if _, err := b.Settle(t.Context(), Settle{For: "Q", Flow: flowB}); (err != nil) != (flow == "") {
+				t.Errorf("of flow %q, asked for another: %v", flow, err)
+			}
+			time.Sleep(2*keepTime + time.Second)
+			if _, err := b.Settle(t.Context(), Settle{For: "Q", Flow: flowA}); err != nil {
+				t.Errorf("much later: %v", err)
+			}
+		}
+		b := NewBook()
+		e := b.Begin(flowA)
+		e.End(7)
+		e.Vague() // it has ended
+		if got := opened(t, b, 7); len(got) != 0 {
+			t.Errorf("not given away are %v", got)
+		}
+		for i := range maxFlows + 10 {
+			b.Begin(fmt.Sprintf("%032x", i)).Vague()
+		}
+		if n := len(b.vague); n > maxFlows+1 {
+			t.Errorf("%d flows are remembered", n)
 		}
 	})
 }

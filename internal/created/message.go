@@ -26,6 +26,7 @@ const (
 	// maxColumns is how many fields a form may have.
 	maxColumns = 300
 	maxText    = 300
+	maxPending = 200
 )
 
 var (
@@ -92,6 +93,9 @@ type Answer struct {
 	// lost with the same server.
 	Equal []int64 `json:"equal,omitempty"`
 	Other []int64 `json:"other,omitempty"`
+	// Pending says why it is not proved that no more tickets come of what the process had
+	// sent to the database; "" when it is. At most 200 bytes.
+	Pending string `json:"pending,omitempty"`
 }
 
 // Validate refuses what no agent answers.
@@ -99,18 +103,23 @@ func (a Answer) Validate() error {
 	if a.Ended < 0 || len(a.Equal)+len(a.Other) > MaxNumbers {
 		return fmt.Errorf("an answer with %d tickets", len(a.Equal)+len(a.Other))
 	}
+	if len(a.Pending) > maxPending {
+		return fmt.Errorf("an answer with a reason of %d bytes", len(a.Pending))
+	}
 	return nil
 }
 
 // Settle asks a booster which of these numbers of a flow it has not given away.
 type Settle struct {
+	// For is the Question's ID: numbers that are reserved for it are not given away.
+	For     string  `json:"for"`
 	Flow    string  `json:"flow"`
 	Numbers []int64 `json:"numbers"`
 }
 
 // Validate refuses what no booster asks.
 func (s Settle) Validate() error {
-	if !flowForm.MatchString(s.Flow) || len(s.Numbers) > MaxNumbers {
+	if !idForm.MatchString(s.For) || !flowForm.MatchString(s.Flow) || len(s.Numbers) > MaxNumbers {
 		return fmt.Errorf("a question about %d numbers", len(s.Numbers))
 	}
 	return nil
@@ -126,13 +135,15 @@ type Settled struct {
 
 // Reserve has a booster note that another is about to give a number away.
 type Reserve struct {
+	// For is the Question's ID.
+	For  string `json:"for"`
 	Flow string `json:"flow"`
 	No   int64  `json:"no"`
 }
 
 // Validate refuses what is no ticket's.
 func (r Reserve) Validate() error {
-	if !flowForm.MatchString(r.Flow) || r.No <= 0 {
+	if !idForm.MatchString(r.For) || !flowForm.MatchString(r.Flow) || r.No <= 0 {
 		return errors.New("a number that no ticket has")
 	}
 	return nil

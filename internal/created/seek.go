@@ -22,6 +22,10 @@ const (
 	Grace = 2 * time.Second
 	// Again is the pause between looks.
 	Again = time.Second
+	// quickTime is how long a look may take, the way of its messages included, to prove that
+	// there is no ticket: a question is about tickets since the create was sent, and by how
+	// long it was on its way it asks for too few.
+	quickTime = time.Second
 	// settleTime bounds the wait for other creates at one look. A slow one takes half a
 	// second.
 	settleTime = 3 * time.Second
@@ -56,8 +60,9 @@ type Config struct {
 	// Required.
 	Settle func(ctx context.Context, s Settle, since time.Time) (open []int64, err error)
 	// Reserve notes a number in the books of all boosters, and reports false when it was
-	// given away already. Of two that ask for the same number one gets it: one booster
-	// decides. Required.
+	// given away already, to another create. Of two that ask for the same number one gets
+	// it: one booster decides. When it fails it may be noted in some; it can be asked for
+	// again then. Required.
 	Reserve func(ctx context.Context, r Reserve) (bool, error)
 	// Logger is told why nothing was found out. Required.
 	Logger *slog.Logger
@@ -115,7 +120,8 @@ func (s *Seeker) seek(ctx context.Context, lost Lost) (Fate, error) {
 	clean := 0    // looks after the grace that have found nothing
 	runs := false // it was said once that the process goes on
 	for reason := error(nil); ; {
-		q.Age = time.Since(lost.Sent)
+		begun := time.Now()
+		q.Age = begun.Sub(lost.Sent)
 		a, err := s.cfg.Look(ctx, lost.Server, q)
 		if errors.Is(err, ErrRuns) && !runs {
 			runs = true // the first question may have taken so long that the create seemed to be newer
@@ -125,7 +131,7 @@ func (s *Seeker) seek(ctx context.Context, lost Lost) (Fate, error) {
 			return Fate{}, errors.Join(reason, err)
 		}
 		looked := time.Now()
-		fate, none, err := s.judge(ctx, lost, a)
+		fate, none, err := s.judge(ctx, lost, q.ID, a)
 		switch {
 		case fate.Outcome == Found:
 			return fate, nil
@@ -133,7 +139,9 @@ func (s *Seeker) seek(ctx context.Context, lost Lost) (Fate, error) {
 			clean, reason = 0, err
 		case !none:
 			clean, reason = 0, errNoProof
-		case a.Ended >= Grace:
+		case a.Pending != "":
+			clean, reason = 0, errors.New(a.Pending)
+		case a.Ended >= Grace && looked.Sub(begun) < quickTime:
 			if clean++; clean == 2 {
 				return Fate{Outcome: Nothing}, nil
 			}
@@ -152,10 +160,10 @@ func (s *Seeker) seek(ctx context.Context, lost Lost) (Fate, error) {
 
 // judge makes out what one look proves. none is true when there is no ticket that could be
 // the create's.
-func (s *Seeker) judge(ctx context.Context, lost Lost, a Answer) (fate Fate, none bool, err error) {
+func (s *Seeker) judge(ctx context.Context, lost Lost, id string, a Answer) (fate Fate, none bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	open, err := s.cfg.Settle(ctx, Settle{Flow: lost.Flow, Numbers: slices.Concat(a.Equal, a.Other)}, lost.Sent)
+	open, err := s.cfg.Settle(ctx, Settle{For: id, Flow: lost.Flow, Numbers: slices.Concat(a.Equal, a.Other)}, lost.Sent)
 	if err != nil {
 		return Fate{}, false, fmt.Errorf("find out which tickets were given away: %w", err)
 	}
@@ -164,7 +172,7 @@ func (s *Seeker) judge(ctx context.Context, lost Lost, a Answer) (fate Fate, non
 		if !slices.Contains(a.Equal, no) {
 			continue
 		}
-		ok, err := s.cfg.Reserve(ctx, Reserve{Flow: lost.Flow, No: no})
+		ok, err := s.cfg.Reserve(ctx, Reserve{For: id, Flow: lost.Flow, No: no})
 		if err != nil {
 			return Fate{}, false, fmt.Errorf("reserve a ticket's number: %w", err)
 		}

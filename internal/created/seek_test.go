@@ -21,6 +21,9 @@ type look struct {
 	equal, other []int64
 	open         []int64 // of both
 	lookErr, err error   // of the agent, of the boosters
+	slow         time.Duration
+	pending      string
+	reserveErr   error
 }
 
 // scene are the looks, of which the last one goes on, and numbers that are reserved.
@@ -35,15 +38,22 @@ type scene struct {
 func (s *scene) seeker(t *testing.T) *Seeker {
 	t.Helper()
 	seeker, err := New(Config{
-		Look: func(_ context.Context, server string, q Question) (Answer, error) {
+		Look: func(ctx context.Context, server string, q Question) (Answer, error) {
 			if err := q.Validate(); err != nil || server != "s1" {
 				t.Errorf("server %s is asked: %v", server, err)
+			}
+			s.mu.Lock()
+			slow := s.looks[min(s.looked, len(s.looks)-1)].slow
+			s.mu.Unlock()
+			select {
+			case <-time.After(slow):
+			case <-ctx.Done():
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.now = s.looks[min(s.looked, len(s.looks)-1)]
 			s.looked++
-			return Answer{Ended: s.now.ended, Equal: s.now.equal, Other: s.now.other}, s.now.lookErr
+			return Answer{Ended: s.now.ended, Equal: s.now.equal, Other: s.now.other, Pending: s.now.pending}, s.now.lookErr
 		},
 		Settle: func(_ context.Context, q Settle, _ time.Time) ([]int64, error) {
 			s.mu.Lock()
@@ -56,8 +66,8 @@ func (s *scene) seeker(t *testing.T) *Seeker {
 		Reserve: func(_ context.Context, r Reserve) (bool, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if s.reserved[r.No] {
-				return false, nil
+			if s.reserved[r.No] || s.now.reserveErr != nil {
+				return false, s.now.reserveErr
 			}
 			if s.reserved == nil {
 				s.reserved = map[int64]bool{}
@@ -102,6 +112,10 @@ func TestSeek(t *testing.T) {
 		}, nil, Fate{Outcome: Nothing}, 3, 2 * time.Second},
 		{"nothing, and then something", []look{{ended: 2 * time.Second}, {ended: 3 * time.Second, other: []int64{6}, open: []int64{6}}, {ended: 4 * time.Second}, {ended: 5 * time.Second}},
 			nil, Fate{Outcome: Nothing}, 4, 3 * time.Second},
+		{"a statement is held up", []look{{ended: 2 * time.Second, pending: "it waits"}, {ended: 5 * time.Second, equal: []int64{5}, open: []int64{5}}}, nil, Fate{Found, 5}, 2, time.Second},
+		{"a statement is held up for ever", []look{{ended: 2 * time.Second}, {ended: 3 * time.Second, pending: "it waits"}}, nil, Fate{}, 10, SeekTime},
+		{"slow looks", []look{{ended: 2 * time.Second, slow: quickTime}}, nil, Fate{}, 5, SeekTime},
+		{"the number is noted in some books", []look{{ended: 2 * time.Second, equal: []int64{5}, open: []int64{5}, reserveErr: errAway}}, nil, Fate{}, 10, SeekTime},
 		{"no agent", []look{{lookErr: errAway}}, nil, Fate{}, 1, 0},
 		{"it runs", []look{{lookErr: ErrRuns}}, nil, Fate{}, 2, 0},
 		{"it seems to run", []look{{lookErr: ErrRuns}, {equal: []int64{5}, open: []int64{5}}}, nil, Fate{Found, 5}, 2, 0},
@@ -186,8 +200,8 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	for name, message := range map[string]interface{ Validate() error }{
-		"answer": Answer{Ended: -1}, "long answer": Answer{Equal: make([]int64, MaxNumbers+1)}, "settle": Settle{Flow: "x"},
-		"long settle": Settle{Flow: flowA, Numbers: make([]int64, MaxNumbers+1)}, "reserve": Reserve{Flow: flowA}, "flow": Reserve{Flow: "", No: 1},
+		"answer": Answer{Ended: -1}, "long answer": Answer{Equal: make([]int64, MaxNumbers+1)}, "settle": Settle{For: "Q", Flow: "x"}, "settle for nobody": Settle{Flow: flowA}, "reserve for nobody": Reserve{Flow: flowA, No: 1},
+		"long settle": Settle{For: "Q", Flow: flowA, Numbers: make([]int64, MaxNumbers+1)}, "reserve": Reserve{For: "Q", Flow: flowA}, "flow": Reserve{For: "Q", Flow: "", No: 1},
 	} {
 		if message.Validate() == nil {
 			t.Errorf("%s: taken", name)

@@ -37,12 +37,17 @@ func (x *passage) beginCreate() {
 }
 
 // endCreate notes that the create has no ticket that anybody was told of, unless it has
-// ended already.
+// ended already, or was answered with success in a way that is not understood.
 func (x *passage) endCreate() {
-	if x.create != nil {
+	switch {
+	case x.create == nil:
+		return
+	case x.answered:
+		x.create.Vague()
+	default:
 		x.create.End(0)
-		x.create = nil
 	}
+	x.create = nil
 }
 
 // seek finds out what became of a create that a server was sent and did not answer: the
@@ -60,6 +65,7 @@ func (x *passage) seek(server *balance.Server, failure *proxy.Error) (again, ans
 	x.sought = true
 	x.create.Lose()
 	fate := cfg.Seek(x.ctx, lost)
+	x.answered = x.answered && fate.Outcome == created.Unknown
 	x.trace.Create = createUnknown
 	switch {
 	case x.ctx.Err() != nil:

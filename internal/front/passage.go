@@ -47,8 +47,9 @@ type passage struct {
 	sent     bool      // whether a server may have seen it
 	turn     *fileTurn // among creates with files, or nil
 
-	create *created.Entry // while it may open a ticket at a server, or nil
-	sought bool           // whether it was looked for what became of it
+	create   *created.Entry // while it may open a ticket at a server, or nil
+	sought   bool           // whether it was looked for what became of it
+	answered bool           // with success, by the last server
 }
 
 var passages = sync.Pool{New: func() any { return new(passage) }}

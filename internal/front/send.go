@@ -151,6 +151,7 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 	if !cfg.Plain {
 		x.out.Abandoned = x.abandoned(grant)
 	}
+	x.answered = false
 	sent := time.Now()
 	answer, err := up.Do(x.ctx, sent, &x.out)
 	if err != nil {
@@ -207,6 +208,7 @@ var wholeAnswers = sync.Pool{New: func() any { return new([wholeAnswer]byte) }}
 // has seen any of it and the request should be tried again.
 func (x *passage) pass(h *held) (again bool) {
 	x.noteStatus(h.answer.Status)
+	x.answered = h.answer.Status == http.StatusOK
 	if n := h.answer.Length; n > 0 && n <= wholeAnswer {
 		return x.passWhole(h, n)
 	}
