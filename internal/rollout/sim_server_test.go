@@ -125,7 +125,7 @@ func (p *process) kill() {
 }
 
 func (p *process) wait(d time.Duration) bool {
-	t := time.NewTimer(d)
+	t := time.NewTimer(max(d, time.Nanosecond)) // see sleep
 	defer t.Stop()
 	select {
 	case <-p.ended:
