@@ -33,6 +33,9 @@ const (
 	// how many are: more than all boosters look for at once.
 	lostTime = time.Minute
 	maxLost  = 1024
+	// maxPending bounds the reason why running statements prove nothing, in bytes, as
+	// created.Answer does.
+	maxPending = 200
 )
 
 // losses is what an agent knows of creates that its server's processes had and did not
@@ -154,13 +157,24 @@ func (r *runner) lookCreated(ctx context.Context, now time.Time, q created.Quest
 	if err != nil {
 		return created.Answer{}, err
 	}
+	// What still runs is asked for before the rows are read: what ends in between is among them.
+	why := pending(db.Pending(ctx, q.Flow))
 	lost, err := r.losses.note(time.Now(), q)
 	if err != nil {
 		return created.Answer{}, err
 	}
 	a, err := look(ctx, db, q, lost, sent.Add(-clockSlack))
-	a.Ended = ended
+	a.Ended, a.Pending = ended, why
 	return a, err
+}
+
+// pending is what an answer says of running statements. That they can't be asked for proves
+// nothing, and hides no ticket that the rows show.
+func pending(why string, err error) string {
+	if err != nil {
+		why = "can't be asked: " + err.Error()
+	}
+	return strings.ToValidUTF8(why[:min(len(why), maxPending)], "")
 }
 
 // look sorts the new tickets of a flow by which of the lost creates has opened them.

@@ -129,6 +129,24 @@ func TestLossesAreBounded(t *testing.T) {
 	}
 }
 
+// What an answer says of running statements fits into it, whatever the database says.
+func TestPending(t *testing.T) {
+	for _, tt := range []struct {
+		why, want string
+		err       error
+	}{
+		{},
+		{why: "it runs", want: "it runs"},
+		{err: errors.New("no"), want: "can't be asked: no"},
+		{err: errors.New(strings.Repeat("流", 200)), want: "can't be asked: " + strings.Repeat("流", 61)},
+	} {
+		a := created.Answer{Pending: pending(tt.why, tt.err)}
+		if err := a.Validate(); a.Pending != tt.want || err != nil {
+			t.Errorf("%q, %v: %q, %v", tt.why, tt.err, a.Pending, err)
+		}
+	}
+}
+
 // Nobody but boosters is told of tickets.
 func TestCreatedForBoosters(t *testing.T) {
 	rec := httptest.NewRecorder()

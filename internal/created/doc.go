@@ -35,8 +35,10 @@
 // when they were asked. A number that proves right is reserved
 // before it is given to the client, at one booster that decides for all, and then noted by
 // the others. That nothing was opened is believed after two looks, the
-// first [Grace] after the end of the process and the other [Again] after that: what the
-// process had sent, its side of the connection has carried out by then.
+// first [Grace] after the end of the process and the other [Again] after that, before each of
+// which the database has said that no statement on the flow's table has run for a second or
+// more: one that waits for a lock would, and commit later (Answer.Pending). What the process
+// had sent is carried out by then.
 //
 // The form itself goes nowhere: what is compared are SHA-256 sums of the columns.
 //
@@ -45,13 +47,15 @@
 // The outcome stays [Unknown], as it was without all this, when the process goes on running
 // (the connection alone broke), when the agent, the database or another booster that may
 // have answered creates meanwhile does not answer, when a flow's data is checked before the
-// ticket is opened (it is opened later then, by another step), when the rows prove nothing
-// within [SeekTime], and when more than [MaxSeeks] creates are looked for at once. A booster
+// ticket is opened (it is opened later then, by another step), when the rows prove nothing,
+// a statement goes on running, or the agent's account may not see what runs, within
+// [SeekTime], and when more than [MaxSeeks] creates are looked for at once. A booster
 // that was started after the create was sent does not know what it had answered before, and
 // proves nothing either.
 //
 // What is wrong where it is assumed otherwise: tickets that are opened past the boosters,
 // with the same content by the same user in the same seconds, are taken for lost ones; and a
-// statement that the database carries out more than three seconds after its client has died,
-// because it waits for a lock, makes a ticket too many.
+// statement makes a ticket too many that the database has received before its client died and
+// begins more than three seconds later, or that it does not show: on MySQL and MariaDB those
+// of another account, when the agent's has not the right PROCESS.
 package created

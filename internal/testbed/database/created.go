@@ -18,6 +18,26 @@ const createdRead = `SELECT t.data_no, t.create_user_id((?:, CASE WHEN length\(t
 	`FROM omformmodel_omdata_(\w{32}) t WHERE t.id > \(SELECT MAX\(m.id\) FROM omformmodel_omdata_\w{32} m\) - (\d{1,9}) AND t.data_no > (\d{1,9}) ` +
 	`AND t.createtime >= '(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6})\+00' AND \(t.init_data_id = t.id OR t.init_data_id IS NULL\) ORDER BY t.id LIMIT (\d{1,6})`
 
+// pendingRead is the statement of one who asks what still runs that may change a flow's table.
+const pendingRead = `SELECT count\(CASE WHEN a\.state <> 'idle' AND a\.state NOT LIKE 'idle in transaction%'` +
+	` AND \(strpos\(a\.query, 'omformmodel_omdata_(\w{32})'\) > 0 OR a\.query ILIKE 'commit%'\) AND a\.query_start < clock_timestamp\(\) - interval '1 second' THEN 1` +
+	` WHEN a\.state LIKE 'idle in transaction%' AND strpos\(a\.query, 'omformmodel_omdata_(\w{32})'\) > 0 AND a\.state_change < clock_timestamp\(\) - interval '1 second' THEN 1 END\),` +
+	` count\(CASE WHEN \(a\.state = 'disabled' OR a\.state IS NULL AND NOT \(u\.rolsuper AND pg_has_role\(c\.relowner, 'USAGE'\)\)\)` +
+	` AND has_table_privilege\(a\.usesysid, c\.oid, 'INSERT'\) THEN 1 END\)` +
+	` FROM pg_class c LEFT JOIN pg_stat_activity a ON a\.datname = current_database\(\) AND a\.pid <> pg_backend_pid\(\)` +
+	` LEFT JOIN pg_roles u ON u\.oid = a\.usesysid WHERE c\.oid = 'omformmodel_omdata_(\w{32})'::regclass`
+
+// pending finds nothing: what a statement changes here is there before it is answered, and
+// before the next one begins, slow or not.
+func (s *Server) pending(args []string) (result, error) {
+	defer service{s.store}.lock()()
+	if s.store.state.Tables[args[0]] == nil {
+		return result{}, refuse(stateNoTable, `relation "omformmodel_omdata_%s" does not exist`, args[0])
+	}
+	count := column("count", oidInt8, 8)
+	return result{tag: "SELECT 1", columns: []pgproto3.FieldDescription{count, count}, rows: [][][]byte{{[]byte("0"), []byte("0")}}}, nil
+}
+
 var createdField = regexp.MustCompile(`THEN t.(formitm_\d{1,5}) END`)
 
 func (s *Server) readCreated(args []string) (result, error) {

@@ -64,6 +64,7 @@ var statements = []statement{
 	{form(strandedPast), (*Server).strandedPast},
 	{form(misreadRead), (*Server).misread},
 	{form(strandedRestore), (*Server).strandedRestore},
+	{form(pendingRead), (*Server).pending},
 	{form(createdRead), (*Server).readCreated},
 	{form(`CREATE TABLE (\w+) \(id integer NOT NULL PRIMARY KEY, note varchar\(40\) NOT NULL\)`), scratchStatement((*scratch).create)},
 	{form(`INSERT INTO (\w+) \(id, note\) VALUES \((\d{1,9}), '([^']{0,40})'\)`), scratchStatement((*scratch).insert)},
