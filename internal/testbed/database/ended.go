@@ -28,9 +28,9 @@ const (
 		`length\(q.input_param\) <= \d{1,9} AND \(q.input_param LIKE '%"async_main_ticket_id": %' OR q.input_param LIKE '%"collection_ex_data_id": %' ` +
 		`OR q.input_param LIKE '%"outflow_content": {%"chart_id_from": "%'\) ORDER BY q.id LIMIT \d{1,6}`
 
-	endedRemove = `DELETE FROM omflow_queuedata WHERE id = (\d{1,9}) AND queue_id = '([\w-]{1,128})' AND EXISTS \(` +
-		`SELECT 1 FROM omformmodel_omdata_(\w{32}) h WHERE h.id = (\d{1,9}) AND h.history = true AND \(h.closed = true OR EXISTS \(` +
-		`SELECT 1 FROM omformmodel_omdata_(\w{32}) s WHERE s.id > h.id AND s.data_no = h.data_no AND s.stoptime = h.stoptime AND s.stop_uuid = h.stop_uuid\)\)\)`
+	endedProof = `SELECT COUNT\(\*\) FROM omformmodel_omdata_(\w{32}) h WHERE h.id = (\d{1,9}) AND h.history = true AND \(h.closed = true OR EXISTS \(` +
+		`SELECT 1 FROM omformmodel_omdata_(\w{32}) s WHERE s.id > h.id AND s.data_no = h.data_no AND s.stoptime = h.stoptime AND s.stop_uuid = h.stop_uuid\)\)`
+	endedRemove = `DELETE FROM omflow_queuedata WHERE id = (\d{1,9}) AND queue_id = '([\w-]{1,128})'`
 )
 
 // param is the column input_param: what the step goes on with. OMFLOW's has more,
@@ -113,11 +113,10 @@ func left(text string, length int) []byte {
 	return []byte(string(runes[:min(length, len(runes))]))
 }
 
-// removeEnded removes a row of the journal if the ticket's table says that its step
-// has ended.
-func (s *Server) removeEnded(args []string) (result, error) {
-	id, queueID, flow, dataID := number(args[0]), args[1], args[2], number(args[3])
-	if args[4] != flow {
+// provesEnded counts 1 if the ticket's table says that its step has ended.
+func (s *Server) provesEnded(args []string) (result, error) {
+	flow, dataID := args[0], number(args[1])
+	if args[2] != flow {
 		return result{}, refuse(stateUnsupported, "two flows' tables in one statement")
 	}
 	calls := service{s.store}
@@ -126,11 +125,21 @@ func (s *Server) removeEnded(args []string) (result, error) {
 	if t == nil {
 		return result{}, refuse(stateNoTable, `relation "omformmodel_omdata_%s" does not exist`, flow)
 	}
-	h := t.row(dataID)
-	q, ok := s.store.state.Queue[id]
-	if !ok || q.QueueID() != queueID || h == nil || !h.History || !h.Closed && !slices.ContainsFunc(t.Rows, func(r Ticket) bool {
+	h, ended := t.row(dataID), "0"
+	if h != nil && h.History && (h.Closed || slices.ContainsFunc(t.Rows, func(r Ticket) bool {
 		return r.ID > h.ID && r.DataNo == h.DataNo && r.Stop == h.Stop && !h.StopTime.IsZero() && r.StopTime.Equal(h.StopTime)
-	}) {
+	})) {
+		ended = "1"
+	}
+	return result{tag: "SELECT 1", columns: []pgproto3.FieldDescription{intColumn("count")}, rows: [][][]byte{{[]byte(ended)}}}, nil
+}
+
+// removeEnded removes a row of the journal.
+func (s *Server) removeEnded(args []string) (result, error) {
+	id, queueID := number(args[0]), args[1]
+	calls := service{s.store}
+	defer calls.change()()
+	if q, ok := s.store.state.Queue[id]; !ok || q.QueueID() != queueID {
 		return result{tag: "DELETE 0"}, nil
 	}
 	delete(s.store.state.Queue, id)

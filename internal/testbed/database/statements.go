@@ -43,6 +43,7 @@ var statements = []statement{
 	{form(`SELECT count\(\*\) FROM omflow_queuedata`), (*Server).journalCount},
 	{form(endedRead), (*Server).journalSteps},
 	{form(stepsRead), (*Server).journalStepsFrom},
+	{form(endedProof), (*Server).provesEnded},
 	{form(endedRemove), (*Server).removeEnded},
 	{form(schedulesRead), (*Server).readSchedules},
 	{form(scheduleMissed), (*Server).runMissed},
