@@ -33,9 +33,6 @@ const (
 	// how many are: more than all boosters look for at once.
 	lostTime = time.Minute
 	maxLost  = 1024
-	// maxPending bounds the reason why running statements prove nothing, in bytes, as
-	// created.Answer does.
-	maxPending = 200
 )
 
 // losses is what an agent knows of creates that its server's processes had and did not
@@ -174,7 +171,7 @@ func pending(why string, err error) string {
 	if err != nil {
 		why = "can't be asked: " + err.Error()
 	}
-	return strings.ToValidUTF8(why[:min(len(why), maxPending)], "")
+	return strings.ToValidUTF8(why[:min(len(why), created.MaxPending)], "")
 }
 
 // look sorts the new tickets of a flow by which of the lost creates has opened them.

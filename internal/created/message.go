@@ -20,13 +20,14 @@ const (
 const (
 	// MaxMessage bounds a message, in bytes: 300 columns of a question, or MaxNumbers twice.
 	MaxMessage = 256 << 10
+	// MaxPending bounds Answer.Pending, in bytes.
+	MaxPending = 200
 	// MaxNumbers bounds the rows that are looked at for one create. In ten seconds a busy
 	// cluster opens some hundred tickets.
 	MaxNumbers = 4000
 	// maxColumns is how many fields a form may have.
 	maxColumns = 300
 	maxText    = 300
-	maxPending = 200
 )
 
 var (
@@ -103,7 +104,7 @@ func (a Answer) Validate() error {
 	if a.Ended < 0 || len(a.Equal)+len(a.Other) > MaxNumbers {
 		return fmt.Errorf("an answer with %d tickets", len(a.Equal)+len(a.Other))
 	}
-	if len(a.Pending) > maxPending {
+	if len(a.Pending) > MaxPending {
 		return fmt.Errorf("an answer with a reason of %d bytes", len(a.Pending))
 	}
 	return nil

@@ -179,6 +179,11 @@ func (s *Server) strandedDesign(args []string) (result, error) {
 }
 
 func (s *Server) strandedRunning(args []string) (result, error) {
+	return s.strandedRows(args, func(_ *table, v *Ticket) bool { return v.Running && !v.History && !v.Closed })
+}
+
+// strandedRows are the newest rows of a flow's table, within a window, that are asked for.
+func (s *Server) strandedRows(args []string, wanted func(*table, *Ticket) bool) (result, error) {
 	flow, window, limit := args[1], number(args[2]), number(args[3])
 	since, err := moment(strings.TrimSuffix(args[0], "+00"))
 	if err != nil {
@@ -191,11 +196,9 @@ func (s *Server) strandedRunning(args []string) (result, error) {
 	}
 	r := result{columns: strandedColumns()}
 	for i := len(t.Rows) - 1; i >= 0 && len(r.rows) < limit; i-- {
-		v := &t.Rows[i]
-		if v.ID <= t.NextID-1-window || !v.Running || v.History || v.Closed {
-			continue
+		if v := &t.Rows[i]; v.ID > t.NextID-1-window && wanted(t, v) {
+			r.rows = append(r.rows, v.strandedColumns(since))
 		}
-		r.rows = append(r.rows, v.strandedColumns(since))
 	}
 	r.tag = fmt.Sprintf("SELECT %d", len(r.rows))
 	return r, nil
@@ -214,24 +217,7 @@ func (t *Ticket) strandedColumns(since time.Time) [][]byte {
 }
 
 func (s *Server) strandedEnded(args []string) (result, error) {
-	flow, window, limit := args[1], number(args[2]), number(args[3])
-	since, err := moment(strings.TrimSuffix(args[0], "+00"))
-	if err != nil {
-		return result{}, err
-	}
-	defer service{s.store}.lock()()
-	t := s.store.state.Tables[flow]
-	if t == nil {
-		return result{}, refuse(stateNoTable, `relation "omformmodel_omdata_%s" does not exist`, flow)
-	}
-	r := result{columns: strandedColumns()}
-	for i := len(t.Rows) - 1; i >= 0 && len(r.rows) < limit; i-- {
-		if v := &t.Rows[i]; v.ID > t.NextID-1-window && v.past() && t.newest(v) {
-			r.rows = append(r.rows, v.strandedColumns(since))
-		}
-	}
-	r.tag = fmt.Sprintf("SELECT %d", len(r.rows))
-	return r, nil
+	return s.strandedRows(args, func(t *table, v *Ticket) bool { return v.past() && t.newest(v) })
 }
 
 // past reports whether a row is history of a ticket that has not ended.
