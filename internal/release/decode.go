@@ -2,6 +2,7 @@ package release
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ func Decode(b []byte) (*Manifest, error) {
 	if !bytes.Equal(b, m.append(make([]byte, 0, len(b)))) {
 		return nil, errors.New("decode manifest: not spelled as it is encoded")
 	}
+	m.sum = sha256.Sum256(b)
 	return m, nil
 }
 

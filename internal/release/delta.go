@@ -49,7 +49,7 @@ func DecodeDelta(b []byte, parent func(Ref) *Manifest) (*Manifest, error) {
 		return nil, fmt.Errorf("decode delta: release %s: %w", part.Parent, ErrNoParent)
 	}
 	m := *part
-	m.Files, m.changed = part.on(on), part.Files
+	m.Files, m.changed, m.sum = part.on(on), part.Files, Hash{}
 	if m.changed == nil {
 		m.changed = []File{}
 	}
@@ -60,6 +60,7 @@ func DecodeDelta(b []byte, parent func(Ref) *Manifest) (*Manifest, error) {
 	if sha256.Sum256(whole) != want {
 		return nil, fmt.Errorf("decode delta: release %d is not what its hash says", m.Number)
 	}
+	m.sum = want
 	return &m, nil
 }
 

@@ -109,6 +109,8 @@ func TestDeltaRefuses(t *testing.T) {
 	}
 	first, _ := grown(t, "x=1", "")
 	hash := first.Hash()
+	twice := *m
+	twice.Files, twice.changed, twice.sum = files("A=1", "a=1", "b=1", "c=1"), files("A=1"), Hash{}
 	for name, c := range map[string]struct {
 		b  []byte
 		on *Manifest
@@ -124,6 +126,7 @@ func TestDeltaRefuses(t *testing.T) {
 		"no parent":      {good, nil, true},
 		"the first one":  {first.append(hash[:]), parent, false},
 		"a whole one":    {m.append(nil), parent, false},
+		"a bad whole":    {twice.Delta(), parent, false},
 	} {
 		got, err := DecodeDelta(c.b, finder(c.on))
 		if err == nil || got != nil || errors.Is(err, ErrNoParent) != c.no {

@@ -16,8 +16,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // golden makes the manifests whose encodings lie in testdata.
 func golden(t testing.TB) map[string]*Manifest {
 	first := mustNew(t, nil, "manage.py=one", "run.sh=echo+x", "中文/表單 & \u2028.py=two", "empty=")
-	second := mustNew(t, first, "manage.py=two", "new/file.txt=three")
-	second.Kind, second.Note = Deploy, "deployed <b>mission</b> \"1\""
+	second, err := New(first, Draft{
+		Kind: Deploy, Origin: "server-1", Time: epoch, Note: "deployed <b>mission</b> \"1\"",
+		Files: files("manage.py=two", "new/file.txt=three"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]*Manifest{"first.json": first, "second.json": second}
 }
 

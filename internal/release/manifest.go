@@ -49,8 +49,9 @@ type Deletion struct {
 	SHA256 Hash // of what was deleted
 }
 
-// Manifest is one release: the whole state of the patch folders. It is not
-// changed after it was made, and so may be used by many goroutines.
+// Manifest is one release: the whole state of the patch folders. It comes from New,
+// Decode or DecodeDelta, which have found it valid and know its hash; it is not changed
+// after that, and so may be used by many goroutines.
 type Manifest struct {
 	Number  uint64 // 1 for the first, each one more than its parent's
 	Parent  Ref    // zero for the first
@@ -64,6 +65,10 @@ type Manifest struct {
 	// changed are the files that the parent has not, or otherwise; nil: not known. See
 	// Delta.
 	changed []File
+
+	// sum is the hash of the encoding of a manifest that New, Decode or DecodeDelta has
+	// made, and so found valid; zero for any other.
+	sum Hash
 }
 
 // Draft is what a new release is made from.
@@ -94,6 +99,7 @@ func New(parent *Manifest, d Draft) (*Manifest, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("make release %d: %w", m.Number, err)
 	}
+	m.sum = m.Hash()
 	return m, nil
 }
 

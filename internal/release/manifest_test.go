@@ -171,6 +171,7 @@ func TestValidate(t *testing.T) {
 	for _, tt := range tests {
 		m := mustNew(t, mustNew(t, nil, "a=1", "b=1", "z=1"), "a=2", "b=2")
 		tt.break_(m)
+		m.sum = Hash{} // nobody has found this one valid
 		err := m.Validate()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)

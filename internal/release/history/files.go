@@ -97,7 +97,7 @@ func (l *Log) read(ref release.Ref) (*release.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got := release.RefOf(m, b); got != ref {
+	if got := m.Ref(); got != ref {
 		return nil, fmt.Errorf("the file holds %s", got)
 	}
 	l.newest.put(ref, m)

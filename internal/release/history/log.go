@@ -163,7 +163,7 @@ func (l *Log) Propose(m *release.Manifest, from string) error {
 	if err != nil {
 		return err
 	}
-	ref := release.RefOf(m, b)
+	ref := m.Ref()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i, ok := l.find(m.Number); ok && l.releases[i].ref == ref {
@@ -215,7 +215,7 @@ func (l *Log) follow(m, parent *release.Manifest, from string) (dropped []*relea
 	if err != nil {
 		return nil, err
 	}
-	ref := release.RefOf(m, b)
+	ref := m.Ref()
 	i, there := l.find(m.Number)
 	if there && l.releases[i].ref == ref {
 		return nil, l.mend(i, m, b, from)

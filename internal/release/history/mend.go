@@ -75,7 +75,7 @@ func (l *Log) Mend(m *release.Manifest, from string) error {
 	if err != nil {
 		return err
 	}
-	ref := release.RefOf(m, b)
+	ref := m.Ref()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i, ok := l.find(ref.Number)

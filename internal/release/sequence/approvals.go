@@ -36,14 +36,15 @@ type approvals struct {
 	refs []release.Ref
 }
 
-// load reads the approvals. A file that can't be read is kept aside; then what the
-// cluster's marks and the other booster say counts, and without these all releases wait for
-// a person: none is rolled out that nobody is known to have approved.
-func (a *approvals) load(dir string, log *slog.Logger) error {
+// load reads the approvals. A file that can't be read is kept aside, or where it is if that
+// can't be done, as in a folder that can't be written to; then what the cluster's marks and
+// the other booster say counts, and without these all releases wait for a person: none is
+// rolled out that nobody is known to have approved.
+func (a *approvals) load(dir string, log *slog.Logger) {
 	a.path = filepath.Join(dir, "approved.json")
 	b, err := os.ReadFile(a.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return
 	}
 	var refs []release.Ref
 	if err == nil {
@@ -51,18 +52,17 @@ func (a *approvals) load(dir string, log *slog.Logger) error {
 	}
 	if err == nil {
 		a.refs = refs
-		return nil
+		return
 	}
-	aside, kerr := durable.KeepDamaged(a.path)
+	kept, kerr := durable.KeepDamaged(a.path)
 	if kerr == nil {
 		kerr = os.Remove(a.path)
 	}
 	if kerr != nil {
-		return fmt.Errorf("read approvals: %w", errors.Join(err, kerr))
+		kept, err = a.path, errors.Join(err, kerr)
 	}
 	log.Error("which releases are approved can't be read; what the other nodes know counts, and the releases wait when they know nothing: `booster omflow releases approve`",
-		"error", err, "kept", aside)
-	return nil
+		"error", err, "kept", kept)
 }
 
 // add writes an approval; before is the newest one whose release is there.

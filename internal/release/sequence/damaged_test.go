@@ -80,3 +80,27 @@ func TestDamaged(t *testing.T) {
 		})
 	}
 }
+
+// TestDamagedStays: approvals that can neither be read nor kept aside, as in a folder that
+// can't be written to, don't stop a start either.
+func TestDamagedStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, a, b := pair(t)
+		c.must(a, c.make(nil, "s1", "1"), api.Proposal{})
+		c.want(a, 1, "1")
+		a.end()
+		file := filepath.Join(a.dir, "approved.json")
+		if err := os.Truncate(file, 20); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(file+".damaged", "x"), 0o700); err != nil { // nothing replaces that
+			t.Fatal(err)
+		}
+		a = c.booster("a", a.dir, nil)
+		defer a.end()
+		defer b.end()
+		c.elect(a, 2)
+		settle()
+		c.want(a, 1, "1")
+	})
+}

@@ -61,10 +61,10 @@
 //   - A release's file is damaged: it is fetched from any node that has it, within
 //     seconds of when that is found. Until then no release can follow the newest one,
 //     and one that is to be rolled out is no target.
-//   - approved.json can't be read: it is kept as approved.json.damaged, told as an error, and
-//     what the marks and the other booster say counts. When they say nothing, all releases
-//     wait: nothing is rolled out until a person approves. For quarantine.json, see package
-//     history.
+//   - approved.json can't be read: it is kept as approved.json.damaged, or where it is if
+//     the folder can't be written to, told as an error, and what the marks and the other
+//     booster say counts. When they say nothing, all releases wait: nothing is rolled out
+//     until a person approves. For quarantine.json, see package history.
 //   - Two sequences that parted longer ago than releases are kept: the other booster
 //     can't follow, which is logged each time.
 //

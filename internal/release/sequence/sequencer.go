@@ -90,9 +90,7 @@ func New(cfg Config) (*Sequencer, error) {
 		keep:   history.DefaultKeep,
 		memory: make(map[release.Ref]bool), unknown: make(map[release.Ref]time.Time),
 	}
-	if err := s.approvals.load(cfg.Dir, cfg.Logger); err != nil {
-		return nil, errors.Join(err, chain.Close())
-	}
+	s.approvals.load(cfg.Dir, cfg.Logger)
 	s.renew()
 	return s, nil
 }
