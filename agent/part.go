@@ -77,7 +77,9 @@ func (m *monitor) question(now time.Time) rollout.Ask {
 	m.fillFlows(&ask)
 	m.fillPauses(&ask)
 	p.fill(now, &ask)
-	if m.absent() != "" {
+	lags, waits := m.replica.lags(now)
+	ask.Lagging = lags
+	if m.absent() != "" || waits {
 		ask.Offer = 0 // it can't be the lead server yet
 	}
 	m.fillPatch(&ask)
@@ -131,6 +133,7 @@ func (m *monitor) answered(sent time.Time, answer rollout.Answer, err error) {
 		}
 		p.tenant.Answered(sent, time.Now(), answer)
 		m.patchHeard(time.Now(), answer)
+		m.replica.catchUp()
 	}
 	m.askNext(time.Now())
 }
