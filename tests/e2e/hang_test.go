@@ -78,6 +78,7 @@ func TestHungServer(t *testing.T) {
 // request the response timeout: a read is then answered by another server, and a
 // create is told that its outcome is unknown.
 func TestResponseTimeout(t *testing.T) {
+	t.Parallel()
 	const responseTimeout = time.Second
 	c := start(t, harness.Config{Servers: make([]harness.Server, 2), Front: "response_timeout " + responseTimeout.String()})
 	s := c.SignIn(t, 1)[0]

@@ -17,6 +17,7 @@ import (
 // nobody. The key is then changed to its own without an interruption, by reloads in
 // three steps, and the agent joins by itself.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	old, next := trust.Generate(), trust.Generate()
 	c := start(t, harness.Config{Keys: []string{old}})
 	cluster := append([]*harness.Node{c.Booster}, c.Agents...)

@@ -36,6 +36,7 @@ func TestPauses(t *testing.T) {
 // With the routing switched off, tickets that pause on a follower go on when the lead
 // server is restarted for them, all with one restart.
 func TestPausesOnFollowers(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{Front: "repairs_off pauses"})
 	leads := c.WatchLeads(t)
 	defer leads.Stop(t)

@@ -37,6 +37,7 @@ const (
 // connections, are restarted one at a time, every ticket that was answered with a number
 // runs to its end, once, and nobody was logged out.
 func TestPostgresRestart(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{Postgres: true, Front: "queue 4096 3s"})
 	before := c.ServerPIDs(t)
 	sessions := c.SignIn(t, 24)

@@ -122,6 +122,7 @@ func stranger(url string, n int) error {
 // A session stays on its server over 50 requests and over the booster's reloads,
 // and moves, still logged in, when that server dies.
 func TestSessionStays(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	sessions := c.SignIn(t, 6)
 	visit := func(n int) {

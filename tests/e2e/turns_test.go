@@ -21,6 +21,7 @@ import (
 // of them share a second, so that each has its own file and no other. When the active
 // booster dies, those that go on through the other one still don't.
 func TestFilesThroughBothBoosters(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{Boosters: 2, Servers: make([]harness.Server, 1)})
 	harness.Wait(t, harness.StartTime, "the first booster is the active one", func() error { return pairState(c.Boosters[0], "active") })
 	const each = 3
