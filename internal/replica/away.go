@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -12,12 +13,18 @@ const metEvery = time.Minute
 // down that late, and what was made then was probably told.
 const metSlack = 2 * metEvery
 
-// digest is what this node tells of itself in short. It finds out first whether
-// this node was away for longer than deletions are remembered: then what it knows
-// from before may have been deleted meanwhile, and nobody is told of it.
-func (r *Replica) digest() Digest {
+// Digest is what this node knows in short. The error matches ErrNotReady before the
+// folder was looked at.
+//
+// It finds out first whether this node was away for longer than deletions are
+// remembered: then what it knows from before may have been deleted meanwhile, and nobody
+// is told of it.
+func (r *Replica) Digest() (Digest, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.ready {
+		return Digest{}, ErrNotReady
+	}
 	met := r.journal.met
 	// Somewhat earlier, for others' clocks may be ahead.
 	if !met.IsZero() && !r.away && r.cfg.now().Sub(met) > r.cfg.TombstoneLife/30*29 {
@@ -27,13 +34,13 @@ func (r *Replica) digest() Digest {
 		r.log.Warn("this node was away for longer than deletions are remembered; files that the others don't have are kept aside",
 			"since", met, "files", r.index.uncertain)
 	}
-	return Digest{Buckets: r.index.sums(), Since: r.journal.since, Away: r.away}
+	return Digest{Buckets: r.index.sums(), Since: r.journal.since, Away: r.away}, nil
 }
 
 // met ends a comparison: both nodes know the same now. What this node was unsure of,
 // and a peer that was there all the time does not have, has been deleted. If none of
 // those that are alive was there, nobody can know, and it is kept.
-func (r *Replica) met(peer string, theirs Digest) error {
+func (r *Replica) met(ctx context.Context, peer string, theirs Digest) error {
 	r.mu.Lock()
 	if !r.away {
 		defer r.mu.Unlock()
@@ -48,20 +55,15 @@ func (r *Replica) met(peer string, theirs Digest) error {
 	}
 	if theirs.Away || theirs.Since.After(r.journal.met) {
 		defer r.mu.Unlock()
-		r.asked[peer] = true
-		for other := range r.links {
-			if !r.asked[other] {
-				return nil
-			}
-		}
-		r.log.Info("nobody was there all the time; what this node has from before is kept", "files", r.index.uncertain)
-		r.index.trust()
-		r.back()
+		r.askedNow(peer)
 		return nil
 	}
 	doubted := r.index.doubted()
 	r.mu.Unlock()
 	for _, path := range doubted {
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // the others' turn comes with the next comparison
+		}
 		if err := r.retire(path); err != nil {
 			return fmt.Errorf("keep %q aside, which the others don't have any more: %w", path, err)
 		}
@@ -70,6 +72,20 @@ func (r *Replica) met(peer string, theirs Digest) error {
 	defer r.mu.Unlock()
 	r.back()
 	return nil
+}
+
+// askedNow notes a peer that knows no more of what is unsure. When none does, it is kept.
+// Callers hold mu.
+func (r *Replica) askedNow(peer string) {
+	r.asked[peer] = true
+	for other := range r.links {
+		if !r.asked[other] {
+			return
+		}
+	}
+	r.log.Info("nobody was there all the time; what this node has from before is kept", "files", r.index.uncertain)
+	r.index.trust()
+	r.back()
 }
 
 // back ends having been away. Callers hold mu.
@@ -94,12 +110,16 @@ func (r *Replica) retire(path string) error {
 	if !rec.unsure {
 		return nil
 	}
-	t, err := r.cfg.openTree()
+	t, err := r.openFolder()
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	if rec.present() {
+	if err := r.sound(); err != nil {
+		return err
+	}
+	// What a link leads to is not this file.
+	if rec.present() && t.straight(path) == nil {
 		info, err := t.Lstat("look at the file", path)
 		if err != nil && !isGone(err) {
 			return err
@@ -120,7 +140,7 @@ func (r *Replica) retire(path string) error {
 	defer r.mu.Unlock()
 	r.index.set(path, record{})
 	r.note(path)
-	r.removed = append(r.removed, path)
+	r.outdated = append(r.outdated, path)
 	wake(r.rebase)
 	return nil
 }

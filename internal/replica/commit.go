@@ -24,7 +24,7 @@ func (r *Replica) commit(ctx context.Context) {
 		r.mu.Lock()
 		if err == nil {
 			for path, e := range work {
-				if r.index.get(path).local == e {
+				if l := r.index.get(path).local; l != nil && l.same(e) {
 					r.note(path)
 				}
 			}
@@ -39,7 +39,7 @@ func (r *Replica) commit(ctx context.Context) {
 }
 
 func (r *Replica) syncFolders(paths []string) error {
-	t, err := r.cfg.openTree()
+	t, err := r.openFolder()
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,13 @@
 package replica
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -59,9 +62,10 @@ func TestWiped(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCluster(t, names(3)...)
+			c := newCluster(t, "s00", "s02")
+			// Long enough for a machine that is busy to remove all that it removes.
+			n := c.start("s01", func(cfg *Config) { cfg.Settle = time.Second })
 			want := c.fill(60)
-			n := c.node("s01")
 			wipe(t, n)
 			observe.Eventually(t, "it is suspicious", func() bool { return n.Status().Suspicious != "" })
 			// The others go on meanwhile.
@@ -198,9 +202,7 @@ func TestDiskFull(t *testing.T) {
 		s := n.Status()
 		return s.Missing == 1 && strings.Contains(s.Degraded, syscall.ENOSPC.Error()) && strings.Contains(s.Degraded, "large")
 	})
-	if got := n.content(); !maps.Equal(got, map[string]string{"small": "small"}) {
-		t.Errorf("%q", got)
-	}
+	observe.Eventually(t, "nothing half-written stays", func() bool { return maps.Equal(n.content(), map[string]string{"small": "small"}) })
 	none.Store(true)
 	c.node("s00").write("tiny", "x")
 	observe.Eventually(t, "no room is told", func() bool { return strings.Contains(n.Status().Degraded, errFull.Error()) })
@@ -319,6 +321,45 @@ func TestLongAway(t *testing.T) {
 	c.hold(want)
 	for _, n := range c.all() {
 		observe.Eventually(t, "doubt ends", func() bool { return n.Status().Degraded == "" })
+	}
+}
+
+// TestEndWhileAway: who closes a node does not wait until all is kept aside that was deleted
+// while it was away.
+func TestEndWhileAway(t *testing.T) {
+	c := newCluster(t, "a")
+	n := c.node("a")
+	n.write("f", "f")
+	observe.Eventually(t, "the file is known", func() bool { return n.Status().Files == 1 })
+	n.mu.Lock()
+	n.away = true
+	n.index.doubt(time.Now().Add(time.Hour))
+	n.mu.Unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := n.met(ctx, "b", Digest{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if got, kept := n.content(), n.keptAside(); got["f"] != "f" || len(kept) > 0 {
+		t.Errorf("%q, kept aside %q", got, kept)
+	}
+	if err := n.met(t.Context(), "b", Digest{}); err != nil || !has(n.keptAside(), "f") {
+		t.Errorf("kept aside %q, %v", n.keptAside(), err)
+	}
+}
+
+// TestLeftovers: what a crash left of an index that was being written anew is removed.
+func TestLeftovers(t *testing.T) {
+	c := newCluster(t, "a")
+	n := c.node("a")
+	c.stop("a")
+	left := filepath.Join(n.state, logName+".123.tmp")
+	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.start("a", nil)
+	if _, err := os.Lstat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
 	}
 }
 

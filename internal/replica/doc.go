@@ -26,8 +26,9 @@
 // A version is the last change of each node that it goes back to; a change gets the
 // path's highest counter plus one. Of two versions the higher counter wins; of equal
 // ones a file before a deletion, then the one that was made later, then the node's
-// name. So all nodes choose the same, in whatever order they hear. A version that
-// does not go back to the other is concurrent to it: each node that has the loser's
+// name. Of files that were found when nothing was known yet, the one that was changed
+// later counts as made later. So all nodes choose the same, in whatever order they hear. A
+// version that does not go back to the other is concurrent to it: each node that has the loser's
 // content keeps it in the state folder under conflicts/ (see package conflicts;
 // the number is the winner's counter) before it overwrites it, and says so. What the
 // disk holds is compared with the index before it is overwritten or removed: a
@@ -48,9 +49,10 @@
 // A folder that vanished, was replaced, lost a mount, is empty or has lost half of its
 // files deletes nothing anywhere, and is not written to: [Status].Suspicious. It ends
 // when the files are back, with [Replica.ConfirmRemoval] (it is meant) or with
-// [Replica.Restore] (fetch them again). Ten files may go within ten seconds and are
-// told at once; of more, peers are told when no more have gone for two seconds, so
-// that the beginning of a wipe does not pass for a few deletions.
+// [Replica.Restore] (fetch them again). Since no system tells of an unmounting, each
+// piece of work makes sure first that the folder is the known one. Ten files may go within
+// ten seconds and are told at once; of more, peers are told when no more have gone for two
+// seconds, so that the beginning of a wipe does not pass for a few deletions.
 //
 // # On disk
 //
@@ -85,10 +87,13 @@
 //   - The disk is full, or a file can't be put in place: nothing half-written stays,
 //     Status.Degraded says it, and the path is tried again after 1 s and then less
 //     often, at least each minute.
+//   - A peer says that it keeps no folder alike: it is asked again some times, for it may
+//     just have been started, and then no more often than all are compared with.
 //   - A peer does not answer, or sends nothing for 15 s: others are asked; it is tried
 //     again after half a second and then less often, at least each 30 s.
 //   - Links, devices, and names that not all systems can hold are not copied;
-//     Status.Degraded names one. A symbolic link is never followed.
+//     Status.Degraded names one. A symbolic link is never followed: what peers tell of
+//     files below a folder in whose place is one here waits, and Status.Degraded says so.
 //
 // # What peers may say
 //

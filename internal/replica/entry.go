@@ -107,7 +107,7 @@ type Entry struct {
 	Path    string  `json:"path"`
 	Version Version `json:"version"`
 	// Made is when the version was made, by its maker's clock, in nanoseconds since
-	// 1970.
+	// 1970; of a file that was only found, when it was changed.
 	Made int64 `json:"made"`
 	// Deleted tells that there is no file. What follows is then of the one that was
 	// deleted.

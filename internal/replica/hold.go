@@ -19,6 +19,9 @@ const (
 )
 
 // holder keeps a change that must wait. It is for one goroutine.
+//
+// While there is one the watcher's base is left alone: to set it ends what somebody has
+// confirmed, of which the change may be.
 type holder struct {
 	change *watch.Change
 	timer  *time.Timer

@@ -77,8 +77,13 @@ func (x *index) get(path string) record {
 	return record{}
 }
 
-// set replaces the record of path and keeps all sums right.
+// set replaces the record of path and keeps all sums right. What is here, if that is
+// what all should have, goes back to all that this goes back to: the next change here
+// follows it, and so does a file that is made where only its deletion was heard of.
 func (x *index) set(path string, r record) {
+	if r.entry != nil && (r.local == nil && r.entry.Deleted || r.local != nil && r.local.same(r.entry)) {
+		r.local = r.entry
+	}
 	b := &x.buckets[bucketOf(path)]
 	if old := b.records[path]; old != nil {
 		x.count(b, path, old, -1)
@@ -146,7 +151,8 @@ func (x *index) change(disk Entry, unversioned bool) (announce bool) {
 	}
 	switch {
 	case unversioned:
-		disk.Version = found(x.node)
+		// When it was found says only in which order the nodes were started.
+		disk.Version, disk.Made = found(x.node), disk.Time
 	case r.local != nil:
 		disk.Version = r.local.Version.next(x.node)
 	default:
@@ -190,13 +196,8 @@ func (x *index) take(e *Entry, now time.Time) (verdict, error) {
 	case r.entry != nil && !e.beats(r.entry):
 		return ignored, nil
 	}
-	r.entry = e
-	if r.local != nil && r.local.same(e) {
-		r.local = e
-	}
-	if r.local == nil && e.Deleted {
-		r.local = e
-	}
+	own := *e // e may be one of a page, all of which it would keep in memory
+	r.entry = &own
 	x.set(e.Path, r)
 	return taken, nil
 }

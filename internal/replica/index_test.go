@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -131,6 +132,67 @@ func TestChange(t *testing.T) {
 	step("changed here without knowing", onDisk("mine", 7), false, false, 9, 1)
 	if r := x.get("f"); r.local.Version.last() != (Change{"a", 4}) {
 		t.Errorf("what is here: %v", r.local.Version)
+	}
+}
+
+// TestFollows: a change follows all that was heard of its path, also when that was only
+// heard of, and after a restart.
+func TestFollows(t *testing.T) {
+	for what, heard := range map[string]Entry{
+		"a deletion of what was never here":           func() Entry { e := entry("f", "x", "b", 5); e.Deleted = true; return e }(),
+		"a newer version of what is here":             entry("f", "here", "b", 5),
+		"a newer version of what has yet to be taken": entry("f", "mine", "b", 5),
+	} {
+		dir := t.TempDir()
+		x, l, _, err := loaded(t, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.since = time.Now().UTC()
+		if !heard.Deleted {
+			x.change(onDisk("here", 1), false)
+		}
+		if err := l.rewrite(x); err != nil {
+			t.Fatal(err)
+		}
+		page := []Entry{heard}
+		if v, err := x.take(&page[0], time.Now()); v != taken || err != nil {
+			t.Fatal(v, err)
+		}
+		if x.get("f").entry == &page[0] {
+			t.Errorf("%s: a page is kept in memory for one of its entries", what)
+		}
+		if err := errors.Join(l.add(line{Entry: &heard}), l.flush()); err != nil {
+			t.Fatal(err)
+		}
+		again, _, _, err := loaded(t, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for when, x := range map[string]*index{"": x, " after a restart": again} {
+			x.change(onDisk("mine", 2), false)
+			announced := x.change(onDisk("later", 3), false)
+			if e := x.get("f").entry; !announced || !e.Version.follows(heard.Version) || e.Version.last().Node != "a" {
+				t.Errorf("%s%s: the change gets version %v and is told: %t", what, when, e.Version, announced)
+			}
+		}
+	}
+}
+
+// TestFoundTwice: of two files that nodes find when they know nothing, the one that was
+// changed later wins, whichever node was started last.
+func TestFoundTwice(t *testing.T) {
+	a, b := newIndex("a", testLimits()), newIndex("b", testLimits())
+	newer, older := onDisk("newer", 1), onDisk("older", 2)
+	newer.Time, older.Time = 20, 10
+	a.change(newer, true)
+	b.change(older, true)
+	x, y := *a.get("f").entry, *b.get("f").entry
+	if v, err := a.take(&y, time.Now()); v != olderHere || err != nil {
+		t.Errorf("the older one is told: %v, %v", v, err)
+	}
+	if v, err := b.take(&x, time.Now()); v != taken || err != nil {
+		t.Errorf("the newer one is told: %v, %v", v, err)
 	}
 }
 

@@ -20,6 +20,9 @@ const (
 	// or asked, is asked again.
 	firstAgain = 500 * time.Millisecond
 	lastAgain  = 30 * time.Second
+	// sureAfter is how often in a row a peer must have said that it keeps no folder: one
+	// that has just been started says so too. With firstAgain that is 3 s and more.
+	sureAfter = 3
 )
 
 // link tells one peer what is new, and compares what both know. Its fields are
@@ -30,6 +33,7 @@ type link struct {
 	pending map[string]struct{} // paths to tell
 	compare bool                // digests are to be compared now
 	waiting []chan error        // want to know how that ended
+	none    int                 // how often in a row the peer had no folder
 	cancel  context.CancelFunc
 }
 
@@ -116,7 +120,9 @@ func (r *Replica) serveLink(ctx context.Context, l *link) {
 		r.mu.Lock()
 		l.compare = true
 		r.mu.Unlock()
-		r.sayPeer(l.peer, "link", "a peer can't be told or asked; it is tried again", err)
+		if !errors.Is(err, ErrNoFolder) {
+			r.sayPeer(l.peer, "link", "a peer can't be told or asked; it is tried again", err)
+		}
 		again := min(firstAgain<<min(fails, 10), lastAgain)
 		timer.Reset(again + rand.N(again/2))
 		fails++
@@ -142,7 +148,7 @@ func (r *Replica) exchange(ctx context.Context, l *link) error {
 		case !ready:
 			return ErrNotReady
 		case compare:
-			err := r.compareWith(ctx, l.peer)
+			err := r.noFolder(l, r.compareWith(ctx, l.peer))
 			for _, w := range waiting {
 				w <- err
 			}
@@ -152,11 +158,35 @@ func (r *Replica) exchange(ctx context.Context, l *link) error {
 		case len(paths) == 0:
 			return nil
 		default:
+			if l.none >= sureAfter {
+				continue // it is asked again as others are compared with
+			}
 			if err := r.push(ctx, l.peer, r.entriesOf(paths)); err != nil {
 				return err // the digests are compared next, so nothing is lost
 			}
 		}
 	}
+}
+
+// noFolder says what a comparison means: with a peer that surely keeps no folder nothing
+// is left to do. It is for the link's goroutine.
+func (r *Replica) noFolder(l *link, err error) error {
+	if !errors.Is(err, ErrNoFolder) {
+		l.none = 0
+		return err
+	}
+	if l.none++; l.none < sureAfter {
+		return err
+	}
+	if l.none == sureAfter {
+		r.log.Info("a peer keeps no folder alike", "peer", l.peer)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away {
+		r.askedNow(l.peer)
+	}
+	return nil
 }
 
 // entriesOf lists what is known of paths and may be told.
@@ -186,7 +216,10 @@ func (r *Replica) push(ctx context.Context, peer string, entries []Entry) error 
 
 // compareWith makes this node and a peer know the same.
 func (r *Replica) compareWith(ctx context.Context, peer string) error {
-	mine := r.digest()
+	mine, err := r.Digest()
+	if err != nil {
+		return err
+	}
 	theirs, err := r.askDigest(ctx, peer)
 	if err != nil {
 		return fmt.Errorf("ask for the digest: %w", err)
@@ -201,11 +234,18 @@ func (r *Replica) compareWith(ctx context.Context, peer string) error {
 			return fmt.Errorf("ask for entries: %w", err)
 		}
 		tell = append(tell, more...)
+		if len(tell) < MaxBatch {
+			continue
+		}
+		if err := r.push(ctx, peer, tell); err != nil { // now, for a new peer lacks all
+			return err
+		}
+		tell = nil
 	}
 	if err := r.push(ctx, peer, tell); err != nil {
 		return err
 	}
-	return r.met(peer, theirs)
+	return r.met(ctx, peer, theirs)
 }
 
 func (r *Replica) askDigest(ctx context.Context, peer string) (Digest, error) {
@@ -218,6 +258,8 @@ func (r *Replica) askDigest(ctx context.Context, peer string) (Digest, error) {
 // does not.
 func (r *Replica) compareBucket(ctx context.Context, peer string, bucket int) ([]Entry, error) {
 	seen := make(map[string]bool) // true: the peer knows no less
+	// Hashes spread paths evenly: a bucket of many times its share is made up.
+	most := (r.cfg.MaxFiles+2*r.cfg.MaxTombstones)/Buckets*8 + MaxBatch
 	for p := (Page{Bucket: bucket}); ; {
 		page, err := r.askPage(ctx, peer, p)
 		if err != nil {
@@ -233,8 +275,8 @@ func (r *Replica) compareBucket(ctx context.Context, peer string, bucket int) ([
 		if !page.More {
 			break
 		}
-		if len(seen) > r.cfg.MaxFiles+2*r.cfg.MaxTombstones {
-			return nil, fmt.Errorf("more than %d entries in one bucket", len(seen))
+		if len(seen) > most {
+			return nil, fmt.Errorf("more than %d entries in one bucket", most)
 		}
 		p.After = page.Entries[len(page.Entries)-1].Path
 	}

@@ -38,7 +38,8 @@ func (r *Replica) first(tree *watch.Tree, fresh bool) error {
 	if err := r.prepare(); err != nil {
 		return err
 	}
-	if err := r.takeIn(r.since(tree), true, fresh); err != nil {
+	tree, err := r.takeIn(r.since(tree), true, fresh)
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -88,8 +89,7 @@ func (r *Replica) have() *watch.Tree {
 	var list []watch.Entry
 	for path, rec := range r.index.all() {
 		if rec.present() {
-			l := rec.local
-			list = append(list, watch.Entry{Path: path, Size: l.Size, SHA256: l.SHA256, Exec: l.Exec})
+			list = append(list, seenAs(path, rec.local))
 		}
 	}
 	return newTree(list)
@@ -105,28 +105,37 @@ func newTree(list []watch.Entry) *watch.Tree {
 }
 
 // setBase tells the watcher what it should see: what it saw, without what has been
-// removed here since.
+// removed here since, and with what has been put in the place of other contents: somebody
+// who writes one of these again makes a change, although the watcher may see no other.
 func (r *Replica) setBase(tree *watch.Tree) {
 	r.mu.Lock()
-	gone := make(map[string]bool, len(r.removed))
-	for _, path := range r.removed {
-		if !r.index.get(path).present() {
-			gone[path] = true
-		}
+	done := make(map[string]record, len(r.outdated))
+	for _, path := range r.outdated {
+		done[path] = r.index.get(path)
 	}
-	r.removed = nil
+	r.outdated = nil
 	r.mu.Unlock()
-	if len(gone) > 0 {
+	if len(done) > 0 {
 		var list []watch.Entry
 		for e := range tree.All() {
-			if !gone[e.Path] {
+			if _, ok := done[e.Path]; !ok {
 				list = append(list, e)
+			}
+		}
+		for path, rec := range done {
+			if rec.present() {
+				list = append(list, seenAs(path, rec.local))
 			}
 		}
 		tree = newTree(list)
 	}
 	r.base = tree
 	r.watcher.SetBase(tree)
+}
+
+// seenAs is a file as the watcher sees it.
+func seenAs(path string, e *Entry) watch.Entry {
+	return watch.Entry{Path: path, Size: e.Size, SHA256: e.SHA256, Exec: e.Exec}
 }
 
 // miss looks for files that were put in place and that the watcher does not see:
@@ -142,7 +151,7 @@ func (r *Replica) miss(ctx context.Context) {
 		case known || !rec.present():
 			delete(r.placed, path)
 		case time.Since(at) > r.cfg.MaxSettle+unseenAfter:
-			late = append(late, watch.Entry{Path: path, Size: rec.local.Size, SHA256: rec.local.SHA256, Exec: rec.local.Exec})
+			late = append(late, seenAs(path, rec.local))
 		}
 	}
 	r.mu.Unlock()
@@ -153,7 +162,7 @@ func (r *Replica) miss(ctx context.Context) {
 	r.seen = time.Now()
 	if err != nil {
 		tree = r.base
-	} else if err := r.takeIn(r.since(tree), false, false); err != nil {
+	} else if tree, err = r.takeIn(r.since(tree), false, false); err != nil {
 		r.say("report", "changes in the folder can't be taken in", "error", err)
 		return
 	}
@@ -174,18 +183,20 @@ func (r *Replica) miss(ctx context.Context) {
 func (r *Replica) report(c watch.Change) {
 	r.gate()
 	many := r.hold.many(len(c.Removed), time.Now())
-	err := r.takeIn(c, !many, false)
+	tree, err := r.takeIn(c, !many, false)
 	switch {
 	case err != nil:
 		r.say("report", "changes in the folder can't be taken in", "error", err)
 		r.hold.keep(c, retryReport)
 	case many:
 		r.hold.keep(c, removalQuiet)
+	case tree != c.Tree: // the watcher may need a moment to see what changed meanwhile
+		r.hold.keep(c, retryReport)
 	default:
 		r.forget("report")
 		r.hold.drop()
 		r.hold.told += len(c.Removed)
-		r.setBase(c.Tree)
+		r.setBase(tree)
 	}
 }
 
@@ -196,28 +207,34 @@ func (r *Replica) release() {
 	if r.gate() {
 		return // the watcher gives it again when the folder is what it was
 	}
-	if err := r.takeIn(c, true, false); err != nil {
+	tree, err := r.takeIn(c, true, false)
+	if err != nil {
 		r.say("report", "changes in the folder can't be taken in", "error", err)
 		r.hold.keep(c, retryReport)
 		return
 	}
 	r.forget("report")
-	r.setBase(c.Tree)
+	r.setBase(tree)
 }
 
 // takeIn makes versions of what changed in the folder, brings it to the disk, and
-// has peers told. Without removals those are left out.
-func (r *Replica) takeIn(c watch.Change, removals, unversioned bool) error {
+// has peers told. Without removals those are left out. It returns what the folder holds of
+// which that was done: the base to be.
+func (r *Replica) takeIn(c watch.Change, removals, unversioned bool) (*watch.Tree, error) {
 	r.disk.Lock()
 	defer r.disk.Unlock()
-	t, err := r.cfg.openTree()
+	t, err := r.openFolder()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer t.Close()
-	entries, err := r.verify(t, c, removals)
-	if err != nil || len(entries) == 0 {
-		return err
+	entries, otherwise, err := r.verify(t, c, removals)
+	if err != nil {
+		return nil, err
+	}
+	tree := r.but(c.Tree, otherwise)
+	if len(entries) == 0 {
+		return tree, nil
 	}
 	// What peers are told must be here after a crash: a file that came back empty
 	// would be taken for a change of it.
@@ -232,7 +249,7 @@ func (r *Replica) takeIn(c watch.Change, removals, unversioned bool) error {
 		}
 	}
 	if err := t.Sync("sync what changed", append(names, dirs...)...); err != nil {
-		return err
+		return nil, err
 	}
 	r.mu.Lock()
 	var tell []string
@@ -252,14 +269,29 @@ func (r *Replica) takeIn(c watch.Change, removals, unversioned bool) error {
 		r.say("sync", "the index is not brought to the disk", "error", err)
 	}
 	r.tell(tell)
-	return nil
+	return tree, nil
 }
 
-// verify makes entries of what changed, but leaves out what is otherwise by now
-// and what was done here. Callers hold disk.
-func (r *Replica) verify(t *tree, c watch.Change, removals bool) ([]Entry, error) {
+// but is the tree with some paths as the base has them, so that the watcher tells of them
+// again unless they become what the base says.
+func (r *Replica) but(tree *watch.Tree, paths map[string]bool) *watch.Tree {
+	if len(paths) == 0 {
+		return tree
+	}
+	list := slices.DeleteFunc(slices.Collect(tree.All()), func(e watch.Entry) bool { return paths[e.Path] })
+	for path := range paths {
+		if e, ok := r.base.Get(path); ok {
+			list = append(list, e)
+		}
+	}
+	return newTree(list)
+}
+
+// verify makes entries of what changed, but leaves out what was done here, and what is
+// otherwise by now, of which it returns the paths. Callers hold disk.
+func (r *Replica) verify(t *tree, c watch.Change, removals bool) (out []Entry, otherwise map[string]bool, err error) {
 	now := r.cfg.now()
-	var out []Entry
+	otherwise = make(map[string]bool)
 	for _, list := range [][]watch.Entry{c.Added, c.Changed} {
 		for _, e := range list {
 			if err := release.CheckPath(e.Path); err != nil {
@@ -269,10 +301,12 @@ func (r *Replica) verify(t *tree, c watch.Change, removals bool) ([]Entry, error
 			info, err := t.Lstat("look at what changed", e.Path)
 			switch {
 			case isGone(err):
+				otherwise[e.Path] = true
 				continue
 			case err != nil:
-				return nil, err
+				return nil, nil, err
 			case !info.Mode().IsRegular() || info.Size() != e.Size:
+				otherwise[e.Path] = true
 				continue
 			}
 			next := Entry{
@@ -289,15 +323,16 @@ func (r *Replica) verify(t *tree, c watch.Change, removals bool) ([]Entry, error
 		}
 	}
 	if !removals {
-		return out, nil
+		return out, otherwise, nil
 	}
 	for _, e := range c.Removed {
-		_, err := t.Lstat("look at what was removed", e.Path)
+		info, err := t.Lstat("look at what was removed", e.Path)
 		switch {
-		case err == nil:
+		case err == nil && !info.IsDir():
+			otherwise[e.Path] = true
 			continue
-		case !isGone(err):
-			return nil, err
+		case err != nil && !isGone(err):
+			return nil, nil, err
 		}
 		r.mu.Lock()
 		delete(r.refused, e.Path)
@@ -307,7 +342,7 @@ func (r *Replica) verify(t *tree, c watch.Change, removals bool) ([]Entry, error
 			out = append(out, Entry{Path: e.Path, Deleted: true, Made: now.UnixNano()})
 		}
 	}
-	return out, nil
+	return out, otherwise, nil
 }
 
 // isGone tells whether there is nothing of that name.

@@ -153,9 +153,6 @@ func (l *indexLog) apply(x *index, ln *line) error {
 		if e == ln.Local || ln.Same {
 			r.local = e
 		}
-		if r.entry != nil && r.local != nil && compareVersions(r.entry.Version, r.local.Version) == 0 && r.entry.same(r.local) {
-			r.local = r.entry
-		}
 		x.set(e.Path, r)
 	}
 	return nil
@@ -204,25 +201,32 @@ func (l *indexLog) rewrite(x *index) (err error) {
 		return fmt.Errorf("write the index anew: %w", err)
 	}
 	next := &indexLog{path: l.path, f: f, since: l.since, met: l.met}
-	if err := next.writeAll(x); err != nil {
-		_ = f.Close()
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("write the index anew: %w", err)
+	err = next.writeAll(x)
+	// Windows renames neither a file that is open, nor another one over it.
+	if cerr := f.Close(); err == nil {
+		err = cerr
 	}
-	// Windows renames nothing over a file that is open. An earlier try may have closed it.
-	if err = l.f.Close(); errors.Is(err, os.ErrClosed) {
-		err = nil
+	if err == nil {
+		if err = l.f.Close(); errors.Is(err, os.ErrClosed) { // by an earlier try
+			err = nil
+		}
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), l.path)
 	}
 	if err != nil {
-		_ = f.Close()
 		_ = os.Remove(f.Name())
 		return fmt.Errorf("write the index anew: %w", err)
 	}
+	if next.f, err = os.OpenFile(l.path, os.O_RDWR, 0o600); err != nil {
+		return fmt.Errorf("go on with the index that was written anew: %w", err)
+	}
 	*l = *next // the old one has no name any more
-	if err := durable.SyncDir(filepath.Dir(l.path)); err != nil {
+	_, err = l.f.Seek(0, io.SeekEnd)
+	if err == nil {
+		err = durable.SyncDir(filepath.Dir(l.path))
+	}
+	if err != nil {
 		return fmt.Errorf("write the index anew: %w", err)
 	}
 	return nil

@@ -78,6 +78,16 @@ func TestLog(t *testing.T) {
 	if again, l, _, err := loaded(t, dir); err != nil || !same(again, want) || l.lines != 11 || l.met.IsZero() {
 		t.Errorf("written anew: %v, %d lines", err, l.lines)
 	}
+	// Windows does not rename a file that is open: it is opened after that.
+	if want := filepath.Join(dir, logName); l.f.Name() != want {
+		t.Errorf("what was written anew is open as %s, not as %s", l.f.Name(), want)
+	}
+	if err := errors.Join(l.add(line{Drop: "later"}), l.flush()); err != nil {
+		t.Fatal(err)
+	}
+	if again, l, _, err := loaded(t, dir); err != nil || l.lines != 12 || again.get("later").entry != nil {
+		t.Errorf("written anew, and gone on with: %v, %d lines", err, l.lines)
+	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); err != nil || len(left) > 0 {
 		t.Errorf("%q, %v", left, err)
 	}

@@ -17,8 +17,11 @@ const (
 	MaxBatch = 1000
 )
 
+// ErrNoFolder: a peer keeps no folder alike.
+var ErrNoFolder = errors.New("it keeps no folder alike")
+
 // Peers reaches the other nodes that keep the folder. All methods may be called
-// concurrently.
+// concurrently. Errors of Push and Digest match ErrNoFolder where the peer keeps none.
 type Peers interface {
 	// Alive names those that can be reached now. It must not wait.
 	Alive() []string

@@ -79,8 +79,11 @@ func (r *Replica) claim(t *tree, e *Entry) (old fs.FileInfo, current bool, err e
 	if rec.entry != e || rec.done() {
 		return nil, false, nil
 	}
-	if r.watcher.Status().Suspicious != "" {
-		return nil, false, fmt.Errorf("the folder may not be the right one: %s", r.watcher.Status().Suspicious)
+	if err := r.sound(); err != nil {
+		return nil, false, err
+	}
+	if err := t.straight(e.Path); err != nil {
+		return nil, false, err
 	}
 	old, err = t.Lstat("look at the file's place", e.Path)
 	switch {
@@ -112,6 +115,14 @@ func (r *Replica) claim(t *tree, e *Entry) (old fs.FileInfo, current bool, err e
 			"won", e.Version.last().Node, "deleted", e.Deleted, "lost", k.Origin, "kept", k.File)
 	}
 	return old, true, nil
+}
+
+// sound fails while the folder may not be the right one, or has lost its files.
+func (r *Replica) sound() error {
+	if why := r.watcher.Status().Suspicious; why != "" {
+		return fmt.Errorf("the folder may not be the right one: %s", why)
+	}
+	return nil
 }
 
 // loses tells whether local, what is here, has a content that would be lost with
@@ -147,8 +158,12 @@ func (r *Replica) keep(t *tree, local, e *Entry) (conflicts.Kept, error) {
 func (r *Replica) arrived(e *Entry, info fs.FileInfo) {
 	r.mu.Lock()
 	rec := record{entry: e, local: e}
-	if now := r.index.get(e.Path); now.entry != e {
-		rec.entry = now.entry // it has come meanwhile, and is in the queue
+	now := r.index.get(e.Path)
+	replaced := now.present()
+	if now.entry != e {
+		// It has come meanwhile. If it is what was here before e, nothing was to be done then.
+		rec.entry = now.entry
+		r.queue.want(e.Path)
 	}
 	if info != nil {
 		s := stampOf(info)
@@ -158,8 +173,9 @@ func (r *Replica) arrived(e *Entry, info fs.FileInfo) {
 	r.unsynced[e.Path] = e
 	if !e.Deleted {
 		r.placed[e.Path] = time.Now()
-	} else {
-		r.removed = append(r.removed, e.Path)
+	}
+	if e.Deleted || replaced {
+		r.outdated = append(r.outdated, e.Path)
 		wake(r.rebase)
 	}
 	delete(r.said, "path "+e.Path)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omflow/booster/internal/release/conflicts"
 	"github.com/omflow/booster/internal/release/disk"
+	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/watch"
 )
 
@@ -27,8 +28,8 @@ const (
 	// through because it did not.
 	unseenAfter = time.Second
 	lookAgain   = 10 * time.Second
-	// rebaseDelay gathers removals before the watcher is told of them; it must be
-	// told before they have settled.
+	// rebaseDelay gathers what was removed and replaced here before the watcher is told
+	// of it; it must be told before that has settled.
 	rebaseDelay = 50 * time.Millisecond
 	// maxSaid bounds the causes that are remembered as logged.
 	maxSaid = 1000
@@ -67,7 +68,7 @@ type Replica struct {
 	away        bool              // for longer than deletions are remembered
 	conflicts   int
 	unsynced    map[string]*Entry    // what was made so in the folder, but is not on the disk yet
-	removed     []string             // what the watcher's base still has
+	outdated    []string             // what was removed or replaced here, of which the watcher's base still has what was there
 	placed      map[string]time.Time // what it may not have yet
 
 	// These belong to the goroutine that run is.
@@ -81,7 +82,7 @@ type Replica struct {
 	}
 
 	changed chan struct{}              // has room for one: unsynced is not empty
-	rebase  chan struct{}              // has room for one: removed is not empty
+	rebase  chan struct{}              // has room for one: outdated is not empty
 	calls   chan func(context.Context) // for the goroutine that run is
 	ended   chan struct{}              // closed when it takes no more
 	cancel  context.CancelFunc
@@ -139,6 +140,9 @@ func (r *Replica) open() (fresh bool, err error) {
 		return false, err
 	}
 	r.countKept()
+	if err := durable.Sweep(r.cfg.StateDir); err != nil {
+		return false, err
+	}
 	if fresh, err = r.openIndex(); err != nil {
 		return false, err
 	}
@@ -241,11 +245,17 @@ func (r *Replica) run(ctx context.Context, fresh bool) {
 				rebase = time.After(rebaseDelay)
 			}
 		case <-rebase:
+			if r.hold.change != nil { // it may be one that was confirmed, see hold
+				rebase = time.After(rebaseDelay)
+				continue
+			}
 			rebase = nil
 			r.setBase(r.base)
 		case <-poll.C:
 			r.look(ctx)
-			r.miss(ctx)
+			if r.hold.change == nil {
+				r.miss(ctx)
+			}
 		case <-chore.C:
 			r.chores()
 		}
@@ -258,7 +268,7 @@ func (r *Replica) scan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.takeIn(r.since(tree), true, false); err != nil {
+	if tree, err = r.takeIn(r.since(tree), true, false); err != nil {
 		return err
 	}
 	r.hold.drop()
@@ -289,7 +299,7 @@ func (r *Replica) restore() error {
 		r.index.set(path, record{entry: rec.entry, unsure: rec.unsure})
 		r.queue.want(path)
 	}
-	r.removed = append(r.removed, gone...)
+	r.outdated = append(r.outdated, gone...)
 	r.rewrite(true) // a line can't take back what another says
 	r.mu.Unlock()
 	r.log.Info("what is gone from the folder is fetched again", "files", len(gone))

@@ -57,18 +57,6 @@ func (r *Replica) takeAll(peer string, entries []Entry) (older map[string]bool, 
 	return older, nil
 }
 
-// Digest is what this node knows in short. The error matches ErrNotReady before the
-// folder was looked at.
-func (r *Replica) Digest() (Digest, error) {
-	r.mu.Lock()
-	ready := r.ready
-	r.mu.Unlock()
-	if !ready {
-		return Digest{}, ErrNotReady
-	}
-	return r.digest(), nil
-}
-
 // Entries is a page of what this node knows. The error matches ErrNotReady before
 // the folder was looked at.
 func (r *Replica) Entries(p Page) (Entries, error) {

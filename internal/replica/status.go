@@ -98,6 +98,8 @@ func (r *Replica) Sync(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 			return fmt.Errorf("sync %s with %s: %w", r.cfg.Root, peer, context.Cause(ctx))
+		case <-r.ended:
+			return fmt.Errorf("sync %s with %s: the replica is closed", r.cfg.Root, peer)
 		}
 	}
 	errs = append(errs, r.queue.rest(ctx))

@@ -26,7 +26,8 @@ type stamp struct {
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // tree is the folder, open for one piece of work: it is opened anew each time, so
-// that one which took its place is noticed.
+// that one which took its place is noticed, see openFolder, and that it can be unmounted
+// in between.
 type tree struct {
 	disk.FS
 	root *os.Root
@@ -46,6 +47,49 @@ func (c *Config) openTree() (*tree, error) {
 }
 
 func (t *tree) Close() { _ = errors.Join(t.FS.Close(), t.root.Close()) } // nothing waits in them
+
+// errOther: what is read or written now would be another folder's.
+var errOther = errors.New("another folder is in its place; it is waited for")
+
+// openFolder is openTree, for what the folder is to be changed by, or its changes taken
+// from. It fails when another one is there, as below a file system that was unmounted: the
+// watcher finds that out by its next rescan only, and what was put there until then would
+// count as deleted when the folder is back, and what was deleted there as new.
+func (r *Replica) openFolder() (*tree, error) {
+	t, err := r.cfg.openTree()
+	if err != nil {
+		return nil, err
+	}
+	there, err := t.Lstat("look at the folder", ".")
+	if err == nil && !r.watcher.Known(there) {
+		err = errOther
+	}
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// straight refuses a name that leads through a link: the system would follow it to
+// another place in the folder, and what is there is another file's.
+func (t *tree) straight(name string) error {
+	for i := range len(name) {
+		if name[i] != '/' {
+			continue
+		}
+		info, err := t.Lstat("look at the folder", name[:i])
+		switch {
+		case isGone(err):
+			return nil // what is below is gone too
+		case err != nil:
+			return err
+		case !info.IsDir() && !info.Mode().IsRegular():
+			return fmt.Errorf("%q is a link, or no folder", name[:i])
+		}
+	}
+	return nil
+}
 
 func (t *tree) makeStaging() error {
 	err := t.Mkdir("make the staging folder", staging, 0o700)

@@ -50,7 +50,7 @@ func (r *Replica) update(ctx context.Context, path, name string) error {
 	if rec.done() || !r.cfg.Allowed(path) {
 		return nil
 	}
-	t, err := r.cfg.openTree()
+	t, err := r.openFolder()
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,9 @@ func (r *Replica) compare(t *tree, e *Entry) (here bool, err error) {
 	r.mu.Unlock()
 	if rec.present() || rec.entry != e {
 		return false, nil
+	}
+	if err := t.straight(e.Path); err != nil {
+		return false, err
 	}
 	info, err := t.Lstat("look at the file's place", e.Path)
 	if isGone(err) {

@@ -138,27 +138,36 @@ func TestRecheckWaits(t *testing.T) {
 func TestWriterAfterReadAhead(t *testing.T) {
 	knowsWriters(t)
 	f := newFolder(t)
-	var c copies
-	const settle = 8 * testSettle
 	f.write("a", "one")
-	f.watch(counting(Config{Settle: settle, MaxSettle: time.Hour}, &c))
-	f.accept()
-	before := c.read()
-	f.write("new", "first")
-	observe.Eventually(t, "read ahead", func() bool { return c.read() > before })
-	w, err := os.OpenFile(f.path("new"), os.O_WRONLY|os.O_APPEND, 0)
-	f.must(err)
-	defer w.Close()
-	observe.Eventually(t, "the writer to be seen", func() bool { return len(f.w.Status().Open) > 0 })
-	if len(f.w.changes) > 0 {
-		t.Fatal("it is published while a writer has it open")
+	var c copies
+	w := driven(f, counting(Config{Settle: 10 * time.Second, MaxSettle: time.Hour}, &c))
+	at := f.save(w, "new", "first")
+	w.step(at.Add(w.cfg.ahead()))
+	if n := c.read(); n != 1 {
+		t.Fatalf("read ahead %d times", n)
 	}
-	_, err = w.WriteString(", second")
+	writer, err := os.OpenFile(f.path("new"), os.O_WRONLY|os.O_APPEND, 0)
 	f.must(err)
-	f.must(w.Close())
-	change := f.take()
-	if !contentOf(change.Tree, "new", "first, second") {
-		t.Errorf("published %s", change)
+	defer writer.Close()
+	w.step(at.Add(w.cfg.Settle))
+	if len(w.open) != 1 || len(w.changes) > 0 {
+		t.Fatalf("open to a writer are %q, and %d changes are published", w.open, len(w.changes))
+	}
+	_, err = writer.WriteString(", second")
+	f.must(err)
+	f.must(writer.Close())
+	f.certain(time.Now())
+	at = at.Add(2 * w.cfg.Settle)
+	w.inbox.event("new", fsnotify.Write, w.rules, at)
+	w.hear()
+	w.step(at.Add(w.cfg.Settle))
+	select {
+	case change := <-w.changes:
+		if !contentOf(change.Tree, "new", "first, second") {
+			t.Errorf("published %s", change)
+		}
+	default:
+		t.Error("nothing is published")
 	}
 }
 

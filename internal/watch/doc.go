@@ -64,7 +64,8 @@
 // of what was looked at ([Status.Finding]) and stands for that: when more is gone by then,
 // or goes later, that is asked about again. Replacements
 // and mounts are only noticed while the Watcher runs; what they take away is
-// still noticed after a restart.
+// still noticed after a restart. The system reports no unmounting, so that a rescan may
+// have to find it: who is about to write into the folder asks [Watcher.Known] first.
 //
 // Before a removal is published each file is looked for once more. One that is there, since
 // somebody deleted it and made it again just while its directory was listed, goes on as
@@ -74,9 +75,9 @@
 //
 // Too few inotify watches or instances, a network file system: logged once, told
 // in [Status.Degraded], and made good by rescans, each of which tries the missing
-// watches again. When the system's queue of events ran over, a rescan follows at
-// once. A file system that hangs holds the Watcher's goroutine, and with it all
-// methods but Status. Outside Linux directories have no inode here, so that a
+// watches again; an instance is asked for by New only. When the system's queue of events
+// ran over, a rescan follows at once. A file system that hangs holds the Watcher's
+// goroutine, and with it all methods but Status and Known. Outside Linux directories have no inode here, so that a
 // mount goes unnoticed, and a directory that took another's place unreported is
 // found by a rescan only; on Windows the time of a change is mtime, which a copy
 // may set to the past, so that quiet means quiet of events.

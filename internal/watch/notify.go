@@ -44,6 +44,14 @@ func newWatchList(n notifier, root string) *watchList {
 	return &watchList{n: n, root: root, ids: make(map[dirID]string), paths: make(map[string]dirID), missing: make(map[string]bool)}
 }
 
+// noNotifier is the reason why there is no notifier, with what can be done about it.
+func noNotifier(err error) string {
+	if errors.Is(err, syscall.EMFILE) { // inotify_init(2) has it for both limits
+		return err.Error() + ", see fs.inotify.max_user_instances and the limit of open files; it is tried again at the next start"
+	}
+	return err.Error()
+}
+
 // add watches the directory at path, again if need be: a watch ends silently
 // when its directory is deleted, and the one that takes its place may have the
 // same inode. The path is resolved once more here, so that a link which took the
@@ -103,7 +111,8 @@ func (l *watchList) degraded() string {
 	return fmt.Sprintf("%d directories are not watched: %s", len(l.missing), l.reason)
 }
 
-// maxHot bounds the paths that are remembered one by one.
+// maxHot bounds the paths that are remembered one by one, be it as changed or to be
+// looked into: nothing is looked into in a pause, however long it is.
 const maxHot = 10_000
 
 // inbox gathers what the notifier says until the watcher's goroutine takes it,
@@ -223,7 +232,15 @@ func (b *inbox) mark(dir string) {
 	b.look(dir, false)
 }
 
-func (b *inbox) look(dir string, deep bool) { b.dirty[dir] = b.dirty[dir] || deep }
+func (b *inbox) look(dir string, deep bool) {
+	if len(b.dirty) >= maxHot {
+		clear(b.dirty)
+		dir, deep = "", true
+	}
+	if !b.dirty[""] { // else it will be looked into with all others
+		b.dirty[dir] = b.dirty[dir] || deep
+	}
+}
 
 // recent tells of what happened after the given time: isHot whether that was at a
 // path or a directory above it, last when the last of it was, zero if nothing

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -157,9 +158,8 @@ func TestWatchesAreGivenBack(t *testing.T) {
 	if got := f.change("-d/1/2/3/a"); got != "-d/1/2/3/a" {
 		t.Errorf("changes %q", got)
 	}
-	if s := f.w.Status(); s.Watches != 3 || s.Dirs != 3 {
-		t.Errorf("%d watches of %d directories, want 3", s.Watches, s.Dirs)
-	}
+	// The file may be seen to be gone before its directories are.
+	observe.Eventually(t, "3 watches of 3 directories", func() bool { s := f.w.Status(); return s.Watches == 3 && s.Dirs == 3 })
 }
 
 // A watch belongs to an inode: before a moved directory is watched under its new
@@ -232,5 +232,38 @@ func TestRecent(t *testing.T) {
 	}
 	if hot, last := b.recent(now.Add(3 * time.Second)); hot("anything") || !last.IsZero() {
 		t.Error("what did not fit is hot for ever")
+	}
+}
+
+// What is reported while nobody looks is remembered path by path up to a bound; beyond it
+// everything is looked into.
+func TestManyReports(t *testing.T) {
+	rules, err := Rules{}.compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newInbox()
+	for i := range 3 * maxHot {
+		b.event(fmt.Sprintf("d/%d", i), fsnotify.Write, rules, time.Now())
+		if len(b.dirty) > maxHot {
+			t.Fatalf("%d paths are remembered", len(b.dirty))
+		}
+	}
+	if dirty := b.take(); !dirty[""] {
+		t.Errorf("%d paths are looked into, and not all", len(dirty))
+	}
+	b.event("d/x", fsnotify.Create, rules, time.Now())
+	if dirty := b.take(); len(dirty) != 2 || !dirty["d/x"] {
+		t.Errorf("later: %v", dirty)
+	}
+}
+
+// What can be done about a limit is said.
+func TestNoNotifier(t *testing.T) {
+	if got := noNotifier(fmt.Errorf("couldn't initialize inotify: %w", syscall.EMFILE)); !strings.Contains(got, "max_user_instances") {
+		t.Error(got)
+	}
+	if got := noNotifier(errors.New("out of order")); got != "out of order" {
+		t.Error(got)
 	}
 }

@@ -136,8 +136,9 @@ func (w *Watcher) step(now time.Time) bool {
 	if w.hasBase {
 		w.evaluate(root, now)
 	} else {
+		// Nothing is read before there is a base: what a Snapshot has read is checked then.
 		w.settler.stop()
-		w.judge = false
+		w.judge, w.recheckAt = false, time.Time{}
 	}
 	return true
 }
@@ -180,7 +181,7 @@ func (w *Watcher) openRoot(now time.Time) (*os.Root, error) {
 		return nil, err
 	}
 	if w.known == nil {
-		w.known = w.present
+		w.know(w.present)
 	}
 	if replaced := !os.SameFile(w.known, w.present); replaced != w.replaced {
 		w.replaced, w.rescanAt = replaced, time.Time{}
@@ -190,6 +191,12 @@ func (w *Watcher) openRoot(now time.Time) (*os.Root, error) {
 		w.rootAt = now.Add(retryRoot)
 	}
 	return root, nil
+}
+
+// know makes a folder the one that the base is about.
+func (w *Watcher) know(folder os.FileInfo) {
+	w.known = folder
+	w.board.setFolder(folder)
 }
 
 // compare brings what is known of the folder up to date: all of it when that is

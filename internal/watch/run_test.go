@@ -239,3 +239,40 @@ func TestRecheckOfOpenFile(t *testing.T) {
 		f.within(time.Second, 70*time.Second+time.Second, "+b")
 	})
 }
+
+// Before there is a base nothing is read, and so nothing is waited for: what a Snapshot has
+// left to be checked must not keep the goroutine busy until then.
+func TestIdleWithoutBase(t *testing.T) {
+	f := newFolder(t)
+	f.write("a", "one")
+	w, err := newWatcher(f.config(Config{}), newFakeNotifier())
+	f.must(err)
+	w.hasher.interrupt = func() bool { return false }
+	_, err = w.snapshot(t.Context())
+	f.must(err)
+	a := w.root.file("a")
+	a.recheck = time.Now() // as if it had been read in the moment in which it was written
+	w.recheckAt = a.recheck
+	for now := a.recheck.Add(time.Second); ; now = now.Add(time.Second) {
+		w.step(now)
+		next := w.next()
+		if next.After(now) {
+			break
+		}
+		if next.Equal(a.recheck) {
+			t.Fatal("the next step is due already, and will be again after it")
+		}
+	}
+	// With a base it is checked.
+	a.sum[0]++
+	w.base, w.hasBase, w.judge = nil, true, true
+	w.step(time.Now().Add(time.Minute))
+	select {
+	case c := <-w.changes:
+		if !contentOf(c.Tree, "a", "one") {
+			t.Error("a hash that had to be checked was believed")
+		}
+	default:
+		t.Error("no change")
+	}
+}

@@ -137,7 +137,7 @@ func (s *scanner) scan(h *os.Root, d *dir, depth int, in, deep bool) error {
 		}
 	}
 	for _, sub := range enter {
-		reason, err := s.enter(h, sub, depth+1, in, deep)
+		reason, err := s.enter(h, sub, depth+1, in)
 		if err != nil {
 			return err
 		}
@@ -251,7 +251,7 @@ func (s *scanner) take(h *os.Root, d, next *dir, name string, depth int, in, dee
 
 // enter looks into a directory. The reason says why it cannot be looked into;
 // an error ends the scan.
-func (s *scanner) enter(parent *os.Root, d *dir, depth int, in, deep bool) (reason string, err error) {
+func (s *scanner) enter(parent *os.Root, d *dir, depth int, in bool) (reason string, err error) {
 	_, name := cutPath(d.path)
 	h, err := openDir(parent, name)
 	if err != nil {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -38,10 +39,11 @@ type Status struct {
 	LastScan time.Time
 }
 
-// board holds the latest Status.
+// board holds the latest Status, and which folder it is about.
 type board struct {
 	mu     sync.Mutex
 	status Status
+	known  os.FileInfo // nil: none was found yet
 }
 
 func (b *board) get() Status {
@@ -54,6 +56,18 @@ func (b *board) set(s Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.status = s
+}
+
+func (b *board) folder() os.FileInfo {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known
+}
+
+func (b *board) setFolder(known os.FileInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.known = known
 }
 
 // listed returns the first of the names in order.

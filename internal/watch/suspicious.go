@@ -155,7 +155,8 @@ func (w *Watcher) tooMany(gone, of int) bool {
 
 // adopt makes the folder that is there the known one.
 func (w *Watcher) adopt() {
-	w.known, w.replaced, w.rootAt = w.present, false, time.Time{}
+	w.know(w.present)
+	w.replaced, w.rootAt = false, time.Time{}
 	if w.survey.remounted != "" {
 		w.root.adopt()
 		w.survey.remounted = ""

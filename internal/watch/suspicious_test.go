@@ -3,6 +3,7 @@ package watch
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -281,4 +282,36 @@ func TestConfirmedAndBack(t *testing.T) {
 	if len(f.w.changes) > 0 {
 		t.Error("the removal is published")
 	}
+}
+
+// TestKnown: it can be asked whether a folder is the known one, before a scan finds out.
+func TestKnown(t *testing.T) {
+	f := newFolder(t)
+	above := filepath.Join(filepath.Dir(f.root), "mount")
+	f.root = filepath.Join(above, "home")
+	f.fill(3)
+	f.watch(Config{})
+	if elsewhere, err := os.Stat(above); err != nil || f.w.Known(elsewhere) {
+		t.Errorf("after the first scan another folder is known, %v", err)
+	}
+	f.accept()
+	check := func(want bool, when string) {
+		t.Helper()
+		info, err := os.Stat(f.root)
+		f.must(err)
+		if got := f.w.Known(info); got != want {
+			t.Errorf("%s: known %t", when, got)
+		}
+	}
+	check(true, "at first")
+	f.must(os.Rename(above, above+".away")) // of which the system tells nothing
+	f.write("app/00.py", "another")
+	check(false, "another is in its place")
+	f.must(os.RemoveAll(above))
+	f.must(os.Rename(above+".away", above))
+	check(true, "it is back")
+	f.must(os.Rename(above, above+".away"))
+	f.fill(3)
+	f.accept()
+	check(true, "another holds the same")
 }

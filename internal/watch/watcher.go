@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,7 +51,7 @@ func New(cfg Config) (*Watcher, error) {
 		return nil, err2
 	}
 	if err != nil {
-		w.watches.reason = err.Error()
+		w.watches.reason = noNotifier(err)
 	}
 	w.start()
 	return w, nil
@@ -172,6 +174,15 @@ func (w *Watcher) Snapshot(ctx context.Context) (*Tree, error) {
 
 // Status tells how the Watcher is. It does not wait for a scan.
 func (w *Watcher) Status() Status { return w.board.get() }
+
+// Known tells whether folder, as Stat describes it, is the one that the base is about, and
+// not another that has its place now: when a file system is unmounted there, or a directory
+// above is renamed, the system reports nothing, and Status says so after the next rescan
+// only. Before the first scan every folder is. It does not wait for a scan.
+func (w *Watcher) Known(folder fs.FileInfo) bool {
+	known := w.board.folder()
+	return known == nil || os.SameFile(known, folder)
+}
 
 // Close ends the Watcher and saves the hashes. It may be called again.
 func (w *Watcher) Close() error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omflow/booster/internal/replica"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -97,15 +99,13 @@ func TestReplicas(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(roots["a"], "報告.txt"), want, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	observe.Succeeds(t, "the other has it", func() error {
 		got, err := os.ReadFile(filepath.Join(roots["b"], "報告.txt"))
-		if err == nil && bytes.Equal(got, want) {
-			break
+		if err == nil && !bytes.Equal(got, want) {
+			err = fmt.Errorf("%d bytes", len(got))
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes, %v", len(got), err)
-		}
-	}
+		return err
+	})
 }
 
 // agent answers what a test wants.
@@ -270,6 +270,56 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// limited is an answer of which the time is bounded.
+type limited struct {
+	*httptest.ResponseRecorder
+	read, write []time.Time // the deadlines that were set
+}
+
+func (l *limited) SetReadDeadline(at time.Time) error {
+	l.read = append(l.read, at)
+	return nil
+}
+
+func (l *limited) SetWriteDeadline(at time.Time) error {
+	l.write = append(l.write, at)
+	return nil
+}
+
+// TestDeadlines: nobody can take for ever to send a message, or to take a content, and no
+// deadline stays on a connection that is kept.
+func TestDeadlines(t *testing.T) {
+	h := Handler(&agent{content: "content"}, peerOf)
+	for path, body := range map[string]string{
+		pushPath: `{"entries":[]}`, entriesPath: `{"bucket":1}`, fetchPath: `{"path":"f","size":7}`, lostPath: `{}`,
+	} {
+		w := &limited{ResponseRecorder: httptest.NewRecorder()}
+		req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		req.Header.Set("Name", "b")
+		if path == lostPath {
+			req.Header.Set("Name", "booster")
+		}
+		began := time.Now()
+		h.ServeHTTP(w, req)
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: HTTP %d: %s", path, w.Code, w.Body)
+		}
+		check := func(what string, set []time.Time, most time.Duration) {
+			t.Helper()
+			if len(set) < 2 || set[0].Before(began) || set[0].After(time.Now().Add(most)) || !set[len(set)-1].IsZero() {
+				t.Errorf("%s: deadlines for %s: %v", path, what, set)
+			}
+		}
+		check("the message", w.read, bodyTime)
+		if path == fetchPath {
+			check("the content", w.write, sendTime)
+			if !w.Flushed {
+				t.Error("the end of a content is sent without a deadline")
+			}
+		}
+	}
+}
+
 // FuzzHandler: nothing that a peer sends is answered with 500, or gets further than
 // it may.
 func FuzzHandler(f *testing.F) {
@@ -307,4 +357,21 @@ func FuzzHandler(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNoFolder: an agent that replicates no folder says so with 404.
+func TestNoFolder(t *testing.T) {
+	for status, want := range map[int]bool{http.StatusNotFound: true, http.StatusServiceUnavailable: false} {
+		c := Client{Do: func(_ context.Context, _ string, r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			http.Error(w, "no", status)
+			return w.Result(), nil
+		}}
+		if _, err := c.Digest(t.Context(), "s2"); errors.Is(err, replica.ErrNoFolder) != want {
+			t.Errorf("%d: ask: %v", status, err)
+		}
+		if err := c.Push(t.Context(), "s2", nil); errors.Is(err, replica.ErrNoFolder) != want {
+			t.Errorf("%d: tell: %v", status, err)
+		}
+	}
 }

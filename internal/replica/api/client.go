@@ -57,15 +57,23 @@ func (c Client) Push(ctx context.Context, peer string, entries []replica.Entry) 
 		return c.Push(ctx, peer, entries[half:])
 	}
 	if err := c.ask(ctx, peer, pushPath, json.RawMessage(b), nil); err != nil {
-		return fmt.Errorf("tell agent %s: %w", peer, err)
+		return fmt.Errorf("tell agent %s: %w", peer, noFolder(err))
 	}
 	return nil
+}
+
+// noFolder makes of the answer of an agent that replicates no folder what it means.
+func noFolder(err error) error {
+	if control.Refused(err, http.StatusNotFound) {
+		return fmt.Errorf("%w: %w", replica.ErrNoFolder, err)
+	}
+	return err
 }
 
 // Digest implements replica.Peers.
 func (c Client) Digest(ctx context.Context, peer string) (d replica.Digest, err error) {
 	if err := c.ask(ctx, peer, digestPath, nil, &d); err != nil {
-		return replica.Digest{}, fmt.Errorf("ask agent %s: %w", peer, err)
+		return replica.Digest{}, fmt.Errorf("ask agent %s: %w", peer, noFolder(err))
 	}
 	return d, nil
 }

@@ -15,7 +15,7 @@
 // for who may not ask, 404 for a content that is not here, 422 for what is refused,
 // 503 when it can't be answered now.
 //
-// Everything may be used by any number of goroutines. A content is sent as fast as
-// it is taken: a peer that takes nothing for a minute is cut off, so that it does
-// not hold the place of others.
+// Everything may be used by any number of goroutines. A message that does not come within
+// 15 s is refused. A content is sent as fast as it is taken: a peer that takes nothing for
+// a minute is cut off, so that it does not hold the place of others.
 package api

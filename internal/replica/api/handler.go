@@ -36,6 +36,8 @@ type Replica interface {
 }
 
 const (
+	// bodyTime is how long a message may take to come. Who sends it waits for 10 s.
+	bodyTime = 15 * time.Second
 	// sendTime is how long a peer may take nothing of a content.
 	sendTime = time.Minute
 	// piece is how much of a content is sent at once, in bytes.
@@ -84,6 +86,10 @@ func Handler(r Replica, peer Peer) http.Handler {
 
 // take reads a message. It reports false when it has refused it.
 func take(w http.ResponseWriter, r *http.Request, v any) bool {
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(bodyTime)) // a recorder has none
+	// One that passes later would end the request's context.
+	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	if err := control.Decode(r.Body, maxMessage, v); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
@@ -131,16 +137,18 @@ func send(w http.ResponseWriter, req *http.Request, r Replica, b replica.Blob) {
 	defer body.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(b.Size, 10))
-	control := http.NewResponseController(w)
+	rc := http.NewResponseController(w)
+	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }() // the connection is kept
 	rest := io.LimitReader(body, b.Size)
 	for {
-		_ = control.SetWriteDeadline(time.Now().Add(sendTime)) // a recorder has none
+		_ = rc.SetWriteDeadline(time.Now().Add(sendTime)) // a recorder has none
 		_, err := io.CopyN(w, rest, piece)
 		if err == nil {
 			continue
 		}
 		if err == io.EOF {
-			return // when it is shorter than b.Size, the server ends the connection
+			_ = rc.Flush() // what is still held back, while the time is bounded
+			return         // when it is shorter than b.Size, the server ends the connection
 		}
 		// Ending the request is the only way to say that it was cut short.
 		panic(http.ErrAbortHandler)
