@@ -69,6 +69,7 @@ func (c Config) outward(ctx context.Context) netip.Addr {
 	if ip, ok := interfaceAddr(); ok {
 		return ip
 	}
+	c.Logger.Warn("other nodes can't reach this one: this machine has no network address; write `advertise`, or start again when it has one")
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -136,9 +137,7 @@ func TestReconfigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	together(t, a, b, s)
-	if lines := book.lines("member is alive", "booster-b"); len(lines) != 1 {
-		t.Errorf("the new log has %q", lines)
-	}
+	observe.Eventually(t, "the new log has it", func() bool { return len(book.lines("member is alive", "booster-b")) == 1 })
 	if after, _ := a.members.get("s1"); after != before {
 		t.Errorf("s1 was %+v and is %+v", before, after)
 	}

@@ -12,6 +12,12 @@ import (
 // that a burst survives a pause of this process. It may give less.
 const udpReadBuffer = 2 << 20
 
+// udpWriteBuffer likewise, for packets that wait. Linux keeps those to a neighbour that
+// does not answer ARP for three seconds, counts them against this socket, and has a
+// writer wait when it is full: some machines that are lost at once must not hold up what
+// is for the others.
+const udpWriteBuffer = 2 << 20
+
 // listen opens the port, TCP and UDP.
 func listen(addr string) (tcp *net.TCPListener, udp *net.UDPConn, err error) {
 	_, port, err := splitAddr(addr)
@@ -25,7 +31,7 @@ func listen(addr string) (tcp *net.TCPListener, udp *net.UDPConn, err error) {
 	}
 	for range tries {
 		if tcp, udp, err = listenOnce(addr); err == nil {
-			_ = udp.SetReadBuffer(udpReadBuffer)
+			_, _ = udp.SetReadBuffer(udpReadBuffer), udp.SetWriteBuffer(udpWriteBuffer)
 			return tcp, udp, nil
 		}
 	}

@@ -32,6 +32,8 @@ type Mark struct {
 // second. The key has 1 to 128 bytes, the value at most 512, both UTF-8. If two
 // nodes write one key at the same moment, all keep the same one of the two.
 func (n *Node) SetMark(key, value string) error {
+	n.marking.Lock()
+	defer n.marking.Unlock()
 	e, b, err := n.marks.Set(key, value)
 	if err != nil {
 		return err
@@ -42,6 +44,8 @@ func (n *Node) SetMark(key, value string) error {
 
 // DeleteMark removes a mark everywhere. It is no error if there is none.
 func (n *Node) DeleteMark(key string) error {
+	n.marking.Lock()
+	defer n.marking.Unlock()
 	e, b, err := n.marks.Delete(key)
 	if err != nil {
 		return err
@@ -61,12 +65,14 @@ func (n *Node) Marks() map[string]string { return n.marks.All() }
 // way for a newer one. Marks that are there already are not told.
 func (n *Node) SubscribeMarks(f func(Mark)) (cancel func()) { return n.markNotify.subscribe(f) }
 
+// spread sends a change on its way. Callers hold marking.
 func (n *Node) spread(e marks.Entry, b []byte) {
 	n.broadcasts.QueueBroadcast(markBroadcast{key: e.Key, b: b})
 	n.tellMark(e)
 	poke(n.save)
 }
 
+// tellMark tells the subscribers. Callers hold marking.
 func (n *Node) tellMark(e marks.Entry) {
 	n.markNotify.publish(e.Key, Mark{Key: e.Key, Value: e.Value, Deleted: e.Deleted, Writer: e.Writer})
 }
@@ -75,6 +81,8 @@ func (n *Node) tellMark(e marks.Entry) {
 // gossiped on; what came with a whole state is not, since each node exchanges
 // its state with others anyway.
 func (n *Node) takeMarks(b []byte, whole bool) {
+	n.marking.Lock()
+	defer n.marking.Unlock()
 	news, err := n.marks.Merge(b, whole)
 	if err != nil {
 		n.count.marksRefused.Add(1)

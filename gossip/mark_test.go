@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -137,6 +138,48 @@ func TestMarksSurviveRestart(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join(dirs[1], "marks.json"))
 		return err == nil && strings.Contains(string(b), "maintenance")
 	})
+}
+
+// What is told and sent last is what the map has, however many write at once.
+func TestMarksAreToldInOrder(t *testing.T) {
+	a := newNode(t, "booster-a", KindBooster, nil)
+	b := newNode(t, "booster-b", KindBooster, func(c *Config) {
+		c.Join, c.timing.pushPull, c.timing.joinAgain = []string{a.Addr()}, time.Hour, time.Hour // gossip only
+	})
+	together(t, a, b)
+	var mu sync.Mutex
+	told := make(map[string]string)
+	defer a.SubscribeMarks(func(m Mark) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[m.Key] = m.Value
+	})()
+	for i := range 1000 {
+		var writers sync.WaitGroup
+		begin := make(chan struct{})
+		for j := range 4 {
+			writers.Go(func() {
+				<-begin
+				if err := a.SetMark(fmt.Sprint("k", i), fmt.Sprint(j)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(begin)
+		writers.Wait()
+	}
+	all := a.Marks()
+	observe.Eventually(t, "all are told", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(told) == len(all)
+	})
+	observe.Eventually(t, "the last of each is told last", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Equal(told, all)
+	})
+	observe.Eventually(t, "the other node has the last of each", b.has(all))
 }
 
 func TestUnusableStateDirIsAProblem(t *testing.T) {

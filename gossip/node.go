@@ -47,6 +47,7 @@ type Node struct {
 	problems   *problems
 	reports    *reports
 	marks      *marks.Store
+	marking    sync.Mutex // from a change of marks until it is told and sent, or an older one would take its place
 	markNotify *notifier[Mark]
 	broadcasts *memberlist.TransmitLimitedQueue
 	reachable  atomic.Int32 // members that are alive or suspect

@@ -3,6 +3,7 @@ package gossip
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/testbed/observe"
+	"github.com/omflow/booster/internal/testbed/ports"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -37,12 +39,11 @@ func TestJoin(t *testing.T) {
 
 // A node may be given its own address, since all nodes are given the same list.
 func TestJoinOfSelf(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	a := newNode(t, "booster-a", KindBooster, func(c *Config) { c.Listen, c.Join = addr, []string{addr} })
 	observe.Eventually(t, "it knows itself", func() bool { return a.seeds.status()[0].self })
 	if got := a.Members(); len(got) != 1 || !got[0].Self {
@@ -123,9 +124,10 @@ func TestNamesAreLookedUpAgain(t *testing.T) {
 	a = booster("127.0.0.2:" + port)
 	r.set("127.0.0.2")
 	together(t, a, s)
-	if m := s.Members(); len(m) != 2 || m[0].Unknown || m[1].Unknown {
-		t.Errorf("members: %+v", m)
-	}
+	observe.Eventually(t, "the name is the booster's", func() bool {
+		m := s.Members()
+		return len(m) == 2 && !m[0].Unknown && !m[1].Unknown
+	})
 
 	if err := a.Close(); err != nil {
 		t.Fatal(err)

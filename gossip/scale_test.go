@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"runtime"
 	"slices"
@@ -97,9 +98,11 @@ func TestCrowd(t *testing.T) {
 	t.Log(tableHead + study(t, 20, 1, 2*time.Second).String())
 }
 
+var scale = flag.Bool("scale", false, "run TestScale")
+
 // TestScale prints a table, which docs/scale.md has from it.
 func TestScale(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if !*scale {
 		t.Skip("minutes of simulation, in real time: make scale")
 	}
 	// Among 200 each node begins a state exchange once in this time.

@@ -13,15 +13,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/pair/vip"
 	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 var virtual = vip.Config{Prefix: netip.MustParsePrefix("10.1.0.10/24"), Interface: "here"}
 
-// addressLease is how long the tests' holder may have the address.
-const addressLease = 200 * time.Millisecond
+// addressLease is how long the tests' holder may have the address, long enough for a
+// machine that is busy.
+const addressLease = time.Second
 
 func addressConfig() AddressConfig {
 	c := config("/unused")
@@ -84,23 +85,18 @@ func TestAddressOfALostHolder(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
 			namespace(t)
-			holder, _ := process(t, "address")
-			for until := time.Now().Add(3 * addressLease); time.Now().Before(until); {
-				if !hasAddress(t) {
-					t.Fatal("the address was taken off while its time was extended")
+			holder, took := lose(t, signal)
+			// The guard does it before the kernel would by itself, but on a machine that is
+			// too busy to tell.
+			for try := 1; took > vip.Lifetime-addressLease; try++ {
+				if try == 3 {
+					t.Fatalf("the address stays for %v", took)
 				}
-			}
-			lost := time.Now()
-			if err := holder.Process.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
-			for hasAddress(t) {
-				// Long before the kernel would do it by itself.
-				if time.Since(lost) > vip.Lifetime/2 {
-					t.Fatal("the address stays")
+				if err := holder.Process.Kill(); err != nil {
+					t.Fatal(err)
 				}
+				holder, took = lose(t, signal)
 			}
-			took := time.Since(lost)
 			t.Logf("gone after %v", took)
 			if signal == syscall.SIGSTOP {
 				if took < addressLease/2 {
@@ -113,6 +109,24 @@ func TestAddressOfALostHolder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lose sends a signal to a holder that has had the address for a while, and returns how
+// long it stays then.
+func lose(t *testing.T, signal syscall.Signal) (holder *exec.Cmd, took time.Duration) {
+	t.Helper()
+	holder, _ = process(t, "address")
+	for until := time.Now().Add(3 * addressLease); time.Now().Before(until); {
+		if !hasAddress(t) {
+			t.Fatal("the address was taken off while its time was extended")
+		}
+	}
+	lost := time.Now()
+	if err := holder.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	observe.Eventually(t, "the address is gone", func() bool { return !hasAddress(t) })
+	return holder, time.Since(lost)
 }
 
 func TestAddressGuardIsLost(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/procfs"
 )
 

@@ -37,7 +37,7 @@ func TestHolderIsLost(t *testing.T) {
 			observe.Eventually(t, "the server and what it started are killed", func() bool { return !lives(pid) })
 			// The last renewal is at most a tenth of the lease old, and a machine
 			// under load is late.
-			if d := time.Since(lost); d < hold/2 || d > hold+2*time.Second {
+			if d := time.Since(lost); d < hold/2 || d > hold+10*time.Second {
 				t.Errorf("killed %v after the holder was lost, with a lease of %v", d, hold)
 			}
 			observe.Eventually(t, "the guard ends", func() bool { return !guarded(t, lead) })
@@ -54,7 +54,8 @@ func TestReleaseAndPrepare(t *testing.T) {
 	if !guarded(t, lead) {
 		t.Fatal("prepared, and there is no guard")
 	}
-	if err := lead.Hold(pid, start, 300*time.Millisecond); err != nil {
+	begun := time.Now()
+	if err := lead.Hold(pid, start, hold); err != nil {
 		t.Fatal(err)
 	}
 	if err := lead.Prepare(); err != nil { // as an agent that comes back may do
@@ -75,10 +76,9 @@ func TestReleaseAndPrepare(t *testing.T) {
 	if !guarded(t, lead) {
 		t.Error("prepared again, and there is no guard")
 	}
-	for until := time.Now().Add(600 * time.Millisecond); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-		if !lives(pid) {
-			t.Fatal("a released server was killed")
-		}
+	observe.Eventually(t, "the lease would be over", func() bool { return time.Since(begun) > hold+3*lookEvery })
+	if !lives(pid) {
+		t.Fatal("a released server was killed")
 	}
 }
 
@@ -162,6 +162,19 @@ func TestStrangerIsLeftAlone(t *testing.T) {
 	}
 }
 
+// watched waits until the guard has read what it is to guard, or has ended it.
+func watched(t *testing.T, l *Lead, pid int) {
+	t.Helper()
+	guard := processOf(t, kindLead, l.cfg.File)
+	observe.Eventually(t, "the guard watches", func() bool {
+		fds, _ := filepath.Glob("/proc/" + strconv.Itoa(guard) + "/fd/*")
+		return !lives(pid) || slices.ContainsFunc(fds, func(fd string) bool {
+			to, err := os.Readlink(fd)
+			return err == nil && to == "anon_inode:[pidfd]"
+		})
+	})
+}
+
 // What a server that ended by itself left running is killed at once.
 func TestServerEndsByItself(t *testing.T) {
 	lead := open(t)
@@ -169,14 +182,7 @@ func TestServerEndsByItself(t *testing.T) {
 	if err := lead.Hold(pid, start, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	guard := processOf(t, kindLead, lead.cfg.File)
-	observe.Eventually(t, "the guard watches", func() bool {
-		fds, _ := filepath.Glob("/proc/" + strconv.Itoa(guard) + "/fd/*")
-		return slices.ContainsFunc(fds, func(fd string) bool {
-			to, err := os.Readlink(fd)
-			return err == nil && to == "anon_inode:[pidfd]"
-		})
-	})
+	watched(t, lead, pid)
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -186,11 +192,13 @@ func TestServerEndsByItself(t *testing.T) {
 func TestDamagedFileKeepsTheDeadline(t *testing.T) {
 	lead := open(t)
 	pid, start := server(t)
-	if err := lead.Hold(pid, start, 500*time.Millisecond); err != nil {
+	if err := lead.Hold(pid, start, hold); err != nil {
 		t.Fatal(err)
 	}
-	// The guard reads the file at the latest after lookEvery.
-	time.AfterFunc(2*lookEvery, func() { _ = os.WriteFile(lead.cfg.File, []byte("garbage"), 0o600) })
+	watched(t, lead, pid)
+	if err := os.WriteFile(lead.cfg.File, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	observe.Eventually(t, "the server is killed at the last deadline that could be read", func() bool { return !lives(pid) })
 }
 

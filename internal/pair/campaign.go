@@ -66,6 +66,9 @@ func (m *machine) claim(invited bool) {
 		return
 	}
 	m.ticket = &candidacy{term: m.next(), since: m.now, invited: invited, granted: make(map[string]time.Duration)}
+	if !invited && len(m.list.Names) == 0 {
+		m.setDraft(m.agents[:min(len(m.agents), maxAdvisers)])
+	}
 	m.askAll()
 	m.decide()
 }
@@ -93,6 +96,12 @@ func (m *machine) count(in message, from string, at time.Duration) {
 	if at < m.ticket.since {
 		return
 	}
+	if in.Verdict == promised && m.role == Secondary && m.now-m.ticket.since >= deferral {
+		// Each of the two has been promised some, and neither enough.
+		m.ticket, m.away.until = nil, m.now+m.silence()
+		m.sendBeats() // they are free for the other one
+		return
+	}
 	if in.Verdict != granted {
 		if in.Wait > 0 && in.Wait < m.beat.Milliseconds() {
 			m.ticket.retry = max(m.ticket.retry, m.now+time.Duration(in.Wait)*time.Millisecond)
@@ -115,12 +124,10 @@ func (m *machine) decide() {
 		// Nobody else could be active.
 	case t.invited:
 		return
-	case len(m.list.Names) == 0:
-		// Nobody can tell whether the other one lives; but if it is heard, it
-		// must agree.
-		if m.inTouch() {
-			return
-		}
+	case len(m.list.Names) == 0 && (m.inTouch() || !m.advised()):
+		// No witness can tell whether the other one lives; but if it is heard, it
+		// must agree, and an agent may be a witness of its.
+		return
 	case min(quorum(m.list, m.vote, standBy), quorum(m.committed, m.vote, standBy)) <= m.now:
 		return
 	}
@@ -136,6 +143,20 @@ func (m *machine) decide() {
 	m.reserve()
 	m.nextBeat = m.now + m.beat
 	m.sendBeats()
+}
+
+// advised says whether the agents that this node knows of let it go on without
+// witnesses: those that are heard have granted it, and the others had the time to. A
+// booster that was just installed has no list, and learns from any witness of the other
+// one's that there is one.
+func (m *machine) advised() bool {
+	for _, name := range m.draft {
+		last := max(m.ticket.since, m.elector(name).heard)
+		if m.ticket.granted[name] <= m.now && m.now < last+m.silence() {
+			return false
+		}
+	}
+	return true
 }
 
 // answer answers the other booster's question.

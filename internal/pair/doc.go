@@ -31,7 +31,8 @@
 // the other, knows a higher term, or was started less than F ago (it can't know
 // then whom it stood by before). A grant is used for at most 0.7 F from when it
 // was asked for, and is like an answer to a beat: who was granted the term
-// counts it until its first beats are answered.
+// counts it until its first beats are answered. Of two that ask at the same time and
+// have each been granted it by some and by too few, the secondary gives way after a second.
 //
 // # Who may be active
 //
@@ -132,7 +133,9 @@
 //
 // A booster that starts looks for the other one, the primary for two seconds
 // and the secondary for four, and then asks to be active, as above: alone, or
-// with the witnesses of its last list. Two that start together hear each other
+// with the witnesses of its last list. One without a list asks all agents that it
+// knows of before it is active alone: if one of them is a witness of the other
+// booster's, it hears of the list. Two that start together hear each other
 // and the primary is first.
 //
 // A process that finds that it stood still (no tick for three beats) counts the
@@ -172,6 +175,10 @@
 //     the one way to two active boosters that is known.
 //   - Agents are gone for good, all of them, for ten minutes: the list becomes
 //     empty, if the boosters hear each other.
+//   - A machine is halted from outside together with its clocks, as hypervisors do
+//     it: when it goes on, its lease seems to be as good as it was. For the rest of
+//     it, 0.7 F at most, it may act beside the one that has taken over; agents obey
+//     the higher term.
 //   - Both boosters have the same role: the one whose name comes first is the
 //     primary, and Status.Problem says what to write.
 package pair

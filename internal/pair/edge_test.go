@@ -1,6 +1,7 @@
 package pair
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -145,6 +146,8 @@ func TestTwoLists(t *testing.T) {
 	if len(s.terms) > 0 {
 		t.Error("it was active by the new list alone")
 	}
+	s.cut("a", "b", "w1 w2", "w3 w4")
+	s.run(s.now + simFailover) // what those have granted is over
 	s.cut("a", "b w1 w2", "w3 w4")
 	s.run(s.now + 5*time.Second)
 	if len(s.terms) > 0 {
@@ -190,6 +193,228 @@ func TestHelloIsNoAcknowledgement(t *testing.T) {
 		}, a.now)
 		if held := a.peer.until > a.now; held != (kind == kindBeat) {
 			t.Errorf("after a %s the other booster stands by it: %v", kind, held)
+		}
+	}
+}
+
+// Who was away for long is on the list again, and its word counts again: for both
+// boosters, in whose runs it was asked before.
+func TestWitnessComesBack(t *testing.T) {
+	s := newSim(1, 3, false)
+	a, b := s.node("a"), s.node("b")
+	if !s.together() {
+		t.Fatalf("%v are active\n%s", s.active(), s.log())
+	}
+	for _, agents := range [][]string{{"w1", "w2", "w3"}, {"w2", "w3"}, {"w1", "w2", "w3"}} {
+		a.m.setAgents(agents)
+		if _, ok := s.until(5*time.Second, func() bool {
+			return slices.Equal(b.m.list.Names, agents) && a.m.list.is(b.m.list) && a.m.list.is(a.m.committed)
+		}); !ok {
+			t.Fatalf("the witnesses are %v, not %v\n%s", b.m.list, agents, s.log())
+		}
+	}
+	s.lone = false
+	s.run(s.now + time.Second)
+	for _, w := range a.m.status().Witnesses {
+		if !w.Heard {
+			t.Errorf("%s is a witness and is not heard", w.Name)
+		}
+	}
+	s.kill(s.node("w3"))
+	s.kill(a)
+	if _, ok := s.until(time.Second, s.only("b")); !ok {
+		t.Errorf("with two of three witnesses %v are active\n%s", s.active(), s.log())
+	}
+	s.done(t)
+}
+
+// The other booster is known under its name again, after another one was taken for it.
+func TestPeerComesBack(t *testing.T) {
+	s := settled(t, 1, 3)
+	a, b := s.node("a"), s.node("b")
+	s.run(s.now + 10*time.Second) // more than a second's messages are counted
+	a.m.setPeer("c")
+	s.run(s.now + time.Second)
+	if a.m.inTouch() {
+		t.Fatal("a hears somebody who is not there")
+	}
+	a.m.setPeer("b")
+	s.run(s.now + time.Second)
+	if !a.m.inTouch() || !b.m.inTouch() || !s.only("a")() {
+		t.Errorf("a hears b: %v, b hears a: %v, %v are active", a.m.inTouch(), b.m.inTouch(), s.active())
+	}
+	s.done(t)
+}
+
+// A witness that has forgotten a booster, because of many others, is heard by it.
+func TestWitnessForgets(t *testing.T) {
+	s := settled(t, 1, 1)
+	w := s.node("w1").w
+	for i := range maxBoosters {
+		w.receive(message{Kind: kindBeat, From: fmt.Sprint("x", i), To: "w1", Run: 1, Seq: 1}, w.now)
+	}
+	s.blocked[[2]string{"a", "b"}], s.blocked[[2]string{"b", "a"}] = true, true
+	s.run(s.now + 2*time.Second)
+	if !s.only("a")() {
+		t.Errorf("%v are active\n%s", s.active(), s.log())
+	}
+	s.done(t)
+}
+
+// Two lists of one booster have different numbers, also when the first one's saving
+// takes longer than the agents stay the same.
+func TestListNumbers(t *testing.T) {
+	s := settled(t, 1, 3)
+	a := s.node("a").m
+	propose := func(agents ...string) saved {
+		t.Helper()
+		a.setAgents(agents)
+		for _, name := range slices.Concat(a.list.Names, agents) {
+			a.seen[name] = a.now - time.Hour // who is away is away for long
+		}
+		a.save = nil
+		for range 2 { // at first they are sent beats
+			for _, name := range agents {
+				a.elector(name).until = a.now + time.Second
+			}
+			a.keepList()
+		}
+		if a.save == nil || !slices.Equal(a.save.Witnesses.Names, agents) {
+			t.Fatalf("of %v is made %+v", agents, a.save)
+		}
+		return *a.save
+	}
+	first := propose("w1")
+	second := propose("w1", "w2")
+	if first.Witnesses.is(second.Witnesses) {
+		t.Errorf("both lists have one number: %+v and %+v", first.Witnesses, second.Witnesses)
+	}
+	a.wasSaved(first, a.now)
+	if len(a.list.Names) != 3 {
+		t.Errorf("a list that is to be replaced is used: %v", a.list)
+	}
+	a.wasSaved(second, a.now)
+	if !slices.Equal(a.list.Names, []string{"w1", "w2"}) || !a.durable.is(a.list) {
+		t.Errorf("the list is %v", a.list)
+	}
+}
+
+// A booster that was just installed, and hears the agents and not the other booster,
+// stays out.
+func TestStartWithoutAList(t *testing.T) {
+	for seed := range uint64(20) {
+		s := newSim(seed, 7, false)
+		a, b := s.node("a"), s.node("b")
+		for _, n := range s.nodes {
+			if n != b {
+				s.start(n)
+			}
+		}
+		if _, ok := s.until(5*time.Second, func() bool { return s.only("a")() && len(a.m.list.Names) == MaxWitnesses }); !ok {
+			t.Fatalf("%v are active\n%s", s.active(), s.log())
+		}
+		s.lone = false
+		s.blocked[[2]string{"a", "b"}], s.blocked[[2]string{"b", "a"}] = true, true
+		b.agents = []string{"w7", "w6", "w5", "w4", "w3", "w2", "w1"}
+		if seed%2 == 0 {
+			b.disk.Reserved = 100 // its term is above a's
+		}
+		s.start(b)
+		s.run(s.now + 10*time.Second)
+		if !s.only("a")() || a.m.term != 1 {
+			t.Errorf("%v are active, in term %d\n%s", s.active(), a.m.term, s.log())
+		}
+		// And takes over when it may.
+		s.kill(a)
+		if _, ok := s.until(time.Second, s.only("b")); !ok {
+			t.Errorf("then %v are active\n%s", s.active(), s.log())
+		}
+		s.done(t)
+	}
+}
+
+// One that hears agents which know of no booster waits for their word only, and not for
+// that of agents that don't answer.
+func TestStartAmongAgents(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		s := newSim(1, 3, false)
+		for _, n := range s.nodes[2:] {
+			s.start(n)
+		}
+		if deaf {
+			s.kill(s.node("w2"))
+		}
+		s.start(s.node("a"))
+		if took, ok := s.until(5*time.Second, s.only("a")); !ok || took > primaryAlone+2*simFailover {
+			t.Errorf("active after %v, %v", took, ok)
+		}
+		s.done(t)
+	}
+}
+
+// A list without witnesses takes the place of one with some only when that may be: who
+// crashed before needs the old one's.
+func TestEmptyListAndTheOneBefore(t *testing.T) {
+	s := newSim(1, 2, false)
+	b := s.node("b")
+	b.disk = saved{Witnesses: list{Term: 1, Serial: 2}, Before: list{Term: 1, Serial: 1, Names: []string{"w1", "w2"}}}
+	b.agents = nil
+	s.start(b)
+	s.run(10 * time.Second)
+	if len(s.terms) > 0 {
+		t.Error("it was active by the new list alone")
+	}
+	s.start(s.node("w1"))
+	s.start(s.node("w2"))
+	if _, ok := s.until(5*time.Second, s.only("b")); !ok {
+		t.Errorf("with both %v are active\n%s", s.active(), s.log())
+	}
+}
+
+// Two that don't hear each other and ask at the same moment don't share the witnesses
+// between them for ever.
+func TestWitnessesAreNotSharedForEver(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		for n := 1; n <= MaxWitnesses; n++ {
+			for seed := range uint64(40) {
+				s := newSim(seed, n, known)
+				s.lone = false
+				a, b := s.node("a"), s.node("b")
+				s.blocked[[2]string{"a", "b"}], s.blocked[[2]string{"b", "a"}] = true, true
+				for _, w := range s.nodes[2:] {
+					s.start(w)
+				}
+				s.start(b)
+				s.at(secondaryAlone-primaryAlone, func() { s.start(a) })
+				s.run(secondaryAlone + 2*deferral)
+				before := s.active()
+				s.run(s.now + 2*deferral)
+				if now := s.active(); len(before) != 1 || !slices.Equal(before, now) {
+					t.Errorf("%d witnesses, known: %v, seed %d: %v are active, and then %v\n%s", n, known, seed, before, now, s.log())
+				}
+				s.done(t)
+			}
+		}
+	}
+}
+
+// A question is sent alone: a beat after it that came before it would have it refused.
+func TestQuestionIsSentAlone(t *testing.T) {
+	s := settled(t, 1, 3)
+	b := s.node("b")
+	s.cut("a w1 w2 w3", "b")
+	if _, ok := s.until(time.Second, func() bool { return b.m.ticket != nil }); !ok {
+		t.Fatal("it does not ask")
+	}
+	b.m.outbox = nil
+	b.m.tick(b.m.nextBeat)
+	kinds := make(map[string][]kind)
+	for _, p := range b.m.outbox {
+		kinds[p.to] = append(kinds[p.to], p.m.Kind)
+	}
+	for _, name := range []string{"a", "w1", "w2", "w3"} {
+		if !slices.Equal(kinds[name], []kind{kindAsk}) {
+			t.Errorf("%s is sent %v", name, kinds[name])
 		}
 	}
 }

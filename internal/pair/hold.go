@@ -45,7 +45,7 @@ func (m *machine) standDown() {
 	for _, e := range m.witnesses {
 		e.until = 0
 	}
-	m.ticket, m.draft = nil, nil
+	m.ticket, m.draft, m.making = nil, nil, nil
 	// The witnesses are free to stand by another at once.
 	m.sendBeats()
 }
@@ -121,19 +121,22 @@ func (m *machine) keepList() {
 	}
 	names := chooseWitnesses(m.list.Names, m.seen, m.now, m.gone, m.inTouch())
 	if slices.Equal(names, m.list.Names) {
-		m.draft = nil
+		m.draft, m.making = nil, nil
 		return
 	}
-	if !slices.Equal(names, m.draft) {
-		m.draft = names
-		m.prune()
-	}
+	m.setDraft(names)
 	until := func(name string) time.Duration { return m.elector(name).until }
 	if quorum(list{Names: names}, false, until) <= m.now {
 		return
 	}
-	// It is used once it is saved, with the one before: see wasSaved.
-	m.saveList(list{Term: m.term, Serial: m.list.Serial + 1, Names: names}, m.committed)
+	// It is used once it is saved, with the one before: see wasSaved. One with other
+	// names that is being saved meanwhile is never used, and its number is not either:
+	// it may be on the disk.
+	if m.making == nil || !slices.Equal(names, m.making.Names) {
+		m.serial = max(m.serial, m.list.Serial) + 1
+		m.making = &list{Term: m.term, Serial: m.serial, Names: names}
+	}
+	m.saveList(*m.making, m.committed)
 }
 
 // commitList ends the change of the list when the old one can't be used by the

@@ -78,7 +78,7 @@ func (k *keeper) run(ctx context.Context) {
 			w.step()
 			return
 		case <-k.guard.Removed():
-			w.added = 0
+			w.added, w.unsure = 0, true
 		case <-k.wake:
 		case <-timer:
 		}
@@ -89,6 +89,7 @@ func (k *keeper) run(ctx context.Context) {
 type work struct {
 	*keeper
 	added     time.Duration   // when the address was added last, 0 if it is not there
+	unsure    bool            // it may be there all the same: the guard may have ended before it acted
 	again     []time.Duration // when to announce it again
 	announced uint64
 	failed    time.Duration // when something failed last
@@ -107,7 +108,7 @@ func (w *work) step() time.Duration {
 	// The guard comes first: at no moment is the address there without it.
 	if err := w.guard.Extend(t.until); err != nil {
 		w.fail("the virtual IP is not guarded, so it is not held", err)
-		if w.added != 0 {
+		if w.added != 0 || w.unsure {
 			w.drop()
 		}
 		return retryAfter
@@ -118,7 +119,7 @@ func (w *work) step() time.Duration {
 			w.fail("the virtual IP can't be added", err)
 			return retryAfter
 		}
-		w.added = now
+		w.added, w.unsure = now, false
 		if w.clock() >= t.until {
 			// It took so long that the guard may have come before it.
 			w.drop()
@@ -140,6 +141,9 @@ func (w *work) step() time.Duration {
 		w.announced = t.announces
 		if err := w.address.Announce(); err != nil {
 			w.fail("the virtual IP can't be announced", err)
+			if len(w.again) == 0 {
+				w.again = []time.Duration{now + addEvery} // nobody knows yet where it is
+			}
 		}
 	}
 	w.set(true, w.failed != 0 && now-w.failed < addEvery)
@@ -152,31 +156,36 @@ func (w *work) step() time.Duration {
 
 // give takes the address off, if it is there.
 func (w *work) give(t target) time.Duration {
-	if w.added != 0 {
-		w.drop()
-		if w.added != 0 {
+	w.again = nil
+	if w.added != 0 || w.unsure {
+		held := w.added != 0
+		if !w.drop() {
 			return retryAfter
 		}
-		w.log.Info("virtual IP is given up")
+		if held {
+			w.log.Info("virtual IP is given up")
+		}
 	}
 	if t.until == 0 {
 		// Told only now, so that until then the guard would do it.
 		if err := w.guard.Extend(0); err != nil {
 			w.fail("the virtual IP's guard can't be told", err)
+			return retryAfter
 		}
+		w.set(false, false) // it is where it should be
 	}
-	w.again = nil
 	return 0
 }
 
-// drop takes the address off.
-func (w *work) drop() {
+// drop takes the address off, and reports whether it could.
+func (w *work) drop() bool {
 	if err := w.address.Remove(); err != nil {
 		w.fail("the virtual IP can't be taken off", err)
-		return
+		return false
 	}
-	w.added = 0
+	w.added, w.unsure = 0, false
 	w.set(false, w.failed != 0)
+	return true
 }
 
 func (w *work) set(holds, wrong bool) {
@@ -194,7 +203,7 @@ func (w *work) fail(text string, err error) {
 	w.mu.Lock()
 	known := w.wrong == text
 	w.wrong = text
-	w.holds = w.added != 0
+	w.holds = w.added != 0 || w.unsure
 	w.mu.Unlock()
 	if !known {
 		w.log.Error(text)

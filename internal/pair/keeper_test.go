@@ -127,7 +127,7 @@ func TestKeeper(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		step("handing over", "")
 		d.removed <- struct{}{}
-		step("handing over, and taken off", "")
+		step("handing over, and taken off", "remove") // or the guard has ended
 		d.extend(k, 1, 1)
 		step("it was not taken", "add announce announce")
 		k.aim(target{})
@@ -179,8 +179,30 @@ func TestKeeperFailures(t *testing.T) {
 		}
 		d.failing("", nil)
 		time.Sleep(time.Second)
-		if holds, _ := k.status(); holds {
-			t.Error("it stays")
+		if holds, wrong := k.status(); holds || wrong != "" {
+			t.Errorf("holds %v, %q", holds, wrong)
 		}
+	})
+	// The neighbours are told as soon as that can be.
+	keeping(t, func(k *keeper, d *desk) {
+		d.failing("announce", errors.New("no file descriptor is left"))
+		d.extend(k, 60, 0)
+		d.did()
+		d.failing("", nil)
+		d.extend(k, 60, 0)
+		if n := strings.Count(d.did(), "announce"); n != 1 {
+			t.Errorf("announced %d times when it was possible again", n)
+		}
+	})
+	// A guard has ended, and there is no other: nobody else takes the address off.
+	keeping(t, func(k *keeper, d *desk) {
+		d.extend(k, 1, 0)
+		d.failing("extend", errors.New("no guard"))
+		d.removed <- struct{}{}
+		synctest.Wait()
+		if d.did(); d.there {
+			t.Error("an address that nobody guards stays")
+		}
+		d.failing("", nil)
 	})
 }

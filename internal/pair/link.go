@@ -21,6 +21,11 @@ const (
 // link is what one node knows of its exchange of messages with another: it
 // numbers what goes out and tells what comes in fresh from what is recorded.
 //
+// Its numbers begin at the time at which it is made, in nanoseconds, which no earlier
+// link of the same run can have counted to. So a node whose link was forgotten, when it
+// went off the list of witnesses, say, takes what a new one sends it: to that node the
+// run is the one that it knows, and what is not above the last number a recording.
+//
 // Nobody's clock is compared with anybody else's. A message of a run that is
 // known must have a higher number than the last. A run that is new must prove
 // itself by echoing a message that was sent to it within the last two seconds:
@@ -51,7 +56,9 @@ type sentAt struct {
 	at  time.Duration
 }
 
-func newLink(name string, self uint64) *link { return &link{name: name, self: self} }
+func newLink(name string, self uint64, now time.Duration) *link {
+	return &link{name: name, self: self, out: uint64(max(now, 0))}
+}
 
 // stamp numbers a message that is about to be sent.
 func (l *link) stamp(m message, now time.Duration) message {

@@ -41,6 +41,7 @@ type packet struct {
 // use.
 type machine struct {
 	settings
+	given Role // role as it is configured; see settleRoles
 	beat  time.Duration
 	lease time.Duration
 
@@ -68,7 +69,9 @@ type machine struct {
 	list      list     // the newest that is known
 	committed list     // the one before, while the other booster may still use it
 	durable   list     // the newest that is saved
-	draft     []string // who is to be on the next one
+	draft     []string // who is to be on the next one, or is asked for want of one
+	making    *list    // that one, once it is to be saved
+	serial    uint64   // of the last that was to be saved
 	agents    []string
 	seen      map[string]time.Duration // when an agent was last there
 
@@ -118,6 +121,7 @@ type promise struct {
 func newMachine(s settings, now time.Duration) *machine {
 	m := &machine{
 		settings:  s,
+		given:     s.role,
 		beat:      beatOf(s.failover),
 		lease:     leaseOf(s.failover),
 		now:       now,
@@ -145,7 +149,7 @@ func (m *machine) setPeer(name string) {
 		return
 	}
 	m.peer = peer{
-		elector:  elector{link: newLink(name, m.run), heard: -1},
+		elector:  elector{link: newLink(name, m.run, m.now), heard: -1},
 		name:     name,
 		state:    Standby,
 		failover: m.failover,
@@ -213,7 +217,9 @@ func (m *machine) tick(now time.Duration) {
 	// From now and not from when it was due: after a pause nobody needs the
 	// beats that were missed.
 	m.nextBeat = m.now + m.beat
-	m.sendBeats()
+	if m.ticket == nil { // or all whom it matters to were just asked: a beat that overtook that would undo it
+		m.sendBeats()
+	}
 }
 
 // sendBeats sends a beat to everybody.
@@ -241,6 +247,9 @@ func (m *machine) wants() bool {
 // each one that arrives proves to its sender that this node was heard.
 func (m *machine) send(l *link, out message) {
 	out.Role, out.State = m.role, m.state
+	if out.Kind == kindHello {
+		out.Role = m.given // to what may be a new run, in which the roles may be others
+	}
 	out.Vote = m.state == Active && !m.vote
 	out.Want = m.wants()
 	out.Free = m.state == Standby && m.ticket == nil
@@ -264,7 +273,7 @@ func (m *machine) electorate() []string {
 func (m *machine) elector(name string) *elector {
 	e := m.witnesses[name]
 	if e == nil {
-		e = &elector{link: newLink(name, m.run), heard: -1}
+		e = &elector{link: newLink(name, m.run, m.now), heard: -1}
 		m.witnesses[name] = e
 	}
 	return e
@@ -310,8 +319,8 @@ func (m *machine) saveList(l, before list) {
 func (m *machine) wasSaved(s saved, now time.Duration) {
 	m.advance(now)
 	m.reserved = max(m.reserved, s.Reserved)
-	if m.state == Active && s.Witnesses.newer(m.list) && s.Witnesses.Term == m.term {
-		m.list, m.draft = s.Witnesses, nil // see keepList
+	if m.making != nil && s.Witnesses.is(*m.making) {
+		m.list, m.draft, m.making = *m.making, nil, nil // see keepList
 		m.commitList()
 	}
 	// A list that this node would have made and then did not must not get about.
@@ -326,9 +335,17 @@ func (m *machine) adopt(l list) {
 	if m.state == Active || !l.newer(m.list) {
 		return
 	}
-	m.list, m.committed = l, l
+	m.list, m.committed, m.draft = l, l, nil
 	m.prune()
 	m.reserve()
+}
+
+// setDraft says who is sent beats, or asked, without being on a list.
+func (m *machine) setDraft(names []string) {
+	if !slices.Equal(names, m.draft) {
+		m.draft = names
+		m.prune()
+	}
 }
 
 // prune forgets those who no longer count.

@@ -314,6 +314,31 @@ func TestSameRole(t *testing.T) {
 	}
 }
 
+// When one of them is put right and restarted, both have the role that was meant, and
+// nothing more is told.
+func TestSameRoleIsPutRight(t *testing.T) {
+	s := newSim(1, 3, true)
+	a, b := s.node("a"), s.node("b")
+	a.role, b.role = Primary, Primary // b shall be it
+	if !s.together() {
+		t.Fatalf("%v are active\n%s", s.active(), s.log())
+	}
+	s.kill(a)
+	a.role = Secondary
+	s.run(s.now + time.Second)
+	s.start(a)
+	s.run(s.now + 2*time.Second)
+	for _, n := range s.boosters() {
+		if st := n.m.status(); st.Role != n.role || st.Problem != "" {
+			t.Errorf("%s is %+v", n.name, st)
+		}
+	}
+	if !s.only("b")() {
+		t.Errorf("%v are active\n%s", s.active(), s.log())
+	}
+	s.done(t)
+}
+
 // Nobody takes over from what a recording, or a stranger, says.
 func TestRecordings(t *testing.T) {
 	s := settled(t, 1, 3)

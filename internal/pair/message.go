@@ -49,7 +49,7 @@ type message struct {
 	From    string `json:"f"`
 	To      string `json:"t"`
 	// Run is a random number that the sender took when it started, Seq counts
-	// its messages to this receiver from 1.
+	// its messages to this receiver, from where says link.
 	Run uint64 `json:"r"`
 	Seq uint64 `json:"s"`
 	// EchoRun and EchoSeq are the receiver's newest message that the sender

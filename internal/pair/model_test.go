@@ -27,7 +27,7 @@ func schedules(t *testing.T) int {
 // Whatever happens to the network, the processes and their clocks: no two
 // boosters act as active at a time, none uses a term of the other or twice, and
 // both hold the address for no longer than a planned failover takes. When all
-// is well again one of them is active and stays so.
+// is well again one of them is active and stays so, and hears all others.
 func TestModel(t *testing.T) {
 	for n := range MaxWitnesses + 1 {
 		t.Run(fmt.Sprintf("%d witnesses", n), func(t *testing.T) {
@@ -144,6 +144,16 @@ func (s *sim) recover() {
 	}
 	term := s.node(before[0]).m.term
 	s.run(s.now + 2*time.Second)
+	for _, n := range s.boosters() {
+		if !n.m.inTouch() {
+			s.fail("all is well, and %s does not hear the other booster: %v", n.name, s.nodes[:2])
+		}
+	}
+	for _, w := range s.node(before[0]).m.status().Witnesses {
+		if !w.Heard {
+			s.fail("all is well, and %s does not hear its witness %s: %v", before[0], w.Name, s.nodes)
+		}
+	}
 	if now := s.active(); s.failure == "" && (len(now) != 1 || now[0] != before[0] || s.node(now[0]).m.term != term) {
 		s.fail("all is well, and after %v is active comes %v", before, now)
 	}

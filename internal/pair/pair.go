@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/omflow/booster/internal/release/durable"
 )
 
 const (
@@ -72,6 +74,9 @@ func New(c Config) (*Pair, error) {
 	c = c.withDefaults()
 	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make pair's state folder: %w", err)
+	}
+	if err := durable.Sweep(c.StateDir); err != nil {
+		return nil, fmt.Errorf("tidy the pair's state folder: %w", err)
 	}
 	s, err := load(c.StateDir)
 	if err != nil {
@@ -208,6 +213,9 @@ func (p *Pair) settle() {
 	}
 	before, now := p.status.Load(), m.status()
 	p.status.Store(&now)
+	if now.Problem != "" && before.Problem == "" {
+		p.cfg.Logger.Error(now.Problem)
+	}
 	if now.news(*before) {
 		p.log(*before, now)
 		poke(p.notify)
@@ -224,9 +232,6 @@ func (p *Pair) log(before, now Status) {
 		p.cfg.Logger.Warn("this booster is standby", "term", now.Term, "peer", now.Peer, "peer_active", now.PeerActive)
 	case now.PeerActive && !before.PeerActive:
 		p.cfg.Logger.Info("the other booster is active", "term", now.Term, "peer", now.Peer)
-	}
-	if now.Problem != "" && before.Problem == "" {
-		p.cfg.Logger.Error(now.Problem)
 	}
 }
 

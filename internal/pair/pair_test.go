@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -242,6 +244,26 @@ func TestPairAndGarbage(t *testing.T) {
 		}
 		if n := w.Refused() - before; n != 100 {
 			t.Errorf("the witness counts %d", n)
+		}
+	})
+}
+
+// What the owners must put right is logged when it is seen, and once.
+func TestPairLogsItsProblem(t *testing.T) {
+	logs := map[string]*observe.Buffer{"a": {}, "b": {}}
+	gather(t, func(c *Config) {
+		c.Role, c.Logger = Primary, slog.New(slog.NewTextHandler(logs[c.Name], nil))
+	}, func(c *club) {
+		told := 0
+		for name, log := range logs {
+			shown := strings.Count(c.pairs[name].Status().Problem, "same role") // by the second one, if not by both
+			if n := strings.Count(log.String(), "same role"); n != shown {
+				t.Errorf("%s logs it %d times, and shows it %d times", name, n, shown)
+			}
+			told += shown
+		}
+		if told == 0 {
+			t.Error("it is not told")
 		}
 	})
 }

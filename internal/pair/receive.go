@@ -21,6 +21,7 @@ func (m *machine) receive(in message, now time.Duration) {
 			return
 		}
 	}
+	run := e.link.run
 	if !e.link.take(in, m.now) {
 		m.refused++
 		if e.link.greet(in, m.now) {
@@ -32,6 +33,9 @@ func (m *machine) receive(in message, now time.Duration) {
 	// Before any word in it is counted: whose words count may have changed.
 	m.adopt(in.List)
 	if in.From == m.peer.name {
+		if e.link.run != run {
+			m.unsettleRoles()
+		}
 		m.hearPeer(in)
 		return
 	}
@@ -132,13 +136,24 @@ func (m *machine) hearActive(in message) {
 		return
 	}
 	m.ticket = nil
+	m.setDraft(nil)
 	// The beat that answers is the acknowledgement.
 	m.send(m.peer.link, message{Kind: kindBeat})
 }
 
+// unsettleRoles goes back to the configured role: the other booster was started, perhaps
+// with another one.
+func (m *machine) unsettleRoles() {
+	if m.sameRole = false; m.role != m.given {
+		m.role = m.given
+		m.reserve()
+	}
+}
+
 // settleRoles has two boosters that were given the same role differ all the
 // same, or they would use the same terms: of the two the one whose name comes
-// first is the primary. Their owners are told (Status.Problem).
+// first is the primary, until one of them is started anew. Their owners are told
+// (Status.Problem).
 func (m *machine) settleRoles(other Role) {
 	if other != m.role {
 		return

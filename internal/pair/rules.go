@@ -29,6 +29,10 @@ const (
 	// away, and each beat costs one packet more for each.
 	MaxWitnesses = 5
 
+	// maxAdvisers is how many agents a booster without a list asks before it becomes
+	// active: any of them may be a witness of the other one's.
+	maxAdvisers = 64
+
 	// DefaultFailover is how long an active booster may not be heard before the
 	// other asks for its place.
 	DefaultFailover = 250 * time.Millisecond

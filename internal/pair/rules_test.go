@@ -66,7 +66,7 @@ func TestQuorum(t *testing.T) {
 
 func TestLink(t *testing.T) {
 	const other = 77
-	l := newLink("b", 5)
+	l := newLink("b", 5, 0)
 	from := func(run, seq, echoRun, echoSeq uint64) message {
 		return message{Kind: kindBeat, From: "b", Run: run, Seq: seq, EchoRun: echoRun, EchoSeq: echoSeq}
 	}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/omflow/booster/internal/release/durable"
 )
 
 // maxStored bounds the file; it has some 700 bytes.
@@ -59,22 +61,10 @@ func parseSaved(data []byte) (saved, error) {
 // disk.
 func store(stateDir string, s saved) error {
 	data, err := json.Marshal(s)
+	if err == nil {
+		err = durable.WriteFile(storePath(stateDir), append(data, '\n'))
+	}
 	if err != nil {
-		return fmt.Errorf("save pair state: %w", err)
-	}
-	path := storePath(stateDir)
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("save pair state: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("save pair state: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("save pair state: %w", err)
-	}
-	if err := syncDir(stateDir); err != nil {
 		return fmt.Errorf("save pair state: %w", err)
 	}
 	return nil

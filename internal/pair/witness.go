@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -145,7 +145,7 @@ func (w *witness) link(name string) *link {
 		if len(w.links) == maxBoosters {
 			w.links = slices.Delete(w.links, 0, 1)
 		}
-		l = newLink(name, w.run)
+		l = newLink(name, w.run, w.now)
 	}
 	w.links = append(w.links, l)
 	return l

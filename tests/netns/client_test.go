@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 )
 
 const (

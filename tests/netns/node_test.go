@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/guard"
-	"github.com/omflow/booster/internal/guard/boottime"
 	"github.com/omflow/booster/internal/pair"
 	"github.com/omflow/booster/internal/pair/vip"
 	"github.com/omflow/booster/internal/trust"

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/testbed/observe"
 )
 

@@ -17,7 +17,11 @@
 // tell it. It therefore notes in its file when it was last running, and when
 // that is more than 24 hours ago it takes the word of the first peer that was
 // not away: what that peer does not have is dropped. If all peers were away as
-// long, everything is kept.
+// long, everything is kept, and after 24 hours together nobody is away any more.
+//
+// A node that has no file says so too, until it has a peer's map: that it does not
+// have something means nothing. Otherwise a node that is added when all others were
+// off for some days would have them drop all that they were told before.
 //
 // # Bounds
 //

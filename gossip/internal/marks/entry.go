@@ -25,7 +25,19 @@ const (
 
 	formatVersion = 1
 	flagDeleted   = 1
-	flagAway      = 1
+)
+
+// standing is what it means that something is not in a node's map. On the wire it is the
+// flags of a whole map.
+type standing byte
+
+const (
+	// here: the node has been among the others, and what it does not have was deleted.
+	here standing = 0
+	// away: it was away for so long that what it has may have been deleted since.
+	away standing = 1
+	// blank: it has begun with nothing, and there may be more than it knows.
+	blank standing = 2
 )
 
 // Entry is one key's newest version.
@@ -85,22 +97,18 @@ func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 //	format (1 byte) ‖ flags (1 byte) ‖ count ‖ entries
 //	entry: flags (1 byte) ‖ counter ‖ key ‖ value ‖ writer
 //
-// Numbers are varints, texts have their length in front. away says that the
-// sender was away for so long that its entries may have been deleted since.
-func encode(entries []Entry, away bool) []byte {
+// Numbers are varints, texts have their length in front. The first flags are the
+// sender's standing.
+func encode(entries []Entry, st standing) []byte {
 	b := make([]byte, 0, 16+64*len(entries))
-	var flags byte
-	if away {
-		flags = flagAway
-	}
-	b = append(b, formatVersion, flags)
+	b = append(b, formatVersion, byte(st))
 	b = binary.AppendUvarint(b, uint64(len(entries)))
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
 	for _, e := range entries {
-		flags = 0
+		flags := byte(0)
 		if e.Deleted {
 			flags = flagDeleted
 		}
@@ -115,34 +123,36 @@ func encode(entries []Entry, away bool) []byte {
 
 // decode reads what encode wrote. It fails as a whole if anything is wrong
 // with it, and allocates no more than the bytes that are really there.
-func decode(b []byte) (entries []Entry, away bool, err error) {
+func decode(b []byte) (entries []Entry, st standing, err error) {
 	if len(b) < 2 {
-		return nil, false, errors.New("decode marks: cut short")
+		return nil, here, errors.New("decode marks: cut short")
 	}
 	if b[0] != formatVersion {
-		return nil, false, fmt.Errorf("decode marks: format %d is unknown", b[0])
+		return nil, here, fmt.Errorf("decode marks: format %d is unknown", b[0])
 	}
-	away = b[1]&flagAway != 0
+	if st = standing(b[1]) & (away | blank); st&away != 0 {
+		st = away
+	}
 	r := reader{b: b[2:]}
 	n := r.uint()
 	if n > MaxEntries {
-		return nil, false, fmt.Errorf("decode marks: %d entries, more than %d", n, MaxEntries)
+		return nil, here, fmt.Errorf("decode marks: %d entries, more than %d", n, MaxEntries)
 	}
 	for range n {
 		flags := r.byte()
 		e := Entry{Deleted: flags&flagDeleted != 0, Counter: r.uint(), Key: r.text(MaxKey), Value: r.text(MaxValue), Writer: r.text(maxWriter)}
 		if r.failed {
-			return nil, false, errors.New("decode marks: cut short or a text is too long")
+			return nil, here, errors.New("decode marks: cut short or a text is too long")
 		}
 		if err := e.validate(); err != nil {
-			return nil, false, fmt.Errorf("decode marks: %w", err)
+			return nil, here, fmt.Errorf("decode marks: %w", err)
 		}
 		entries = append(entries, e)
 	}
 	if r.failed || len(r.b) != 0 {
-		return nil, false, errors.New("decode marks: cut short or too long")
+		return nil, here, errors.New("decode marks: cut short or too long")
 	}
-	return entries, away, nil
+	return entries, st, nil
 }
 
 type reader struct {

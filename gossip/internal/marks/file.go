@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/omflow/booster/internal/release/durable"
 )
 
 // fileName is the map's file in the state directory.
@@ -22,8 +24,11 @@ const maxFile = MaxEntries * (6*(MaxKey+MaxValue+maxWriter) + 128)
 type file struct {
 	Format int `json:"format"`
 	// Seen is when this node was last known to run.
-	Seen    time.Time `json:"seen"`
+	Seen time.Time `json:"seen"`
+	// Away and Blank are its standing, and Since is when that began.
 	Away    bool      `json:"away,omitempty"`
+	Blank   bool      `json:"blank,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
 	Entries []saved   `json:"entries"`
 }
 
@@ -37,7 +42,7 @@ type saved struct {
 // renamed, and an error is returned together with a Store that works and is
 // empty: peers have the marks too.
 func Open(writer, dir string) (*Store, error) {
-	s := &Store{writer: writer, entries: make(map[string]record)}
+	s := &Store{writer: writer, entries: make(map[string]record), standing: blank, since: time.Now()}
 	if dir == "" {
 		return s, nil
 	}
@@ -56,9 +61,21 @@ func Open(writer, dir string) (*Store, error) {
 	// A clock that was set back makes Seen lie in the future; then nothing is
 	// known, and giving way to the peers is the safe side.
 	gone := time.Since(f.Seen)
-	s.away = f.Away || gone >= tombstoneLife || gone < -time.Minute
+	switch {
+	case gone >= tombstoneLife || gone < -time.Minute:
+		s.standing = away // since now
+	case f.Away:
+		s.standing, s.since = away, f.Since
+	case f.Blank:
+		s.since = f.Since
+	default:
+		s.standing = here
+	}
+	if s.since.IsZero() {
+		s.since = time.Now()
+	}
 	for _, e := range f.Entries {
-		if s.away {
+		if s.standing == away {
 			e.Learned = time.Time{}
 		}
 		s.entries[e.Key] = e.record()
@@ -123,7 +140,10 @@ func (s *Store) Save(always bool) error {
 		s.mu.Unlock()
 		return nil
 	}
-	f := file{Format: formatVersion, Seen: time.Now().UTC(), Away: s.away, Entries: []saved{}}
+	f := file{
+		Format: formatVersion, Seen: time.Now().UTC(),
+		Away: s.standing == away, Blank: s.standing == blank, Since: s.since.UTC().Round(0), Entries: []saved{},
+	}
 	for _, e := range s.list() {
 		f.Entries = append(f.Entries, saved{Entry: e, Learned: s.entries[e.Key].learned.UTC().Round(0)})
 	}
@@ -139,36 +159,13 @@ func (s *Store) Save(always bool) error {
 	return nil
 }
 
-func write(path string, f file) (err error) {
+func write(path string, f file) error {
 	b, err := json.MarshalIndent(f, "", "\t")
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
-	tmp, err := os.CreateTemp(dir, fileName+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("create file: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	_, err = tmp.Write(append(b, '\n'))
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", tmp.Name(), err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("put %s in place: %w", path, err)
-	}
-	return syncDir(dir)
+	return durable.WriteFile(path, append(b, '\n'))
 }

@@ -21,13 +21,14 @@ type Store struct {
 	writer string // this node's name
 	path   string // "" keeps nothing on disk
 
-	mu      sync.Mutex
-	entries map[string]record
-	counter uint64
-	away    bool
-	changed bool   // since the last save
-	left    uint64 // entries that peers sent and that found no room
-	encoded []byte // of All, nil when it must be made again
+	mu       sync.Mutex
+	entries  map[string]record
+	counter  uint64
+	standing standing
+	since    time.Time // of the standing, if that is not here
+	changed  bool      // since the last save
+	left     uint64    // entries that peers sent and that found no room
+	encoded  []byte    // of All, nil when it must be made again
 
 	saving sync.Mutex
 }
@@ -73,7 +74,7 @@ func (s *Store) write(e Entry) (Entry, []byte, error) {
 	s.counter++
 	e.Counter, e.Writer = s.counter, s.writer
 	s.put(e, time.Now())
-	return e, encode([]Entry{e}, false), nil
+	return e, encode([]Entry{e}, here), nil
 }
 
 // put stores e. Callers hold mu.
@@ -112,7 +113,7 @@ func (s *Store) Encode() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.encoded == nil {
-		s.encoded = encode(s.list(), s.away)
+		s.encoded = encode(s.list(), s.standing)
 	}
 	return s.encoded
 }
@@ -132,25 +133,31 @@ func (s *Store) list() []Entry {
 // for longer than tombstones live then drops what the peer does not have. On
 // an error nothing was taken.
 func (s *Store) Merge(b []byte, whole bool) ([]Entry, error) {
-	theirs, away, err := decode(b)
+	theirs, peer, err := decode(b)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var news []Entry
-	if whole && s.away && !away {
+	if whole && s.standing == away && peer == here {
 		news = s.dropMissing(theirs)
 	}
+	seen := s.counter
 	for _, e := range theirs {
 		mine, ok := s.entries[e.Key]
-		if ok && !e.newer(mine.Entry) {
+		switch {
+		case ok && !e.newer(mine.Entry):
 			continue
-		}
-		if !ok && whole && away && !s.away {
+		case ok || !whole || s.standing != here:
+		case peer == away:
 			// This node was here and does not have it: it was deleted. What the
 			// peer wrote after it came back arrives as a change, or when it is
 			// no longer away.
+			continue
+		case e.Deleted && e.Counter <= seen:
+			// This node has forgotten it already. If it took it anew, and gave it to
+			// those that forget it later, nobody ever would.
 			continue
 		}
 		if !ok && len(s.entries) >= MaxEntries {
@@ -158,7 +165,7 @@ func (s *Store) Merge(b []byte, whole bool) ([]Entry, error) {
 			continue
 		}
 		learned := time.Now()
-		if away && s.away {
+		if peer == away && s.standing != here {
 			learned = time.Time{}
 		}
 		s.put(e, learned)
@@ -166,7 +173,16 @@ func (s *Store) Merge(b []byte, whole bool) ([]Entry, error) {
 			news = append(news, e)
 		}
 	}
+	if whole && s.standing == blank && peer != blank {
+		s.stand(peer) // it has now what the peer has, and that may be old
+	}
 	return news, nil
+}
+
+// stand changes the node's standing. Callers hold mu.
+func (s *Store) stand(st standing) {
+	s.standing, s.since = st, time.Now()
+	s.changed, s.encoded = true, nil
 }
 
 // dropMissing forgets what is not among theirs: it was deleted while this node
@@ -187,23 +203,26 @@ func (s *Store) dropMissing(theirs []Entry) []Entry {
 			dropped = append(dropped, Entry{Key: k, Deleted: true, Counter: r.Counter, Writer: r.Writer})
 		}
 	}
-	s.away, s.changed, s.encoded = false, true, nil
+	s.stand(here)
 	return dropped
 }
 
-// Expire forgets tombstones that are older than 24 hours, and ends the time in
-// which this node gives way to peers that were not away. The owner calls it
+// Expire forgets tombstones that are older than 24 hours, and after as long ends the
+// time in which this node gives way to peers that were not away. The owner calls it
 // about every hour.
 func (s *Store) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	if s.standing != here && now.Sub(s.since) >= tombstoneLife {
+		s.stand(here)
+	}
 	for k, r := range s.entries {
 		if r.learned.IsZero() {
 			// From a file of long ago: its life begins when it is first seen
 			// here. Values keep the zero time while the node may yet learn that
 			// they were deleted.
-			if r.Deleted || !s.away {
+			if r.Deleted || s.standing == here {
 				r.learned = now
 				s.entries[k] = r
 			}

@@ -257,6 +257,118 @@ func TestLongAbsence(t *testing.T) {
 	}
 }
 
+// All nodes were off for three days, and then one is added: what it does not have was not
+// deleted.
+func TestNewNodeAfterAnAbsenceOfAll(t *testing.T) {
+	for _, later := range []time.Duration{0, tombstoneLife} {
+		dirs := []string{t.TempDir(), t.TempDir()}
+		synctest.Test(t, func(t *testing.T) {
+			var nodes []*Store
+			for i, name := range []string{"a", "b"} {
+				nodes = append(nodes, open(t, name, dirs[i]))
+			}
+			exchange(t, nodes[0], nodes[1])
+			set(t, nodes[0], "of a", "1") // which had no time to spread
+			set(t, nodes[1], "of b", "1")
+			for i, s := range nodes {
+				if err := s.Save(true); err != nil {
+					t.Fatal(err)
+				}
+				nodes[i] = nil
+			}
+			time.Sleep(3 * tombstoneLife)
+			for i, name := range []string{"a", "b"} {
+				nodes[i] = open(t, name, dirs[i])
+			}
+			time.Sleep(later)
+			for _, s := range nodes {
+				s.Expire()
+			}
+			added, another := open(t, "c", ""), open(t, "d", "")
+			exchange(t, added, another) // the new ones find each other first
+			exchange(t, nodes[0], added)
+			exchange(t, added, nodes[1])
+			exchange(t, nodes[0], nodes[1])
+			exchange(t, nodes[0], added)
+			all := map[string]string{"of a": "1", "of b": "1"}
+			for _, s := range append(nodes, added) {
+				want(t, s, all)
+			}
+		})
+	}
+}
+
+// The file says of a node that it began with nothing, and since when it is away.
+func TestStandingIsKept(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	synctest.Test(t, func(t *testing.T) {
+		again := func(s *Store, i int) *Store {
+			t.Helper()
+			if err := s.Save(true); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, s.writer, dirs[i])
+		}
+		a := again(open(t, "a", dirs[0]), 0)
+		if a.standing != blank {
+			t.Errorf("restarted, a new node is %d", a.standing)
+		}
+		set(t, a, "x", "1")
+		if err := a.Save(true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * tombstoneLife)
+		a = open(t, "a", dirs[0])
+		fresh := again(open(t, "b", dirs[1]), 1)
+		exchange(t, a, fresh)
+		want(t, a, map[string]string{"x": "1"})
+		if fresh.standing != away {
+			t.Errorf("what knows only from one that was away is %d", fresh.standing)
+		}
+		for range 2 {
+			time.Sleep(tombstoneLife / 2)
+			a.Expire()
+			a = again(a, 0)
+		}
+		if a.Expire(); a.standing != here {
+			t.Errorf("after a day together it is %d", a.standing)
+		}
+		fresh.Expire()
+		// From now on it tells others that were away what was deleted.
+		want(t, fresh, map[string]string{"x": "1"})
+		del(t, fresh, "x")
+		exchange(t, a, fresh)
+		want(t, a, map[string]string{})
+	})
+}
+
+// Of two nodes each forgets a tombstone at its own time, and is not given it again.
+func TestTombstonesExpireEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := open(t, "a", ""), open(t, "b", "")
+		time.Sleep(tombstoneLife)
+		a.Expire()
+		b.Expire()
+		set(t, a, "stays", "1")
+		set(t, a, "goes", "1")
+		exchange(t, a, b)
+		del(t, a, "goes")
+		for range 3 * 24 {
+			exchange(t, a, b)
+			time.Sleep(30 * time.Minute)
+			a.Expire()
+			exchange(t, a, b)
+			time.Sleep(30 * time.Minute)
+			b.Expire()
+		}
+		for _, s := range []*Store{a, b} {
+			if n := len(s.entries); n != 1 {
+				t.Errorf("%s keeps %d entries", s.writer, n)
+			}
+		}
+	})
+}
+
 func TestTombstonesExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, "a", "")
@@ -315,19 +427,20 @@ func FuzzDecode(f *testing.F) {
 	set(f, s, "drain/s1", "draining")
 	del(f, s, "x")
 	f.Add(s.Encode())
-	f.Add([]byte{formatVersion, flagAway, 0})
+	f.Add([]byte{formatVersion, byte(away), 0})
+	f.Add([]byte{formatVersion, byte(blank), 0})
 	f.Add([]byte{formatVersion, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		entries, away, err := decode(b)
+		entries, st, err := decode(b)
 		if err != nil {
 			if entries != nil {
 				t.Error("entries together with an error")
 			}
 			return
 		}
-		again, away2, err := decode(encode(entries, away))
-		if err != nil || away != away2 || fmt.Sprint(again) != fmt.Sprint(entries) {
-			t.Errorf("%v, %v became %v, %v, %v", entries, away, again, away2, err)
+		again, st2, err := decode(encode(entries, st))
+		if err != nil || st != st2 || fmt.Sprint(again) != fmt.Sprint(entries) {
+			t.Errorf("%v, %v became %v, %v, %v", entries, st, again, st2, err)
 		}
 		for _, e := range entries {
 			if err := e.validate(); err != nil {

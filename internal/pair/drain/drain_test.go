@@ -70,6 +70,7 @@ type client struct {
 	f     *fake
 	local netip.Addr
 	ended atomic.Bool
+	deaf  bool // its client does not read, so that TLS can't say good-bye
 }
 
 func (c *client) LocalAddr() net.Addr {
@@ -77,6 +78,9 @@ func (c *client) LocalAddr() net.Addr {
 }
 
 func (c *client) Close() error {
+	if c.deaf {
+		time.Sleep(5 * time.Second) // as crypto/tls does
+	}
 	c.ended.Store(true)
 	c.f.changed(c, http.StateClosed)
 	return nil
@@ -190,6 +194,14 @@ func TestDrain(t *testing.T) {
 			c := f.connect(virtualIP)
 			time.AfterFunc(450*time.Millisecond, func() { c.request(100 * time.Millisecond) })
 		}, 1300 * time.Millisecond, 1320 * time.Millisecond, 2, 0},
+		"some that are not read from any more": {func(f *fake) {
+			for range 5 {
+				c := f.connect(virtualIP)
+				c.request(10 * time.Millisecond)
+				c.deaf = true
+			}
+			time.Sleep(time.Minute)
+		}, 7 * time.Second, 8 * time.Second, -1, 0},
 		"handshakes, and what is not acknowledged": {func(f *fake) { f.loose.Store(2); time.AfterFunc(100*time.Millisecond, func() { f.loose.Store(0) }) },
 			100 * time.Millisecond, 120 * time.Millisecond, 1, 0},
 		"a download that does not end": {func(f *fake) { f.connect(virtualIP).request(time.Hour); time.Sleep(time.Second) },

@@ -4,7 +4,8 @@ import (
 	"crypto/tls"
 	"net"
 	"testing"
-	"time"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // What lies in a socket is seen, through TLS too.
@@ -30,11 +31,7 @@ func TestUnread(t *testing.T) {
 	if _, err := client.Write([]byte("GET")); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); !unread(conn) || !unread(secure); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("what was sent is not seen")
-		}
-	}
+	observe.Eventually(t, "what was sent is seen", func() bool { return unread(conn) && unread(secure) })
 	if _, err := conn.Read(make([]byte, 3)); err != nil {
 		t.Fatal(err)
 	}

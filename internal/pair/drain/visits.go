@@ -22,6 +22,8 @@ type visit struct {
 	state atomic.Int64
 	// used is set with the first request.
 	used atomic.Bool
+	// closing is set when it is being closed by this package.
+	closing atomic.Bool
 }
 
 // epoch is what times are counted from.
@@ -85,9 +87,12 @@ func (v *Visits) settled(openFor time.Duration) bool {
 func (v *Visits) close() (left int) {
 	now := time.Now()
 	for conn, known := range v.all.Range {
-		busy, lasted := known.(*visit).look(now)
-		if !busy && (known.(*visit).used.Load() || lasted >= firstRequest) && !unread(conn.(net.Conn)) {
-			_ = conn.(net.Conn).Close() // its server notices, and says that it is closed
+		one := known.(*visit)
+		busy, lasted := one.look(now)
+		if !busy && (one.used.Load() || lasted >= firstRequest) && !unread(conn.(net.Conn)) && one.closing.CompareAndSwap(false, true) {
+			// Its server notices, and says that it is closed. A TLS connection says
+			// good-bye, for which one whose client does not read takes five seconds.
+			go func() { _ = conn.(net.Conn).Close() }()
 		}
 		left++
 	}

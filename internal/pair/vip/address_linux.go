@@ -138,7 +138,12 @@ func (a *Address) Remove() error {
 // TakeOff is Remove, and tells whether the address was there.
 func (a *Address) TakeOff() (was bool, err error) {
 	dev, err := net.InterfaceByName(a.cfg.Interface)
-	if err != nil {
+	var refused unix.Errno
+	switch {
+	case errors.As(err, &refused):
+		// As when this process has no file descriptor left: the address may be there.
+		return false, fmt.Errorf("remove virtual IP %s: look up interface %s: %w", a.cfg, a.cfg.Interface, err)
+	case err != nil:
 		return false, nil // there is nothing that could have it
 	}
 	err = a.execute("remove", a.message(dev.Index), unix.RTM_DELADDR, 0)

@@ -2,10 +2,12 @@ package vip
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +16,8 @@ import (
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // namespace has the rest of the test run in a network namespace of its own, in
@@ -51,6 +55,30 @@ func ip(t *testing.T, args string) string {
 	return string(out)
 }
 
+// That an address is off is said only when it is: a process without a file descriptor
+// left can't tell.
+func TestTakeOffWithoutDescriptors(t *testing.T) {
+	there := &Address{cfg: Config{Prefix: netip.MustParsePrefix("10.1.0.10/24"), Interface: "lo"}}
+	gone := &Address{cfg: Config{Prefix: netip.MustParsePrefix("10.1.0.10/24"), Interface: "none"}}
+	if was, err := gone.TakeOff(); was || err != nil {
+		t.Errorf("of an interface that does not exist: %v, %v", was, err)
+	}
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	was, err := there.TakeOff()
+	if rerr := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); rerr != nil {
+		t.Fatal(rerr)
+	}
+	if was || !errors.Is(err, unix.EMFILE) {
+		t.Errorf("without a file descriptor: %v, %v", was, err)
+	}
+}
+
 func open(t *testing.T, cidr string) *Address {
 	t.Helper()
 	c, err := Parse(cidr, "here")
@@ -78,6 +106,9 @@ func do(t *testing.T, acts ...func() error) {
 	}
 }
 
+// lifetime is what is left of Lifetime by the time that the kernel is asked.
+var lifetime = regexp.MustCompile(`valid_lft [1-5]sec`)
+
 func TestAddAndRemove(t *testing.T) {
 	namespace(t)
 	for _, cidr := range []string{"10.1.0.10/24", "192.0.2.1/32", "2001:db8::10/64"} {
@@ -85,7 +116,7 @@ func TestAddAndRemove(t *testing.T) {
 		do(t, a.Remove, a.Add, a.Add)
 		found := false
 		for line := range strings.Lines(ip(t, "-o addr show dev here")) {
-			found = found || strings.Contains(line, " "+cidr+" ") && strings.Contains(line, "valid_lft 5sec") && !strings.Contains(line, "tentative")
+			found = found || strings.Contains(line, " "+cidr+" ") && lifetime.MatchString(line) && !strings.Contains(line, "tentative")
 		}
 		if !found {
 			t.Errorf("%s was added: %s", cidr, ip(t, "addr show dev here"))
@@ -151,7 +182,7 @@ func TestAnnounce(t *testing.T) {
 		do(t, a.Add, a.Announce)
 		buf := make([]byte, 2000)
 		for len(want) > 0 {
-			if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			if err := conn.SetReadDeadline(time.Now().Add(observe.Patience)); err != nil {
 				t.Fatal(err)
 			}
 			n, _, err := conn.ReadFrom(buf)

@@ -47,7 +47,7 @@ func echo(t *testing.T, multipath bool) uint16 {
 // says has a byte echoed on the connection.
 func says(t *testing.T, conn net.Conn) {
 	t.Helper()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(observe.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Write([]byte{7}); err != nil {
@@ -60,18 +60,19 @@ func says(t *testing.T, conn net.Conn) {
 
 func dial(t *testing.T, host string, port uint16) net.Conn {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(int(port))), 5*time.Second)
+	conn, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(int(port))), observe.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
 }
 
-// hold puts the address on the interface and waits until the kernel has done so, which
-// it does later for IPv6.
+// hold puts the address on the interface, for longer than Lifetime, and waits until the
+// kernel has done so, which it does later for IPv6.
 func hold(t *testing.T, a *Address) {
 	t.Helper()
 	do(t, a.Add)
+	ip(t, "addr change "+a.cfg.Prefix.String()+" dev here valid_lft forever preferred_lft forever")
 	host := a.cfg.Prefix.Addr()
 	family := "-4"
 	if host.Is6() {
