@@ -135,8 +135,21 @@ func (d *data) tryOpen(ctx context.Context) (*database.DB, error) {
 // target reads where the database is.
 func (s source) target(ctx context.Context) (database.Target, error) {
 	if s.url != "" {
-		return database.ParseURL(s.url)
+		target, err := database.ParseURL(s.url)
+		if err != nil || target.Engine != database.MySQL || s.home == "" {
+			return target, err
+		}
+		// There an account sees its own statements without more. Where the settings can't be
+		// read it counts as another one, and what it does not see as not proved.
+		own, err := s.own(ctx)
+		target.OwnAccount = err == nil && own.Engine == target.Engine && own.User == target.User
+		return target, nil
 	}
+	return s.own(ctx)
+}
+
+// own is the database as settings.py has it.
+func (s source) own(ctx context.Context) (database.Target, error) {
 	read, err := pysettings.Read(ctx, s.settings())
 	target, dbErr := read.Database()
 	if dbErr != nil {

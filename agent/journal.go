@@ -78,10 +78,14 @@ func (d *data) removeEnded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	removed, err := db.RemoveEnded(ctx)
+	removed, mended, err := db.RemoveEnded(ctx)
 	for _, s := range removed {
 		d.log.Warn("a step that had ended when its server died is taken out of the flow queue's journal",
 			"flow", s.Flow, "ticket", s.DataNo, "row", s.DataID, "journal", s.Row.ID)
+	}
+	for _, t := range mended {
+		d.log.Info("a step that a start would have taken up wrongly is put right in the flow queue's journal",
+			"flow", t.Flow, "ticket", t.No, "row", t.Row)
 	}
 	return errors.Join(err, d.settlePauses(ctx, db))
 }

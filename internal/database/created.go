@@ -16,8 +16,7 @@ const (
 	// createdWindow is how many of a table's newest rows are looked at: a ticket has one
 	// for each form that it came to.
 	createdWindow = 20_000
-	// maxCreatedText bounds a column's text, in characters. A longer one reads as empty,
-	// and equals nothing but that.
+	// maxCreatedText bounds a column's text, in characters.
 	maxCreatedText = 20_000
 	// maxCreatedColumns bounds the columns that are read at once.
 	maxCreatedColumns = 1000
@@ -39,8 +38,14 @@ type CreatedQuery struct {
 	Limit int
 }
 
+// UnreadText stands for a text that is not known. Nobody can have written it into a form: it
+// is no UTF-8.
+const UnreadText = "\xff"
+
 // CreatedTicket is a ticket by its first row. Texts are those of the columns that were asked
-// for, in their order.
+// for, in their order: all of them [UnreadText] where one is longer than 20,000 characters.
+// What such a ticket says is not known, so that it must not be taken for that of a create
+// which says nothing there.
 type CreatedTicket struct {
 	No    int64
 	User  string
@@ -58,11 +63,12 @@ var (
 
 var createdColumn = regexp.MustCompile(`^formitm_[0-9]{1,5}$`)
 
-// createdSQL is the SQL of one engine. {columns} stands for what created makes of each
-// column, {text} for a column within that, {time} for the condition on the time.
-type createdSQL struct{ read, column, time, times string }
+// createdSQL is the SQL of one engine. {columns} stands for what column makes of each of
+// them, and {longer} for what longer does; {text} for a column within these, {time} for the
+// condition on the time.
+type createdSQL struct{ read, column, longer, time, times string }
 
-const createdRead = `SELECT {top}t.data_no, t.create_user_id{columns} FROM {table} t` +
+const createdRead = `SELECT {top}t.data_no, t.create_user_id, CASE WHEN {longer} THEN 1 ELSE 0 END{columns} FROM {table} t` +
 	` WHERE t.id > (SELECT MAX(m.id) FROM {table} m) - {window} AND t.data_no > {after}{time}` +
 	` AND (t.init_data_id = t.id OR t.init_data_id IS NULL) ORDER BY t.id{tail}`
 
@@ -71,6 +77,7 @@ func createdOf(top, tail, length, since, times string) createdSQL {
 	return createdSQL{
 		read:   strings.NewReplacer("{top}", top, "{tail}", tail).Replace(createdRead),
 		column: `, CASE WHEN ` + length + `(t.{text}) <= {most} THEN t.{text} END`,
+		longer: length + `(t.{text}) > {most}`,
 		time:   since, times: times,
 	}
 }
@@ -80,23 +87,25 @@ var createdStatements = map[Engine]createdSQL{
 	MySQL:     createdOf(``, ` LIMIT {limit}`, `char_length`, ``, ``),
 	SQLServer: createdOf(`TOP ({limit}) `, ``, `LEN`, ``, ``),
 	Oracle: {
-		read: `SELECT t."DATA_NO", t."CREATE_USER_ID"{columns} FROM "{table}" t` +
+		read: `SELECT t."DATA_NO", t."CREATE_USER_ID", CASE WHEN {longer} THEN 1 ELSE 0 END{columns} FROM "{table}" t` +
 			` WHERE t."ID" > (SELECT MAX(m."ID") FROM "{table}" m) - {window} AND t."DATA_NO" > {after}` +
 			` AND (t."INIT_DATA_ID" = t."ID" OR t."INIT_DATA_ID" IS NULL) ORDER BY t."ID" FETCH FIRST {limit} ROWS ONLY`,
 		column: `, CASE WHEN DBMS_LOB.GETLENGTH(t."{text}") <= {most} THEN t."{text}" END`,
+		longer: `DBMS_LOB.GETLENGTH(t."{text}") > {most}`,
 	},
 }
 
 // statement is the one that reads what q asks for.
 func (s createdSQL) statement(e Engine, q CreatedQuery) string {
-	var columns strings.Builder
+	var columns, longer []string
 	for _, c := range q.Columns {
 		if e == Oracle {
 			c = strings.ToUpper(c)
 		}
-		columns.WriteString(strings.ReplaceAll(s.column, "{text}", c))
+		columns = append(columns, strings.ReplaceAll(s.column, "{text}", c))
+		longer = append(longer, strings.ReplaceAll(s.longer, "{text}", c))
 	}
-	text := strings.NewReplacer("{columns}", columns.String(), "{time}", s.time).Replace(s.read)
+	text := strings.NewReplacer("{columns}", strings.Join(columns, ""), "{longer}", strings.Join(longer, " OR "), "{time}", s.time).Replace(s.read)
 	text = strings.NewReplacer("{table}", ticketTable(e, q.Flow), "{window}", strconv.Itoa(createdWindow),
 		"{after}", strconv.FormatInt(q.After, 10), "{since}", q.Since.UTC().Format(s.times), "{most}", strconv.Itoa(maxCreatedText)).Replace(text)
 	return limited(text, q.Limit+1)
@@ -134,8 +143,9 @@ func (db *DB) created(ctx context.Context, q CreatedQuery, each func(CreatedTick
 	defer rows.Close()
 	var no sql.NullInt64
 	var user sql.NullString
+	var longer int
 	texts := make([]sql.NullString, len(q.Columns))
-	into := []any{&no, &user}
+	into := []any{&no, &user, &longer}
 	for i := range texts {
 		into = append(into, &texts[i])
 	}
@@ -149,6 +159,9 @@ func (db *DB) created(ctx context.Context, q CreatedQuery, each func(CreatedTick
 		t := CreatedTicket{No: no.Int64, User: user.String, Texts: make([]string, len(texts))}
 		for i := range texts {
 			t.Texts[i] = texts[i].String // Oracle's empty text is NULL
+			if longer != 0 {
+				t.Texts[i] = UnreadText
+			}
 		}
 		each(t)
 	}

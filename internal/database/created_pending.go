@@ -8,13 +8,15 @@ import (
 )
 
 // pendingSQL is the SQL of one engine. may tells with 1 that the account sees what others
-// do, and is empty where read tells that itself, or fails. read counts the statements that
-// may have yet to be committed, and the sessions whose statements the account may not see;
-// {table} stands for the flow's table. grant gives the right; it is nil where nothing tells
-// that it lacks.
+// do, and is empty where read tells that itself, or fails. own is true where an account sees
+// its own sessions without that. read counts the statements that may have yet to be
+// committed, and the sessions whose statements the account may not see; {table} stands for
+// the flow's table. grant gives the right.
 type pendingSQL struct {
-	may, read string
-	grant     func(user string) string
+	may   string
+	own   bool
+	read  string
+	grant func(user string) string
 }
 
 // What began within the last second is of a server that lives: the rows prove nothing before
@@ -24,7 +26,8 @@ type pendingSQL struct {
 // administrator's when the table is the account's own: OMFLOW makes its tables itself.
 //
 // MySQL shows an account without the right PROCESS its own sessions alone, and does not say
-// so: an account that is not OMFLOW's needs the right.
+// so: an account that is not known to be OMFLOW's needs the right, and not by a role, since
+// what roles give is not among an account's own rights.
 //
 // Oracle shows no statement of a session that commits; it counts when it is the account's.
 var pendingStatements = map[Engine]pendingSQL{
@@ -41,8 +44,13 @@ var pendingStatements = map[Engine]pendingSQL{
 		},
 	},
 	MySQL: {
+		may: `SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' AND CAST(GRANTEE AS BINARY) = CAST(CONCAT('''', ` +
+			`LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), ` +
+			`'''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''') AS BINARY)`,
+		own: true,
 		read: `SELECT COUNT(*), 0 FROM information_schema.processlist WHERE ID <> CONNECTION_ID() AND COMMAND <> 'Sleep'` +
 			` AND TIME >= 1 AND (LOCATE('{table}', INFO) > 0 OR INFO LIKE 'COMMIT%')`,
+		grant: func(user string) string { return "GRANT PROCESS ON *.* TO " + mysqlAccount(user) },
 	},
 	SQLServer: {
 		may: `SELECT HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE')`,
@@ -67,8 +75,7 @@ var pendingStatements = map[Engine]pendingSQL{
 // has made that was gone a second before. flow is its UUID as 32 hexadecimal digits. Nothing
 // is written, and no lock waited for. It takes at most 10 s.
 //
-// What it can't see: a statement that the database has received and not begun yet; on MySQL
-// and MariaDB those of other accounts, without the right PROCESS.
+// What it can't see: a statement that the database has received and not begun yet.
 func (db *DB) Pending(ctx context.Context, flow string) (why string, err error) {
 	if !flowForm.MatchString(flow) {
 		return "", errors.New("look for running statements: no flow")
@@ -82,11 +89,8 @@ func (db *DB) Pending(ctx context.Context, flow string) (why string, err error) 
 
 func (db *DB) pending(ctx context.Context, flow string) (why string, err error) {
 	s := pendingStatements[db.target.Engine]
-	var hidden string
-	if s.grant != nil {
-		hidden = "the account may not see what others run in " + db.dialect.title + "; " + s.grant(db.target.User)
-	}
-	if s.may != "" {
+	hidden := "the account may not see what others run in " + db.dialect.title + "; " + s.grant(db.target.User)
+	if s.may != "" && !(s.own && db.target.OwnAccount) {
 		var may int
 		if err := db.pool.QueryRowContext(ctx, s.may).Scan(&may); err != nil {
 			return "", err

@@ -141,4 +141,21 @@ func TestMariaDBPending(t *testing.T) {
 	target := c.admin
 	target.Name = "d_pending"
 	testPending(t, mustOpen(t, target), target, []string{`LOCK TABLES ` + pendingTable + ` READ`}, []string{`UNLOCK TABLES`})
+
+	// An account that is not known to be OMFLOW's needs the right to see others; that of the
+	// same name on another machine does not count.
+	for _, user := range []string{`u_pending`, `u@pend\ing`} {
+		literal := quote(strings.ReplaceAll(user, `\`, `\\`), "'", "'")
+		c.do(t, "mysql", `CREATE USER `+literal+`@'%' IDENTIFIED BY 'right'`, `GRANT SELECT ON *.* TO `+literal+`@'%'`,
+			`CREATE USER `+literal+`@'192.0.2.1'`, `GRANT PROCESS ON *.* TO `+literal+`@'192.0.2.1'`)
+		other := c.target(user, "right", "d_pending")
+		db := mustOpen(t, other)
+		grant := `GRANT PROCESS ON *.* TO ` + literal + `@'%'`
+		wantPending(t, db, `may not see what others run in MySQL; `+grant)
+		own := other
+		own.OwnAccount = true
+		wantPending(t, mustOpen(t, own), "")
+		c.do(t, "mysql", grant)
+		wantPending(t, db, "")
+	}
 }

@@ -70,8 +70,10 @@ func testCreated(t *testing.T, db *DB, now, old, yes, no string) {
 	row(2, 2, now, "2", "'admin'", "'a ''quoted'' 流程'")
 	row(3, 2, now, "2", "'admin'", "'at its form'")
 	row(4, 3, now, "NULL", "'bob'", "NULL") // cut off
-	row(5, 4, now, "5", "NULL", "'"+strings.Repeat("x", maxCreatedText+1)+"'")
-	q := CreatedQuery{Flow: endedFlow, After: 1, Since: time.Now().Add(-time.Hour), Columns: []string{"formitm_2", "formitm_1"}, Limit: 3}
+	full := strings.Repeat("流", maxCreatedText)
+	row(5, 4, now, "5", "NULL", "'"+full+"x'")
+	row(6, 5, now, "6", "NULL", "'"+full+"'")
+	q := CreatedQuery{Flow: endedFlow, After: 1, Since: time.Now().Add(-time.Hour), Columns: []string{"formitm_2", "formitm_1"}, Limit: 4}
 	var found []string
 	look := func() error {
 		found = nil
@@ -81,23 +83,24 @@ func testCreated(t *testing.T, db *DB, now, old, yes, no string) {
 		t.Errorf("of a flow that is not there: %v", err)
 	}
 	flow(1, "")
-	want := []string{"2admin[ a 'quoted' 流程]", "3bob[ ]", "4[ ]"}
+	// A text that is too long is not taken for none: it would be that of a create which says none.
+	want := []string{"2admin[ a 'quoted' 流程]", "3bob[ ]", fmt.Sprint(4, "", []string{UnreadText, UnreadText}), fmt.Sprint(5, "", []string{"", full})}
 	if err := look(); err != nil || !slices.Equal(found, want) {
-		t.Errorf("found %q, %v; want %q", found, err, want)
+		t.Errorf("found %.60q, %v; want %.60q", found, err, want)
 	}
 	if db.target.Engine == Postgres {
 		q.After = 0
 		if err := look(); err != nil || !slices.Equal(found, want) {
-			t.Errorf("by the time alone %q, %v; want %q", found, err, want)
+			t.Errorf("by the time alone %.60q, %v; want %.60q", found, err, want)
 		}
 	}
 	q.After = 3
 	if err := look(); err != nil || !slices.Equal(found, want[2:]) {
-		t.Errorf("after number 3 %q, %v", found, err)
+		t.Errorf("after number 3 %.60q, %v", found, err)
 	}
 	q.After, q.Limit = 1, 2
 	if err := look(); !errors.Is(err, ErrTooMany) {
-		t.Errorf("too many: %q, %v", found, err)
+		t.Errorf("too many: %.60q, %v", found, err)
 	}
 	flow(2, "7")
 	if err := look(); !errors.Is(err, ErrChecked) || len(found) > 0 {

@@ -35,7 +35,7 @@ func fromDjango(d Django) (Target, error) {
 	}
 	t := Target{
 		Engine: engine, Host: strings.TrimSpace(d.Host), Port: dialects[engine].port, Name: d.Name,
-		User: d.User, Password: d.Password, Options: map[string]string{},
+		User: d.User, Password: d.Password, Options: map[string]string{}, OwnAccount: true,
 	}
 	if engine == Oracle {
 		if err := t.oracleName(d); err != nil {

@@ -51,7 +51,7 @@ func TestFromDjango(t *testing.T) {
 		{"oracle, easy connect without port, with server type", with(full("django.db.backends.oracle"), func(d *Django) { d.Name = "[fd00::1]/orclpdb1:dedicated" }),
 			Target{Engine: Oracle, Host: "fd00::1", Port: 1521, Name: "orclpdb1"}},
 	} {
-		test.want.User, test.want.Password = "om", "p@s:s"
+		test.want.User, test.want.Password, test.want.OwnAccount = "om", "p@s:s", true
 		if test.want.Options == nil {
 			test.want.Options = map[string]string{}
 		}

@@ -89,35 +89,35 @@ var endedStatements = map[Engine]endedSQL{
 // row of the journal gets another one's number and queue_id, so that it may be called at any
 // time, also while servers work: a row that is removed is one that its own server would
 // only have removed. Those that are
-// left, and that a start would misread, are mended, see ended_replay.go. At most
-// [MaxJournalRows] rows are looked at, in at most 10 s. With an error those that were
-// removed before it are returned. The error wraps [ErrNoJournal] when there is no
-// journal.
-func (db *DB) RemoveEnded(ctx context.Context) ([]EndedStep, error) {
+// left, and that a start would misread, are mended, see ended_replay.go, and the tickets of
+// these are returned as well. At most [MaxJournalRows] rows are looked at, in at most 10 s.
+// With an error those that were removed and mended before it are returned. The error wraps
+// [ErrNoJournal] when there is no journal.
+func (db *DB) RemoveEnded(ctx context.Context) (removed []EndedStep, mended []Ticket, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var steps []EndedStep
-	err := db.call(ctx, "read what a replay would repeat in", func(ctx context.Context) (err error) {
+	err = db.call(ctx, "read what a replay would repeat in", func(ctx context.Context) (err error) {
 		steps, err = db.steps(ctx)
 		return err
 	})
 	switch {
 	case Classify(err) == NoTable:
-		return nil, fmt.Errorf("%w (%w)", ErrNoJournal, err)
+		return nil, nil, fmt.Errorf("%w (%w)", ErrNoJournal, err)
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
-	var removed []EndedStep
 	for _, s := range steps {
 		done, err := db.removeEnded(ctx, s)
 		if err != nil {
-			return removed, fmt.Errorf("remove an ended step from the flow queue's journal: %w", err)
+			return removed, nil, fmt.Errorf("remove an ended step from the flow queue's journal: %w", err)
 		}
 		if done {
 			removed = append(removed, s)
 		}
 	}
-	return removed, db.mendMisread(ctx)
+	mended, err = db.mendMisread(ctx)
+	return removed, mended, err
 }
 
 // steps reads the journal's rows that belong to a ticket.

@@ -56,30 +56,36 @@ var replayStatements = map[Engine]replaySQL{
 	},
 }
 
-// misread is a row of the journal, and what it is to say.
+// misread is a row of the journal, whose ticket it is about, and what it is to say.
 type misread struct {
+	ticket           Ticket
 	id               int64
 	queue, param, is string
 }
 
-// mendMisread changes the rows of the journal that a start would misread.
-func (db *DB) mendMisread(ctx context.Context) error {
+// mendMisread changes the rows of the journal that a start would misread, and returns the
+// tickets of those that it has changed.
+func (db *DB) mendMisread(ctx context.Context) (mended []Ticket, err error) {
 	var found []misread
-	err := db.call(ctx, "read what a start would misread in", func(ctx context.Context) (err error) {
+	err = db.call(ctx, "read what a start would misread in", func(ctx context.Context) (err error) {
 		found, err = db.misread(ctx)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, m := range found {
 		statement := strings.NewReplacer("{row}", strconv.FormatInt(m.id, 10), "{queue}", m.queue,
 			"{chars}", strconv.Itoa(maxQueueID)).Replace(replayStatements[db.target.Engine].mend)
-		if _, err := db.change(ctx, "mend a step of the flow queue's journal in", statement, db.wideText(m.is), db.wideText(m.param)); err != nil {
-			return err
+		n, err := db.change(ctx, "mend a step of the flow queue's journal in", statement, db.wideText(m.is), db.wideText(m.param))
+		if err != nil {
+			return mended, err
+		}
+		if n > 0 {
+			mended = append(mended, m.ticket)
 		}
 	}
-	return nil
+	return mended, nil
 }
 
 func (db *DB) misread(ctx context.Context) (found []misread, err error) {
@@ -94,8 +100,9 @@ func (db *DB) misread(ctx context.Context) (found []misread, err error) {
 		if err := rows.Scan(&id, &queue, &param); err != nil {
 			return nil, err
 		}
-		if is, ok := readMisread(queue.String, param.String); ok {
-			found = append(found, misread{id, queue.String, param.String, is})
+		if m, ok := readMisread(queue.String, param.String); ok {
+			m.id = id
+			found = append(found, m)
 		}
 	}
 	return found, rows.Err()
@@ -103,11 +110,11 @@ func (db *DB) misread(ctx context.Context) (found []misread, err error) {
 
 // readMisread makes out what a row of the journal is to say, and false for one that says
 // it already, or that is not made as a ticket's rows are.
-func readMisread(queue, param string) (string, bool) {
+func readMisread(queue, param string) (misread, bool) {
 	l, ok := readLost(param)
 	if !ok || !queueForm.MatchString(queue) || l.dataID == 0 || queue != fmt.Sprint(l.flow, l.dataID, l.from) {
-		return "", false
+		return misread{}, false
 	}
 	change := l.kept(map[string]string{})
-	return l.rewrite(change), len(change) > 0
+	return misread{ticket: Ticket{Flow: l.table, No: l.dataNo, Row: l.dataID}, queue: queue, param: param, is: l.rewrite(change)}, len(change) > 0
 }

@@ -2,6 +2,7 @@ package database
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,8 +38,8 @@ func TestReadMisread(t *testing.T) {
 		{"cut off", queue("FITEM_3"), strings.TrimSuffix(misreadParam("FITEM_3", "17", `, "async_main_ticket_id": 16`), "}"), ""},
 	} {
 		got, ok := readMisread(test.queue, test.param)
-		if ok != (test.want != "") || ok && got != test.want {
-			t.Errorf("%s: %v\n%s, want\n%s", test.name, ok, got, test.want)
+		if ok != (test.want != "") || ok && (got.is != test.want || got.ticket != Ticket{endedFlow, 9, 17}) {
+			t.Errorf("%s: %v\n%+v, want\n%s", test.name, ok, got, test.want)
 		}
 	}
 }
@@ -80,9 +81,11 @@ func testMisread(t *testing.T, db *DB, text func(string) string) {
 	for i, r := range rows {
 		exec("INSERT INTO omflow_queuedata (id, queue_id, name, method_name, input_param) VALUES (%d, '%s', 'FormFlow', '%s', %s)", 301+i, r.queue, r.method, text(r.param))
 	}
-	for range 2 { // what was mended stays so
-		if removed, err := db.RemoveEnded(t.Context()); err != nil || len(removed) != 0 {
-			t.Fatalf("removed %v, %v", removed, err)
+	ticket := Ticket{endedFlow, 9, 17}
+	for _, want := range [][]Ticket{{ticket, ticket, ticket}, nil} { // what was mended stays so
+		removed, mended, err := db.RemoveEnded(t.Context())
+		if err != nil || len(removed) != 0 || !slices.Equal(mended, want) {
+			t.Fatalf("removed %v, mended %v, %v; want %v mended", removed, mended, err, want)
 		}
 		for i, r := range rows {
 			var got string

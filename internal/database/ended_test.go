@@ -152,7 +152,7 @@ func testRemoveEnded(t *testing.T, db *DB, no, yes string) {
 		}
 		return ids
 	}
-	removed, err := db.RemoveEnded(t.Context())
+	removed, _, err := db.RemoveEnded(t.Context())
 	if want := []int64{101, 111, 115}; err != nil || !slices.Equal(ids(removed), want) {
 		t.Fatalf("removed %v, %v; want %v", ids(removed), err, want)
 	}
@@ -163,7 +163,7 @@ func testRemoveEnded(t *testing.T, db *DB, no, yes string) {
 	if err != nil || j.Count != 15 {
 		t.Errorf("%d rows are left, %v; want 15", j.Count, err)
 	}
-	if again, err := db.RemoveEnded(t.Context()); err != nil || len(again) != 0 {
+	if again, _, err := db.RemoveEnded(t.Context()); err != nil || len(again) != 0 {
 		t.Errorf("once more: %v, %v", again, err)
 	}
 }
@@ -187,7 +187,7 @@ func testRemoveLocked(t *testing.T, db *DB, w strandedWorld) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	removed, err := db.RemoveEnded(ctx)
+	removed, _, err := db.RemoveEnded(ctx)
 	if err != nil || len(removed) != 1 || removed[0].DataID != 900 {
 		t.Errorf("while another ticket's row is written: removed %+v, %v", removed, err)
 	}
@@ -197,7 +197,7 @@ func TestPostgresRemoveEnded(t *testing.T) {
 	c := need(t, "PostgreSQL 15", startPostgres)
 	c.do(t, "postgres", `CREATE ROLE u_ended LOGIN PASSWORD 'right'`, `CREATE DATABASE d_ended OWNER u_ended`)
 	db := mustOpen(t, c.target("u_ended", "right", "d_ended"))
-	if _, err := db.RemoveEnded(t.Context()); Classify(err) != NoTable {
+	if _, _, err := db.RemoveEnded(t.Context()); Classify(err) != NoTable {
 		t.Errorf("without a journal: %v", err)
 	}
 	c.do(t, "d_ended", `CREATE TABLE omflow_queuedata (id serial NOT NULL PRIMARY KEY, queue_id text NULL, name varchar(50) NOT NULL,

@@ -153,7 +153,12 @@ var mysqlRights = map[StepName]string{
 
 // mysqlNames are the account and the database, quoted.
 func mysqlNames(t Target) (user, name string) {
-	return quote(strings.ReplaceAll(t.User, `\`, `\\`), "'", "'") + "@'%'", quote(t.Name, "`", "`")
+	return mysqlAccount(t.User), quote(t.Name, "`", "`")
+}
+
+// mysqlAccount is an account on any machine, quoted.
+func mysqlAccount(user string) string {
+	return quote(strings.ReplaceAll(user, `\`, `\\`), "'", "'") + "@'%'"
 }
 
 func mysqlGrantAll(t Target) string {

@@ -98,22 +98,12 @@ var postgresStatements = statements{
 	count:   `SELECT count(*) FROM omflow_queuedata`,
 }
 
-var mysqlStatements = statements{
-	ping:      `SELECT 1`,
-	version:   `SELECT version()`,
-	probeDrop: `DROP TABLE IF EXISTS {table}`,
-	create:    `CREATE TABLE {table} (id integer NOT NULL PRIMARY KEY, note varchar(40) NOT NULL)`,
-	write:     `INSERT INTO {table} (id, note) VALUES (1, '` + wideText + `')`,
-	text:      wideText,
-	read:      `SELECT note FROM {table} WHERE id = 1`,
-	change:    `UPDATE {table} SET note = 'changed' WHERE id = 1`,
-	remove:    `DELETE FROM {table} WHERE id = 1`,
-	alter:     `ALTER TABLE {table} ADD COLUMN more integer`,
-	index:     `CREATE INDEX {table}_more ON {table} (more)`,
-	drop:      `DROP TABLE {table}`,
-	journal:   `SELECT id, left(queue_id, {chars}) FROM omflow_queuedata ORDER BY id LIMIT {limit}`,
-	count:     `SELECT count(*) FROM omflow_queuedata`,
-}
+// MySQL takes the same ones.
+var mysqlStatements = func() statements {
+	s := postgresStatements
+	s.probeDrop = `DROP TABLE IF EXISTS {table}`
+	return s
+}()
 
 var sqlserverStatements = statements{
 	ping:    `SELECT 1`,

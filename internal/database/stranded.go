@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"time"
 )
@@ -16,7 +15,8 @@ const (
 	maxStrandedFlows = 2000
 	strandedWindow   = 20_000
 	maxRunning       = 10_000
-	maxStranded      = 1000 // tickets that are looked at one by one
+	maxStranded      = 1000 // tickets that the proof is asked for
+	strandedBatch    = 100  // as many of them in one statement
 	maxDataParam     = 200_000
 	maxFlowDesign    = 250_000
 )
@@ -201,45 +201,52 @@ func (db *DB) strandedRows(ctx context.Context, flows []*strandedFlow, statement
 // those that have moved on since; nil: it does not matter. more reports that there are more
 // than maxStranded.
 func (db *DB) unmentioned(ctx context.Context, r runningTickets, moved mentions, gone func(StrandedTicket)) (found []StrandedTicket, more bool, err error) {
-	looked := 0
+	left := maxStranded
 	for _, f := range r.order {
+		var rows []strandedRow
 		for _, row := range r.rows[f.uuid] {
-			if moved.has(f.uuid, row.id) || row.branch && r.proof == proofPast {
-				continue
-			}
-			if looked++; looked > maxStranded {
-				return found, true, nil
-			}
-			t, ok, waits, err := db.strandedTicket(ctx, f, row, r)
-			switch {
-			case err != nil:
-				return nil, false, err
-			case ok:
-				found = append(found, t)
-			case !waits && gone != nil:
-				gone(t)
+			if !moved.has(f.uuid, row.id) && !(row.branch && r.proof == proofPast) {
+				rows = append(rows, row)
 			}
 		}
+		more = len(rows) > left
+		rows = rows[:min(len(rows), left)]
+		left -= len(rows)
+		for batch := range slices.Chunk(rows, strandedBatch) {
+			held, err := db.proved(ctx, f.uuid, r.proof, batch)
+			if err != nil {
+				return nil, false, err
+			}
+			for _, row := range batch {
+				t, ok, waits, err := db.strandedTicket(ctx, f, row, held, r)
+				switch {
+				case err != nil:
+					return nil, false, err
+				case ok:
+					found = append(found, t)
+				case !waits && gone != nil:
+					gone(t)
+				}
+			}
+		}
+		if more {
+			break
+		}
 	}
-	return found, false, nil
+	return found, more, nil
 }
 
 const whyUnread = "what it goes on with can't be read"
 
-// strandedTicket reads a ticket's row if it is stranded, and makes out what it lacks. waits
-// reports that it is not, since it may well wait for another ticket.
-func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, row strandedRow, r runningTickets) (t StrandedTicket, ok, waiting bool, err error) {
+// strandedTicket makes out what a ticket lacks, if it is stranded: held are the rows of which
+// that is proved. waits reports that it is not, since it may well wait for another ticket.
+func (db *DB) strandedTicket(ctx context.Context, f *strandedFlow, row strandedRow, held map[int64]provedRow, r runningTickets) (t StrandedTicket, ok, waiting bool, err error) {
 	t = StrandedTicket{Flow: f.uuid, Name: f.name, DataNo: row.no, DataID: row.id, proof: r.proof}
-	var param sql.NullString
-	var first sql.NullInt64
-	result := db.pool.QueryRowContext(ctx, db.strandedStatement(strandedStatements[db.target.Engine].ticket, t))
-	switch err := result.Scan(&param, &first); {
-	case err == sql.ErrNoRows:
+	own, ok := held[row.id]
+	if !ok {
 		return t, false, false, nil
-	case err != nil:
-		return t, false, false, err
 	}
-	t.param, t.begin = param.String, !first.Valid
+	t.param, t.begin = own.param, own.begin
 	lost, ok := readLost(t.param)
 	if !ok {
 		// A row in which branches have met holds it in Python's own notation.

@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,16 +96,12 @@ func (db *DB) unbegunBranches(ctx context.Context, f *strandedFlow, row stranded
 	if all.proof == proofPast {
 		t.proof = proofForm
 	}
-	var param sql.NullString
-	var first sql.NullInt64
-	err = db.pool.QueryRowContext(ctx, db.strandedStatement(strandedStatements[db.target.Engine].ticket, t)).Scan(&param, &first)
-	if err == sql.ErrNoRows {
-		return t, false, nil
-	}
-	if err != nil {
+	held, err := db.proved(ctx, f.uuid, t.proof, []strandedRow{row})
+	own, ok := held[row.id]
+	if err != nil || !ok {
 		return t, false, err
 	}
-	t.param = param.String
+	t.param = own.param
 	l, ok := readLost(t.param)
 	engaged := all.flows[l.flow]
 	if !ok || engaged == nil || l.table != t.Flow || l.dataNo != t.DataNo {

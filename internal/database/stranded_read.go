@@ -55,6 +55,39 @@ func (db *DB) flowRows(ctx context.Context, flow, statement string, since time.T
 	return list, rows.Err()
 }
 
+// provedRow is a ticket's row of which it is proved that it is stranded.
+type provedRow struct {
+	param string // its data_param, "" where that is too long
+	begin bool   // it does not name itself as the ticket's first row yet
+}
+
+// proved returns those of a flow's rows of which it is proved that they are stranded: of all
+// of them in one statement.
+func (db *DB) proved(ctx context.Context, flow string, by proof, rows []strandedRow) (map[int64]provedRow, error) {
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		ids[i] = strconv.FormatInt(r.id, 10)
+	}
+	s := strandedStatements[db.target.Engine]
+	statement := strings.ReplaceAll(s.ticket, "{proof}", strings.ReplaceAll(s.proofs[by], "{data}", strings.Join(ids, ",")))
+	result, err := db.pool.QueryContext(ctx, db.strandedStatement(statement, StrandedTicket{Flow: flow, proof: by}))
+	if err != nil {
+		return nil, err
+	}
+	defer result.Close()
+	held := make(map[int64]provedRow, len(rows))
+	for n := 0; result.Next() && n < len(rows); n++ {
+		var id int64
+		var param sql.NullString
+		var first sql.NullInt64
+		if err := result.Scan(&id, &param, &first); err != nil {
+			return nil, err
+		}
+		held[id] = provedRow{param.String, !first.Valid}
+	}
+	return held, result.Err()
+}
+
 // readCharts reads what a flow is made of, once. One that can't be read has no charts.
 func (db *DB) readCharts(ctx context.Context, f *strandedFlow) error {
 	if f.charts != nil {

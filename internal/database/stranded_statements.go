@@ -9,7 +9,8 @@ import (
 
 // strandedSQL is the SQL of one engine. {limit}, {head} and {most} stand for bounds,
 // {window} for how many of a table's newest rows count, {since} for a time, written as
-// times says; {table}, {flow} and {data} for a ticket's table, flow and row; {row} for a
+// times says; {table}, {flow} and {data} for a ticket's table, flow and row, or in ticket
+// for the rows of several, with commas; {row} for a
 // flow's row; {queue}, {module} and {method} for columns of a row of the journal; {passed}
 // for the queue_id of one that does not count; {after} for a row and {no} for a ticket's
 // number. restore has two parameters: input_param, and the data_param that the ticket must
@@ -30,6 +31,7 @@ type strandedWords struct {
 	uuid      string // makes a text of %
 	length    string
 	around    string // the beginning of the member outflow_content in %
+	joined    string // {before}, the number of a ticket's row t, and {after}, as one text
 	one, two  string // the parameters
 	same      string // compares {column} with {param}, byte by byte
 	times     string
@@ -52,11 +54,13 @@ const (
 	oracleAround    = `DBMS_LOB.SUBSTR(%, ` + openerHead + `, DBMS_LOB.INSTR(%, '` + openerMember + `'))`
 )
 
-// naming finds, in what Python has written as JSON, the ticket's row as a number or as a
-// text, which it is after somebody has pushed the ticket on in a browser.
-func naming(param string) string {
-	like := func(text string) string { return param + ` LIKE '%` + text + `%'` }
-	return like(`"table_uuid": "{flow}"`) + ` AND (` + like(`"data_id": {data},`) + ` OR ` + like(`"data_id": {data}}`) + ` OR ` + like(`"data_id": "{data}"`) + `)`
+// naming finds, in what Python has written as JSON, the row of the ticket t as a number or
+// as a text, which it is after somebody has pushed the ticket on in a browser.
+func (w strandedWords) naming(param string) string {
+	like := func(before, after string) string {
+		return param + ` LIKE ` + strings.NewReplacer("{before}", `%"data_id": `+before, "{after}", after+`%`).Replace(w.joined)
+	}
+	return param + ` LIKE '%"table_uuid": "{flow}"%' AND (` + like(``, `,`) + ` OR ` + like(``, `}`) + ` OR ` + like(`"`, `"`) + `)`
 }
 
 func strandedOf(w strandedWords) strandedSQL {
@@ -65,13 +69,13 @@ func strandedOf(w strandedWords) strandedSQL {
 		return strings.NewReplacer("{column}", column, "{param}", param).Replace(w.same)
 	}
 	flag := func(column string) string { return `CASE WHEN t.` + column + ` = ` + w.yes + ` THEN 1 ELSE 0 END` }
-	open := ` WHERE t.id = {data} AND t.running = ` + w.yes + ` AND t.history = ` + w.no + ` AND t.closed = ` + w.no
-	unnamed := ` AND NOT EXISTS (SELECT 1 FROM omflow_queuedata q WHERE ` + naming(`q.input_param`)
-	unpaused := ` AND NOT EXISTS (SELECT 1 FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = ` + w.yes + ` AND ` + naming(`p.input_param`) + `)`
+	open := ` WHERE t.id IN ({data}) AND t.running = ` + w.yes + ` AND t.history = ` + w.no + ` AND t.closed = ` + w.no
+	unnamed := ` AND NOT EXISTS (SELECT 1 FROM omflow_queuedata q WHERE ` + w.naming(`q.input_param`)
+	unpaused := ` AND NOT EXISTS (SELECT 1 FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = ` + w.yes + ` AND ` + w.naming(`p.input_param`) + `)`
 	newestRow := ` AND NOT EXISTS (SELECT 1 FROM {table} s WHERE s.id > t.id AND s.data_no = t.data_no)`
-	form := ` WHERE t.id = {data} AND t.running = ` + w.no + ` AND t.history = ` + w.no + ` AND t.closed = ` + w.no + ` AND t.error = ` + w.no
+	form := ` WHERE t.id IN ({data}) AND t.running = ` + w.no + ` AND t.history = ` + w.no + ` AND t.closed = ` + w.no + ` AND t.error = ` + w.no
 	unqueued := ` AND NOT EXISTS (SELECT 1 FROM omflow_queuedata q WHERE q.queue_id = '{queue}')`
-	past := ` WHERE t.id = {data} AND t.running = ` + w.no + ` AND t.history = ` + w.yes + ` AND t.closed = ` + w.no + ` AND t.error = ` + w.no +
+	past := ` WHERE t.id IN ({data}) AND t.running = ` + w.no + ` AND t.history = ` + w.yes + ` AND t.closed = ` + w.no + ` AND t.error = ` + w.no +
 		newestRow
 	param := `CASE WHEN ` + w.length + `(t.data_param) <= ` + strconv.Itoa(maxDataParam) + ` THEN t.data_param END`
 	recent := `CASE WHEN t.createtime >= '{since}' OR t.updatetime >= '{since}' THEN 1 ELSE 0 END`
@@ -85,7 +89,7 @@ func strandedOf(w strandedWords) strandedSQL {
 		journal: `SELECT ` + w.top + `left(q.queue_id, {chars}), left(q.input_param, {head}) FROM omflow_queuedata q ORDER BY q.id` + w.tail,
 		pauses: `SELECT ` + w.top + `left(p.input_param, {head}) FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = ` + w.yes +
 			` ORDER BY p.id` + w.tail,
-		ticket: `SELECT ` + param + `, t.init_data_id FROM {table} t{proof}`,
+		ticket: `SELECT t.id, ` + param + `, t.init_data_id FROM {table} t{proof}`,
 		proofs: [...]string{open + unnamed + `)` + unpaused, past + unnamed + `)` + unpaused, open + newestRow + unqueued, form + newestRow + unqueued},
 		ended: `SELECT ` + w.top + `t.id, t.data_no, ` + recent + `, CASE WHEN t.history = ` + w.no + ` THEN 1 ELSE 0 END FROM {table} t JOIN (SELECT MAX(n.id) AS last FROM {table} n` +
 			` WHERE n.id > (SELECT MAX(m.id) FROM {table} m) - {window} GROUP BY n.data_no) l ON l.last = t.id` +
@@ -110,11 +114,14 @@ func strandedOf(w strandedWords) strandedSQL {
 
 // oracleNaming is naming where a TextField is an NCLOB.
 func oracleNaming(param string) string {
-	has := func(text string) string { return `DBMS_LOB.INSTR(` + param + `, '` + text + `') > 0` }
-	return has(`"table_uuid": "{flow}"`) + ` AND (` + has(`"data_id": {data},`) + ` OR ` + has(`"data_id": {data}}`) + ` OR ` + has(`"data_id": "{data}"`) + `)`
+	has := func(text string) string { return `DBMS_LOB.INSTR(` + param + `, ` + text + `) > 0` }
+	row := func(before, after string) string {
+		return has(`'"data_id": ` + before + `' || TO_CHAR(t."ID") || '` + after + `'`)
+	}
+	return has(`'"table_uuid": "{flow}"'`) + ` AND (` + row(``, `,`) + ` OR ` + row(``, `}`) + ` OR ` + row(`"`, `"`) + `)`
 }
 
-const oracleOpen = ` WHERE t."ID" = {data} AND t."RUNNING" = 1 AND t."HISTORY" = 0 AND t."CLOSED" = 0`
+const oracleOpen = ` WHERE t."ID" IN ({data}) AND t."RUNNING" = 1 AND t."HISTORY" = 0 AND t."CLOSED" = 0`
 
 var (
 	oracleUnnamed  = ` AND NOT EXISTS (SELECT 1 FROM "OMFLOW_QUEUEDATA" q WHERE ` + oracleNaming(`q."INPUT_PARAM"`)
@@ -134,16 +141,19 @@ var strandedStatements = map[Engine]strandedSQL{
 	Postgres: strandedOf(strandedWords{
 		yes: `true`, no: `false`, tail: ` LIMIT {limit}`, uuid: `%::text`, length: `length`, one: `$1`, two: `$2`, same: `{column} = {param}`,
 		around: postgresAround,
+		joined: `'{before}' || t.id || '{after}'`,
 		times:  `2006-01-02 15:04:05+00`,
 	}),
 	MySQL: strandedOf(strandedWords{
 		yes: `1`, no: `0`, tail: ` LIMIT {limit}`, uuid: `%`, length: `char_length`, one: `?`, two: `?`, same: `CAST({column} AS BINARY) = CAST({param} AS BINARY)`,
 		around: mysqlAround,
+		joined: `CONCAT('{before}', t.id, '{after}')`,
 		times:  `2006-01-02 15:04:05`,
 	}),
 	SQLServer: strandedOf(strandedWords{
 		yes: `1`, no: `0`, top: `TOP ({limit}) `, uuid: `CONVERT(nvarchar(36), %)`, length: `LEN`, one: `@p1`, two: `@p2`, same: `{column} COLLATE Latin1_General_BIN2 = {param}`,
 		around: sqlserverAround,
+		joined: `'{before}' + CAST(t.id AS varchar(20)) + '{after}'`,
 		times:  `2006-01-02T15:04:05`,
 	}),
 	Oracle: {
@@ -156,13 +166,13 @@ var strandedStatements = map[Engine]strandedSQL{
 		journal: `SELECT DBMS_LOB.SUBSTR(q."QUEUE_ID", {chars}, 1), DBMS_LOB.SUBSTR(q."INPUT_PARAM", {head}, 1) FROM "OMFLOW_QUEUEDATA" q ORDER BY q."ID" FETCH FIRST {limit} ROWS ONLY`,
 		pauses: `SELECT DBMS_LOB.SUBSTR(p."INPUT_PARAM", {head}, 1) FROM "OMFLOW_SCHEDULER" p WHERE p."CYCLE" = 'Once' AND p."IS_ACTIVE" = 1` +
 			` ORDER BY p."ID" FETCH FIRST {limit} ROWS ONLY`,
-		ticket: `SELECT ` + oracleParam + `, t."INIT_DATA_ID" FROM "{table}" t{proof}`,
+		ticket: `SELECT t."ID", ` + oracleParam + `, t."INIT_DATA_ID" FROM "{table}" t{proof}`,
 		proofs: [...]string{
 			oracleOpen + oracleUnnamed + `)` + oracleUnpaused,
-			` WHERE t."ID" = {data} AND t."RUNNING" = 0 AND t."HISTORY" = 1 AND t."CLOSED" = 0 AND t."ERROR" = 0` +
+			` WHERE t."ID" IN ({data}) AND t."RUNNING" = 0 AND t."HISTORY" = 1 AND t."CLOSED" = 0 AND t."ERROR" = 0` +
 				oracleNewestRow + oracleUnnamed + `)` + oracleUnpaused,
 			oracleOpen + oracleNewestRow + oracleUnqueued,
-			` WHERE t."ID" = {data} AND t."RUNNING" = 0 AND t."HISTORY" = 0 AND t."CLOSED" = 0 AND t."ERROR" = 0` + oracleNewestRow + oracleUnqueued,
+			` WHERE t."ID" IN ({data}) AND t."RUNNING" = 0 AND t."HISTORY" = 0 AND t."CLOSED" = 0 AND t."ERROR" = 0` + oracleNewestRow + oracleUnqueued,
 		},
 		ended: `SELECT t."ID", t."DATA_NO", ` + oracleRecent + `, 1 - t."HISTORY" FROM "{table}" t JOIN (SELECT MAX(n."ID") AS "LAST" FROM "{table}" n` +
 			` WHERE n."ID" > (SELECT MAX(m."ID") FROM "{table}" m) - {window} GROUP BY n."DATA_NO") l ON l."LAST" = t."ID"` +

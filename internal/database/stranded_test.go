@@ -2,10 +2,14 @@ package database
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// joinedRow is how an engine has the number of a ticket's row within a text.
+var joinedRow = regexp.MustCompile(`'(?: \|\| |, | \+ )(?:t\.id|TO_CHAR\(t\."ID"\)|CAST\(t\.id AS varchar\(20\)\))(?: \|\| |, | \+ )'`)
 
 // TestStrandedStatements finds a statement that no test here runs and that has a hole, or
 // a quote too many.
@@ -17,7 +21,7 @@ func TestStrandedStatements(t *testing.T) {
 			filled := strings.NewReplacer("{limit}", "1", "{head}", "1", "{most}", "1", "{window}", "1", "{since}", s.times, "{row}", "1", "{after}", "1", "{no}", "1", "{passed}", "q").
 				Replace(db.strandedStatement(text, ticket))
 			// A row's number may stand at the end of the JSON that is looked for.
-			braces := strings.NewReplacer(`"data_id": 17}`, "", openerMember, `""`).Replace(filled)
+			braces := strings.NewReplacer(`"data_id": 17}`, "", openerMember, `""`).Replace(joinedRow.ReplaceAllString(filled, "17"))
 			if text == "" || strings.ContainsAny(braces, "{}") || strings.Count(filled, "'")%2+strings.Count(filled, `"`)%2+
 				strings.Count(filled, "(")-strings.Count(filled, ")") != 0 {
 				t.Errorf("%s: %s", engine, filled)
@@ -25,7 +29,7 @@ func TestStrandedStatements(t *testing.T) {
 		}
 		for _, text := range s.proofs[:proofBranch] {
 			for _, part := range []string{`"data_id": {data},`, `"data_id": {data}}`, `"data_id": "{data}"`, `"table_uuid": "{flow}"`} {
-				if strings.Count(text, part) != 2 {
+				if strings.Count(joinedRow.ReplaceAllString(text, "{data}"), part) != 2 {
 					t.Errorf("%s does not look for %s in the journal and among pauses: %s", engine, part, text)
 				}
 			}
@@ -257,6 +261,7 @@ func TestPostgresStranded(t *testing.T) {
 		`GRANT ALL ON ALL TABLES IN SCHEMA public TO u_stranded`, `GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO u_stranded`)
 	testStranded(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "now()", old: "now() - interval '3 days'"})
 	testRelated(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "now()", old: "now()"})
+	testManyUnfinished(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "now()", old: "now()"})
 }
 
 func TestMariaDBStranded(t *testing.T) {
@@ -272,4 +277,5 @@ func TestMariaDBStranded(t *testing.T) {
 			"`history` bool NOT NULL, `closed` bool NOT NULL, `error` bool NOT NULL DEFAULT 0, `createtime` datetime(6) NOT NULL, `updatetime` datetime(6) NOT NULL, `data_param` longtext NULL, `init_data_id` integer NULL)")
 	testStranded(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "utc_timestamp(6)", old: "utc_timestamp(6) - interval 3 day"})
 	testRelated(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "utc_timestamp(6)", old: "utc_timestamp(6)"})
+	testManyUnfinished(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "utc_timestamp(6)", old: "utc_timestamp(6)"})
 }

@@ -37,6 +37,9 @@ type Target struct {
 	Options map[string]string
 	// Ignored are the names of Django options that have no meaning here, sorted.
 	Ignored []string
+	// OwnAccount is true when User is who OMFLOW itself signs in as: [FromDjango] says so of
+	// what OMFLOW's own settings name, and callers may of another target that names the same.
+	OwnAccount bool
 }
 
 // Validate refuses what no database could be opened with. It does not look at

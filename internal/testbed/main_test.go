@@ -3,6 +3,7 @@ package testbed
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/omflow/booster/internal/testbed/client"
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
 // startProgram runs Main's insides and returns the address it printed and a way to
@@ -72,12 +74,11 @@ func TestMainRunsDatabaseAndServer(t *testing.T) {
 // freeAddress is a loopback address that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 func TestMainInstalls(t *testing.T) {

@@ -13,6 +13,12 @@ const (
 	// MaxAge is how long one counts: longer than the steps of a ticket take that follow
 	// a request, in all but odd cases.
 	MaxAge = time.Hour
+	// EndedTime is how long a request counts that has ended without telling whether it was
+	// carried out. What it has put into the flow queue by its end is a row of the journal
+	// then, which a coordinator waits for no longer than that, even on a server that lives
+	// (rollout.StuckTime). To suspect longer would have all that is in the journal of the
+	// same flow, and is not known to be anybody's, waited for on account of one error.
+	EndedTime = 10 * time.Minute
 	// MaxPending is how many requests without an answer are remembered.
 	MaxPending = 4096
 	// maxNames bounds the names of flows, and those of servers. When there are more,
@@ -67,11 +73,19 @@ type ticketKey struct {
 	n    int64
 }
 
-// pending is a request without an answer.
+// pending is a request without an answer, or without one that tells what became of it.
 type pending struct {
 	Request
 	server string
-	at     time.Time
+	at     time.Time // when it was sent
+	until  time.Time // it counts up to then
+}
+
+// end notes that the request has ended. A second end changes nothing.
+func (p *pending) end(now time.Time) {
+	if until := now.Add(EndedTime); until.Before(p.until) {
+		p.until = until
+	}
 }
 
 // New returns an empty Book.
@@ -97,8 +111,8 @@ func (b *Book) at(number uint64) (*record, bool) {
 }
 
 // Sent notes that a request is about to be sent to a server, and returns its number for
-// Done or Refused. One that gets neither counts as one whose outcome is unknown. A flow's
-// name that is longer than any of OMFLOW's counts as unknown.
+// Done, Refused or Ended. One that gets none of these is on its way for MaxAge. A flow's name
+// that is longer than any of OMFLOW's counts as unknown.
 func (b *Book) Sent(now time.Time, server string, r Request) (number uint64) {
 	if len(r.Flow) > maxText {
 		r.Flow = "" // no other book would take it
@@ -106,7 +120,7 @@ func (b *Book) Sent(now time.Time, server string, r Request) (number uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last++
-	b.wait(b.last, pending{Request: r, server: server, at: now})
+	b.wait(b.last, pending{Request: r, server: server, at: now, until: now.Add(MaxAge)})
 	b.expire(now)
 	return b.last
 }
@@ -126,7 +140,7 @@ func (b *Book) wait(number uint64, p pending) {
 func (b *Book) expire(now time.Time) {
 	for range 2 {
 		p, ok := b.pending[b.oldest]
-		if b.oldest >= b.last || ok && now.Sub(p.at) <= MaxAge {
+		if b.oldest >= b.last || ok && !now.After(p.until) {
 			return
 		}
 		delete(b.pending, b.oldest)
@@ -154,6 +168,18 @@ func (b *Book) Refused(number uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.pending, number)
+}
+
+// Ended notes that a request has ended, and that nobody can tell whether it was carried out:
+// it was answered with an error, or in a way that is not understood, or not at all. It counts
+// for EndedTime yet. Done and Refused may follow, if it turns out after all.
+func (b *Book) Ended(now time.Time, number uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p, ok := b.pending[number]; ok {
+		p.end(now)
+		b.pending[number] = p
+	}
 }
 
 // names gives names numbers, so that a record is small.

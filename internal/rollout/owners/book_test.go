@@ -297,6 +297,7 @@ func TestPageValidate(t *testing.T) {
 	for name, edit := range map[string]func(*Copy){
 		"no server": func(c *Copy) { c.Server = "" }, "a long name": func(c *Copy) { c.Flow = strings.Repeat("x", maxText+1) },
 		"a negative number": func(c *Copy) { c.No = -1 }, "a negative row": func(c *Copy) { c.Row = -1 }, "the future": func(c *Copy) { c.Age = -1 },
+		"an end that has come": func(c *Copy) { c.Left = -1 }, "an end that is too far": func(c *Copy) { c.Left = MaxAge + 1 },
 	} {
 		c := good
 		edit(&c)
@@ -328,7 +329,7 @@ func TestTicketValidate(t *testing.T) {
 
 // FuzzPage: whatever another booster sends, what is valid can be taken and told on.
 func FuzzPage(f *testing.F) {
-	f.Add([]byte(`{"book":1,"next":2,"records":[{"flow":"` + flowA + `","server":"s1","no":1,"row":2,"age":3}],"pending":[{"flow":"x","server":"s2","unclear":true,"age":1}]}`))
+	f.Add([]byte(`{"book":1,"next":2,"records":[{"flow":"` + flowA + `","server":"s1","no":1,"row":2,"age":3}],"pending":[{"flow":"x","server":"s2","unclear":true,"age":1,"left":5}]}`))
 	f.Add([]byte(`{"book":18446744073709551615,"next":18446744073709551615,"more":true}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var p Page

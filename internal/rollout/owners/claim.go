@@ -42,8 +42,8 @@ func isUUID(text string) bool {
 // Claim says that a server took a request that makes it work on a ticket.
 type Claim struct {
 	Server string
-	// At is when the request was answered, or sent for one without an answer. One that
-	// another booster saw may seem to be later by the time that the copy took.
+	// At is when the request was answered, or sent where it is not known what became of it.
+	// One that another booster saw may seem to be later by the time that the copy took.
 	At time.Time
 	// Perhaps is true when the server may have the ticket, for all that is known.
 	Perhaps bool
@@ -79,7 +79,7 @@ type finder struct {
 	pending  map[pendingKey][]Claim // by flow, "" for any
 }
 
-// pendingKey is what a request without an answer is about.
+// pendingKey is what a request is about of which it is not known what became of it.
 type pendingKey struct {
 	flow    string
 	row     int64
@@ -113,7 +113,7 @@ func (b *Book) finder(now time.Time, resolve func(string) string) *finder {
 		}
 	}
 	for _, p := range open {
-		if now.Sub(p.at) <= MaxAge {
+		if !now.After(p.until) {
 			key := pendingKey{uuid(p.Flow), p.Row, p.Unclear}
 			f.pending[key] = append(f.pending[key], Claim{Server: p.server, At: p.at, Perhaps: true})
 		}

@@ -1,6 +1,7 @@
 package owners
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -29,6 +30,9 @@ type Copy struct {
 	Row     int64         `json:"row,omitempty"`
 	Unclear bool          `json:"unclear,omitempty"`
 	Age     time.Duration `json:"age"`
+	// Left is how long a request without an answer counts yet, at most MaxAge. 0, as from
+	// boosters that know nothing of it: until it is MaxAge old.
+	Left time.Duration `json:"left,omitempty"`
 }
 
 // size bounds a note as JSON, in bytes: a byte of a name may become six.
@@ -43,7 +47,7 @@ type Page struct {
 	More bool   `json:"more,omitempty"`
 	// Records are requests that were carried out, the oldest first.
 	Records []Copy `json:"records,omitempty"`
-	// Pending are all requests without an answer.
+	// Pending are all requests of which it is not known what became of them.
 	Pending []Copy `json:"pending,omitempty"`
 }
 
@@ -54,7 +58,8 @@ func (p Page) Validate() error {
 	}
 	for _, copies := range [][]Copy{p.Records, p.Pending} {
 		for _, c := range copies {
-			if c.Server == "" || len(c.Server) > maxText || len(c.Flow) > maxText || c.No < 0 || c.Row < 0 || c.Age < 0 {
+			if c.Server == "" || len(c.Server) > maxText || len(c.Flow) > maxText || c.No < 0 || c.Row < 0 || c.Age < 0 ||
+				c.Left < 0 || c.Left > MaxAge {
 				return errors.New("page of a book: a note that nobody has written")
 			}
 		}
@@ -93,7 +98,11 @@ func (b *Book) Page(now time.Time, book, next uint64) Page {
 	p.Next, p.More = next, next < b.next
 	size := 0
 	for _, o := range b.pending {
-		c := Copy{Flow: o.Flow, Server: o.server, Row: o.Row, Unclear: o.Unclear, Age: max(0, now.Sub(o.at))}
+		left := o.until.Sub(now)
+		if left <= 0 {
+			continue
+		}
+		c := Copy{Flow: o.Flow, Server: o.server, Row: o.Row, Unclear: o.Unclear, Age: max(0, now.Sub(o.at)), Left: min(left, MaxAge)}
 		if size+c.size() > MaxMessage/4 && !isUUID(c.Flow) {
 			c.Flow = ""
 		}
@@ -114,7 +123,7 @@ func (b *Book) Wanted(name string) (book, next uint64) {
 }
 
 // Take takes over a valid page of the named other booster. What was pending there in a
-// life that has ended stays so: nobody will ever tell its outcome.
+// life that has ended stays so, for EndedTime: nobody will ever tell its outcome.
 func (b *Book) Take(now time.Time, name string, page Page) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,7 +134,7 @@ func (b *Book) Take(now time.Time, name string, page Page) {
 	}
 	if p.book != page.Book {
 		for _, o := range p.pending {
-			if now.Sub(o.at) <= MaxAge {
+			if !now.After(o.until) {
 				b.last++
 				b.wait(b.last, o)
 			}
@@ -133,9 +142,14 @@ func (b *Book) Take(now time.Time, name string, page Page) {
 	}
 	p.book, p.next, p.pending = page.Book, page.Next, p.pending[:0]
 	for _, c := range page.Pending {
-		p.pending = append(p.pending, pending{
-			Request: Request{Flow: c.Flow, Row: c.Row, Unclear: c.Unclear}, server: c.Server, at: now.Add(-c.Age),
-		})
+		o := pending{
+			Request: Request{Flow: c.Flow, Row: c.Row, Unclear: c.Unclear}, server: c.Server,
+			at: now.Add(-c.Age), until: now.Add(cmp.Or(c.Left, MaxAge-c.Age)),
+		}
+		// The next page will say so if it has not. Without one the booster may have died, and
+		// its requests with it.
+		o.end(now)
+		p.pending = append(p.pending, o)
 	}
 	for _, c := range page.Records {
 		if c.No == 0 && c.Row == 0 || c.Age > MaxAge {

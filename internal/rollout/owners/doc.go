@@ -25,9 +25,10 @@
 // # Perhaps
 //
 // A [Claim] is a Perhaps when it only shows that the server may have the ticket: of a
-// request that is on its way, or that broke off without an answer. If its flow and row
-// are known it is about that row, else about all tickets of the flow of which nothing
-// else is known.
+// request that is on its way, or that has ended without an answer that tells whether it was
+// carried out: it broke off, or was answered with an error ([Book.Ended]). If its flow and
+// row are known it is about that row, else about all tickets of the flow of which nothing
+// else is known. So what has ended like that counts for [EndedTime] only.
 //
 // # Two boosters
 //
@@ -35,13 +36,14 @@
 // were ([Book.Page], [Book.Take]). Asking only at the moment when a journal is judged
 // would be less traffic, but then a booster that dies would take with it what it knew,
 // at the very moment at which a server may have died with it. A booster that comes back
-// gets its own notes, too. Times travel as ages: no clocks are compared. A copy is a
-// little younger than the original, by the time of its way.
+// gets its own notes, too. The requests of one that tells nothing any more count as ended.
+// Times travel as ages: no clocks are compared. A copy is a little younger than the
+// original, by the time of its way.
 //
 // # Bounds, and what then happens
 //
-// [MaxRecords] are kept, the newest; none counts that is older than [MaxAge]. Of
-// requests without an answer the newest [MaxPending] are kept. Whatever was forgotten is
+// [MaxRecords] are kept, the newest; none counts that is older than [MaxAge]. Of requests
+// of which the outcome is not known the newest [MaxPending] are kept. Whatever was forgotten is
 // not known, and is told as that: no claim. A book is in memory only, and a booster that
 // runs alone begins with an empty one.
 //

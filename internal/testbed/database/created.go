@@ -8,13 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // createdRead is the statement of one who looks for tickets that were opened lately, by
 // their first rows.
-const createdRead = `SELECT t.data_no, t.create_user_id((?:, CASE WHEN length\(t.formitm_\d{1,5}\) <= \d{1,9} THEN t.formitm_\d{1,5} END)+) ` +
+const createdRead = `SELECT t.data_no, t.create_user_id, CASE WHEN length\(t.formitm_\d{1,5}\) > \d{1,9}(?: OR length\(t.formitm_\d{1,5}\) > \d{1,9})* THEN 1 ELSE 0 END` +
+	`((?:, CASE WHEN length\(t.formitm_\d{1,5}\) <= \d{1,9} THEN t.formitm_\d{1,5} END)+) ` +
 	`FROM omformmodel_omdata_(\w{32}) t WHERE t.id > \(SELECT MAX\(m.id\) FROM omformmodel_omdata_\w{32} m\) - (\d{1,9}) AND t.data_no > (\d{1,9}) ` +
 	`AND t.createtime >= '(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6})\+00' AND \(t.init_data_id = t.id OR t.init_data_id IS NULL\) ORDER BY t.id LIMIT (\d{1,6})`
 
@@ -38,7 +40,7 @@ func (s *Server) pending(args []string) (result, error) {
 	return result{tag: "SELECT 1", columns: []pgproto3.FieldDescription{count, count}, rows: [][][]byte{{[]byte("0"), []byte("0")}}}, nil
 }
 
-var createdField = regexp.MustCompile(`THEN t.(formitm_\d{1,5}) END`)
+var createdField = regexp.MustCompile(`<= (\d{1,9}) THEN t.(formitm_\d{1,5}) END`)
 
 func (s *Server) readCreated(args []string) (result, error) {
 	flow, window, after, limit := args[1], number(args[2]), number(args[3]), number(args[5])
@@ -46,10 +48,11 @@ func (s *Server) readCreated(args []string) (result, error) {
 	if err != nil {
 		return result{}, refuse(stateUnsupported, "%q is no time", args[4])
 	}
-	r := result{columns: []pgproto3.FieldDescription{intColumn("data_no"), textColumn("create_user_id")}}
+	r := result{columns: []pgproto3.FieldDescription{intColumn("data_no"), textColumn("create_user_id"), intColumn("case")}}
 	var fields []string
+	most := 0
 	for _, m := range createdField.FindAllStringSubmatch(args[0], -1) {
-		fields = append(fields, m[1])
+		most, fields = number(m[1]), append(fields, m[2])
 		r.columns = append(r.columns, textColumn("case"))
 	}
 	defer service{s.store}.lock()()
@@ -64,10 +67,14 @@ func (s *Server) readCreated(args []string) (result, error) {
 		if !first || v.ID <= t.NextID-1-window || v.DataNo <= after || v.CreateTime.Before(since) || len(r.rows) == limit {
 			continue
 		}
-		row := [][]byte{strconv.AppendInt(nil, int64(v.DataNo), 10), []byte(v.CreateUser)}
+		row := [][]byte{strconv.AppendInt(nil, int64(v.DataNo), 10), []byte(v.CreateUser), []byte("0")}
 		texts := columnTexts(v.Form)
 		for _, field := range fields {
-			row = append(row, []byte(texts[field]))
+			text := []byte(texts[field])
+			if utf8.RuneCount(text) > most {
+				row[2], text = []byte("1"), nil
+			}
+			row = append(row, text)
 		}
 		r.rows = append(r.rows, row)
 	}

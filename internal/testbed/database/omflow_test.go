@@ -57,7 +57,7 @@ func TestEndedSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	removed, err := db.RemoveEnded(t.Context())
+	removed, _, err := db.RemoveEnded(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,10 +35,10 @@ var (
 
 	strandedPauses = `SELECT left\(p.input_param, (\d{1,4})\) FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = true ORDER BY p.id LIMIT (\d{1,6})`
 
-	strandedTicket = `SELECT CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t` + strandedProof
+	strandedTicket = `SELECT t.id, CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t` + strandedProof
 
-	strandedPast = `SELECT CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t ` +
-		`WHERE t.id = (\d{1,9}) AND t.running = false AND t.history = true AND t.closed = false AND t.error = false ` +
+	strandedPast = `SELECT t.id, CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t ` +
+		`WHERE t.id IN \(([\d,]{1,1000})\) AND t.running = false AND t.history = true AND t.closed = false AND t.error = false ` +
 		`AND NOT EXISTS \(SELECT 1 FROM omformmodel_omdata_\w{32} s WHERE s.id > t.id AND s.data_no = t.data_no\)` + strandedNowhere
 
 	strandedRestore = `INSERT INTO omflow_queuedata \(queue_id, name, input_param, module_name, method_name\) SELECT '([\w-]{1,128})', 'FormFlow', ` + sqlText +
@@ -46,7 +46,7 @@ var (
 
 	sqlText = ` ?'((?:[^']|'')*)' ?`
 
-	strandedProof = ` WHERE t.id = (\d{1,9}) AND t.running = true AND t.history = false AND t.closed = false` + strandedNowhere
+	strandedProof = ` WHERE t.id IN \(([\d,]{1,1000})\) AND t.running = true AND t.history = false AND t.closed = false` + strandedNowhere
 
 	strandedNowhere = ` AND NOT EXISTS \(SELECT 1 FROM omflow_queuedata q WHERE ` + strandedNaming("q") + `\) ` +
 		`AND NOT EXISTS \(SELECT 1 FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = true AND ` + strandedNaming("p") + `\)`
@@ -54,7 +54,8 @@ var (
 
 func strandedNaming(table string) string {
 	like := func(text string) string { return table + `.input_param LIKE '%` + text + `%'` }
-	return like(`"table_uuid": "\w{32}"`) + ` AND \(` + like(`"data_id": \d{1,9},`) + ` OR ` + like(`"data_id": \d{1,9}}`) + ` OR ` + like(`"data_id": "\d{1,9}"`) + `\)`
+	return like(`"table_uuid": "\w{32}"`) + ` AND \(` + like(`"data_id": ' \|\| t.id \|\| ',`) + ` OR ` + like(`"data_id": ' \|\| t.id \|\| '}`) +
+		` OR ` + like(`"data_id": "' \|\| t.id \|\| '"`) + `\)`
 }
 
 // Progress is what a ticket's row holds in OMFLOW's column data_param, as far as it
@@ -302,16 +303,19 @@ func (s *Server) strandedRow(flow string, id int, is func(*table, *Ticket) bool)
 func (s *Server) strandedTicket(args []string) (result, error) { return s.strandedParam(args, runs) }
 
 func (s *Server) strandedParam(args []string, is func(*table, *Ticket) bool) (result, error) {
-	flow, id := args[0], number(args[1])
+	flow := args[0]
 	defer service{s.store}.lock()()
-	row, err := s.strandedRow(flow, id, is)
-	if err != nil {
-		return result{}, err
+	r := result{columns: []pgproto3.FieldDescription{intColumn("id"), textColumn("data_param"), intColumn("init_data_id")}}
+	for id := range strings.SplitSeq(args[1], ",") {
+		row, err := s.strandedRow(flow, number(id), is)
+		if err != nil {
+			return result{}, err
+		}
+		if row != nil {
+			r.rows = append(r.rows, [][]byte{[]byte(id), []byte(row.param(flow)), []byte(id)})
+		}
 	}
-	r := result{tag: "SELECT 0", columns: []pgproto3.FieldDescription{textColumn("data_param"), intColumn("init_data_id")}}
-	if row != nil {
-		r.tag, r.rows = "SELECT 1", [][][]byte{{[]byte(row.param(flow)), strconv.AppendInt(nil, int64(id), 10)}}
-	}
+	r.tag = fmt.Sprintf("SELECT %d", len(r.rows))
 	return r, nil
 }
 

@@ -151,9 +151,9 @@ func TestStrandedStatementsAreRefused(t *testing.T) {
 	}
 	// A proof that lacks a part is not one.
 	for _, statement := range []string{
-		`SELECT CASE WHEN length(t.data_param) <= 200000 THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_` + strandedFlowUUID + ` t WHERE t.id = 1`,
-		`SELECT CASE WHEN length(t.data_param) <= 200000 THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_` + strandedFlowUUID +
-			` t WHERE t.id = 1 AND t.running = true AND t.history = false AND t.closed = false`,
+		`SELECT t.id, CASE WHEN length(t.data_param) <= 200000 THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_` + strandedFlowUUID + ` t WHERE t.id IN (1)`,
+		`SELECT t.id, CASE WHEN length(t.data_param) <= 200000 THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_` + strandedFlowUUID +
+			` t WHERE t.id IN (1) AND t.running = true AND t.history = false AND t.closed = false`,
 	} {
 		if _, err := s.execute(statement); err == nil {
 			t.Errorf("taken: %s", statement)
