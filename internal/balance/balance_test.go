@@ -109,6 +109,29 @@ func TestShareByCapacityAndWeight(t *testing.T) {
 	})
 }
 
+// Servers without a limit, as a plain balancer's are, differ by weight alone, also by the
+// highest ones.
+func TestShareByHighWeights(t *testing.T) {
+	specs := servers(2, Unlimited)
+	specs[0].Weight, specs[1].Weight = MaxWeight, MaxWeight*6/10
+	for _, policy := range []Policy{LeastLoad, RoundRobin} {
+		for name, release := range map[string]bool{"one at a time": true, "many at once": false} {
+			f := newFixture(t, Config{Policy: policy}, specs...)
+			count := map[string]int{}
+			for range 1600 {
+				g := f.get(Request{Lane: Static})
+				count[g.Server.Name()]++
+				if release {
+					f.b.Release(f.now, g, Outcome{})
+				}
+			}
+			if n := count["s1"]; n < 980 || n > 1020 {
+				t.Errorf("%s, %s: s1 got %d of 1,600 requests, want 1,000", policy, name, n)
+			}
+		}
+	}
+}
+
 func TestSlowServerGetsFewerAmongEquals(t *testing.T) {
 	f := newFixture(t, Config{}, servers(2, 8)...)
 	count := map[string]int{}

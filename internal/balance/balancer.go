@@ -90,6 +90,8 @@ type Balancer struct {
 	lead    string            // the lead server's name, or ""
 	behind  map[string]string // why, by name
 	out     map[string]string // why, by name
+	// departed are servers that have left the table and still have requests.
+	departed map[uint64]*Server
 	// firstUp is when the first server came up.
 	firstUp time.Time
 	// first and elsewhereUntil are about the other booster, see elsewhere.go.
@@ -103,7 +105,7 @@ const togetherWithin = 5 * time.Second
 
 // New returns a Balancer without servers. now is the time of its birth.
 func New(cfg Config, now time.Time) (*Balancer, error) {
-	b := &Balancer{epoch: now}
+	b := &Balancer{epoch: now, departed: make(map[uint64]*Server)}
 	b.table.Store(&table{})
 	if err := b.Configure(cfg); err != nil {
 		return nil, err
@@ -150,8 +152,9 @@ func (s Spec) validate() error {
 
 // Update makes the table hold exactly these servers. A server that was there
 // before, by name, keeps its state, health and mark; a new one begins as
-// Starting. What SetLead, SetBehind and SetOut said holds for new ones, too. Requests in flight on a server that is no longer in the table end
-// as usual.
+// Starting. What SetLead, SetBehind and SetOut said holds for new ones, too. Requests in
+// flight on a server that is no longer in the table end as usual; those that have not
+// when it comes back, as the server of an agent that was restarted does, hold its slots.
 func (b *Balancer) Update(now time.Time, specs []Spec) error {
 	seen := make(map[uint64]string, len(specs))
 	for _, spec := range specs {
@@ -175,7 +178,7 @@ func (b *Balancer) Update(now time.Time, specs []Spec) error {
 	for _, spec := range specs {
 		s := old.byID[IDOf(spec.Name)]
 		if s == nil {
-			s = newServer(spec)
+			s = b.newcomer(spec)
 		} else if s.Address() != spec.Address && s.health == Up {
 			s.upSince = now
 		}
@@ -195,7 +198,29 @@ func (b *Balancer) Update(now time.Time, specs []Spec) error {
 		}
 	}
 	b.install(now, next, old.servers)
+	// From here on none of those that are gone gets another slot.
+	for id, s := range b.departed {
+		if !s.gone || s.InFlight() == 0 {
+			delete(b.departed, id)
+		}
+	}
+	for _, s := range old.servers {
+		if s.gone && s.InFlight() > 0 {
+			b.departed[s.id] = s
+		}
+	}
 	return nil
+}
+
+// newcomer returns the server for a spec that the table has none for. The caller holds
+// b.mu.
+func (b *Balancer) newcomer(spec Spec) *Server {
+	s := b.departed[IDOf(spec.Name)]
+	if s == nil {
+		return newServer(spec)
+	}
+	s.gone, s.health, s.reason, s.mark, s.upSince = false, Starting, "", NoMark, time.Time{}
+	return s
 }
 
 // SetHealth tells what the checks say of a server. A server that comes up after

@@ -81,13 +81,19 @@ func (b *Balancer) left(now time.Time, s *Server, was bool) {
 	}
 }
 
-// InFlight returns how many requests hold a slot on the server of that name, or 0 if
-// the table has none.
+// InFlight returns how many requests hold a slot on the server of that name, also when
+// it has left the table.
 func (b *Balancer) InFlight(name string) int {
-	if s := b.table.Load().byID[IDOf(name)]; s != nil {
-		return s.InFlight()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.table.Load().byID[IDOf(name)]
+	if s == nil {
+		s = b.departed[IDOf(name)]
 	}
-	return 0
+	if s == nil {
+		return 0
+	}
+	return s.InFlight()
 }
 
 // SetHold begins or ends the hold of work: while it lasts, requests with Work get no

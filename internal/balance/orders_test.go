@@ -260,6 +260,54 @@ func TestOut(t *testing.T) {
 	}
 }
 
+// The server of an agent that is restarted leaves the table for a moment, and works on:
+// it takes no more than its capacity then, and whoever waits until it has no request sees
+// those from before.
+func TestServerComesBackWithItsRequests(t *testing.T) {
+	f := newFixture(t, Config{}, servers(2, 3)...)
+	const s1 = "s1"
+	r := Request{Lane: Session, Sticky: IDOf(s1)}
+	grants := []Grant{f.get(r), f.get(r)}
+	inFlight := func(when string, want int) {
+		t.Helper()
+		if n := f.b.InFlight(s1); n != want {
+			t.Errorf("%s it has %d requests, want %d", when, n, want)
+		}
+	}
+	update := func(specs []Spec) {
+		t.Helper()
+		if err := f.b.Update(f.now, specs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		update(servers(2, 3)[1:])
+		inFlight("while it is away", 2)
+		update(servers(2, 3))
+	}
+	if s, _ := f.b.Server(s1); s.State != "starting" || s.InFlight != 2 {
+		t.Errorf("when it is back it is %+v", s)
+	}
+	f.b.SetHealth(f.now, s1, Up, "")
+	f.pass(slowStart)
+	grants = append(grants, f.get(r))
+	w := f.wait(r)
+	f.b.Release(f.now, grants[0], Outcome{})
+	if g, ok := f.given(w); !ok || g.Server.Name() != s1 {
+		t.Error("a slot from before is not passed on")
+	} else {
+		f.b.Release(f.now, g, Outcome{})
+	}
+	update(servers(2, 3)[1:])
+	f.b.Release(f.now, grants[1], Outcome{})
+	f.b.Release(f.now, grants[2], Outcome{})
+	inFlight("at the end", 0)
+	update(servers(2, 3)[1:])
+	if n := len(f.b.departed); n > 0 {
+		t.Errorf("%d servers without requests are remembered", n)
+	}
+}
+
 func TestOutWithGrace(t *testing.T) {
 	f := newFixture(t, Config{OnDrain: 10 * time.Second}, servers(2, 8)...)
 	f.b.SetOut(f.now, map[string]string{"s1": "release 8"})

@@ -203,7 +203,10 @@ func (s *Server) takesNew(l Lane) bool {
 }
 
 const (
-	costScale = 1 << 30
+	// costScale makes whole numbers of costs: 52 for a server without a limit and of the
+	// highest weight, so that those of high weights still differ, and under 2^43 for the
+	// least capacity and weight, so that a rank does not overflow with 2^18 sessions.
+	costScale = 1 << 36
 	// slowStart is the time in which a server that came up grows from a tenth
 	// of its capacity and weight to all of it: a Python process fills its caches
 	// and opens its database connections with the first requests. HAProxy has no

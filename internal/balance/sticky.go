@@ -20,8 +20,8 @@ type Sticky struct {
 	// Issued is when the session was put on a server first.
 	Issued time.Time
 	// Seen is when the cookie was written last; it is written again when that
-	// is more than RenewAfter ago, so that an idle limit can be kept without
-	// memory of the session.
+	// is more than RenewAfter ago, or half of a shorter idle limit, so that the limit
+	// can be kept without memory of the session.
 	Seen time.Time
 }
 

@@ -47,7 +47,8 @@
 //
 // Of each request that makes a server work on a ticket it is noted which server that was
 // (Config.Owners): before it is sent, as one that may, and when the answer says that it was
-// carried out, by the ticket's number. One that was never answered stays a may.
+// carried out, by the ticket's number. One that was never answered, or with an error, stays a
+// may for some minutes.
 //
 // # What fails, and what happens then
 //
@@ -69,13 +70,15 @@
 // would push more into it than it takes. So it is when the server has not answered
 // within the response timeout, or is said to be down: it is waited for as long once
 // more. A create with files keeps its turn as long. net/http takes a client that closes
-// its sending side for one that has gone.
+// its sending side for one that has gone. A client that stays, and takes nothing for a
+// minute of an answer that holds a place, gets no more of it, and the place is free.
 //
 // A request that has no path which means the same to all who look at it (CONNECT,
 // a target such as "http:a/b") is refused with 400.
 //
 // Requests for an upgrade (WebSocket) are rare and go through the standard
-// library's ReverseProxy; they hold their place as long as they last. One that
-// brings a body, or asks for h2c, is served as if it had not asked: the first would
-// go past the rules for bodies, the second past us.
+// library's ReverseProxy; they hold their place as long as they last, and an ordinary
+// answer to one as long as any other. One that brings a body or a REST token, may put
+// something into OMFLOW's flow queue, or asks for h2c, is served as if it had not asked: it
+// would go past the rules for all of these, or past us.
 package front

@@ -39,6 +39,7 @@ func cookieValue(lines []string, name string) (string, bool) {
 // withoutCookie returns the lines as one (RFC 9113 section 8.2.3 joins them so),
 // without the cookie.
 func withoutCookie(lines []string, name string) (rest string, removed bool) {
+	var all strings.Builder // from the second line that is kept on: a client may send very many
 	for _, line := range lines {
 		kept, gone := cookie.Remove(line, name)
 		removed = removed || gone
@@ -48,8 +49,15 @@ func withoutCookie(lines []string, name string) (rest string, removed bool) {
 		case rest == "":
 			rest = kept
 		default:
-			rest += "; " + kept
+			if all.Len() == 0 {
+				all.WriteString(rest)
+			}
+			all.WriteString("; ")
+			all.WriteString(kept)
 		}
+	}
+	if all.Len() > 0 {
+		rest = all.String()
 	}
 	return rest, removed
 }
@@ -59,7 +67,8 @@ func withoutCookie(lines []string, name string) (rest string, removed bool) {
 func (x *passage) writeCookie(server *balance.Server) {
 	cfg := &x.f.cfg
 	s := x.sticky
-	if x.hasSticky && s.Server == server.ID() && x.start.Sub(s.Seen) < balance.RenewAfter {
+	// A session that is not idle must not seem so because its cookie is old.
+	if x.hasSticky && s.Server == server.ID() && x.start.Sub(s.Seen) < min(balance.RenewAfter, cfg.Idle/2) {
 		return
 	}
 	if !x.hasSticky {

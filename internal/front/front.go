@@ -120,6 +120,7 @@ func (c Config) Validate() error {
 type Front struct {
 	cfg     Config
 	upgrade *upgrader
+	stall   time.Duration // stallTime
 	// ids makes request IDs unlike those of another process.
 	idPrefix uint64
 	idNext   atomic.Uint64
@@ -152,7 +153,7 @@ func New(cfg Config) (*Front, error) {
 	if cfg.Files == nil {
 		cfg.Files = NewFileGate()
 	}
-	f := &Front{cfg: cfg, idPrefix: rand.Uint64()}
+	f := &Front{cfg: cfg, stall: stallTime, idPrefix: rand.Uint64()}
 	f.upgrade = newUpgrader(f)
 	return f, nil
 }

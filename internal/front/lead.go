@@ -34,6 +34,7 @@ func (x *passage) mayHaveChanged(server *balance.Server) {
 // that nobody waits for any more. It may be called when x serves another request.
 func (x *passage) abandoned(grant balance.Grant) func() {
 	b, turn, create := x.f.cfg.Fleet.Balancer(), x.turn, x.create
+	book, note := x.f.cfg.Owners, x.owned.number
 	controlled := x.f.cfg.Controlled
 	if !x.controls {
 		controlled = nil
@@ -45,6 +46,9 @@ func (x *passage) abandoned(grant balance.Grant) func() {
 		b.Release(time.Now(), grant, balance.Outcome{})
 		if create != nil {
 			create.End(0) // it may have opened a ticket, of which nobody was told
+		}
+		if note != 0 {
+			book.Ended(time.Now(), note)
 		}
 		if turn != nil {
 			turn.leave(true)

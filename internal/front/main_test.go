@@ -112,6 +112,9 @@ func open(t testing.TB, addresses []string, change func(*setup)) *site {
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Server.Close()
+		if t.Failed() {
+			t.Logf("the log:\n%s", s.log.String())
+		}
 	})
 	s.eventually("all servers are up", func() bool {
 		for _, server := range s.fleet.Servers() {
@@ -126,14 +129,7 @@ func open(t testing.TB, addresses []string, change func(*setup)) *site {
 
 func (s *site) eventually(what string, ok func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(observe.Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	if !ok() {
-		s.t.Fatalf("not so: %s\n%s", what, s.log.String())
-	}
+	observe.Eventually(s.t, what, ok)
 }
 
 // inFlight is how many places are taken on all servers.

@@ -43,7 +43,7 @@ func (x *passage) noteSent(server *balance.Server) {
 }
 
 // noteAnswer notes what became of it, as the whole answer tells. One that tells nothing
-// leaves the note open: it may have been carried out.
+// leaves the note open for noteEnded: it may have been carried out.
 func (x *passage) noteAnswer(status int, body []byte) {
 	o := &x.owned
 	if o.number == 0 && x.create == nil || status != http.StatusOK {
@@ -78,6 +78,15 @@ func (x *passage) noteStatus(status int) {
 func (x *passage) noteUnsent() {
 	if o := &x.owned; o.number != 0 {
 		x.f.cfg.Owners.Refused(o.number)
+		o.number = 0
+	}
+}
+
+// noteEnded notes that a server's work on it has ended, if nothing has told what became of it:
+// the answer was an error, or not understood, or there was none.
+func (x *passage) noteEnded() {
+	if o := &x.owned; o.number != 0 {
+		x.f.cfg.Owners.Ended(time.Now(), o.number)
 		o.number = 0
 	}
 }

@@ -27,9 +27,11 @@ func ownedBy(book *owners.Book) func(*setup) {
 
 // claimed is what a book says of a ticket, and of one of another number and row of the
 // same flow.
-func claimed(book *owners.Book, no, row int64) string {
+func claimed(book *owners.Book, no, row int64) string { return claimedAt(book, time.Now(), no, row) }
+
+func claimedAt(book *owners.Book, now time.Time, no, row int64) string {
 	var texts []string
-	for i, claims := range book.Claims(time.Now(), []owners.Ticket{{Flow: ownerFlow, No: no, Row: row}, {Flow: ownerFlow, No: 99, Row: 99}}, func(string) string { return "" }) {
+	for i, claims := range book.Claims(now, []owners.Ticket{{Flow: ownerFlow, No: no, Row: row}, {Flow: ownerFlow, No: 99, Row: 99}}, func(string) string { return "" }) {
 		for _, c := range claims {
 			text := c.Server
 			if c.Perhaps {
@@ -82,6 +84,14 @@ func TestOwnersAreNoted(t *testing.T) {
 		if got := claimed(book, 5, 17); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+		// An answer that tells nothing is the request's end all the same.
+		later := tt.want
+		if strings.Contains(later, "of others") {
+			later = ""
+		}
+		if got := claimedAt(book, time.Now().Add(owners.EndedTime+time.Second), 5, 17); got != later {
+			t.Errorf("%s, long ago: %q, want %q", tt.name, got, later)
+		}
 	}
 }
 
@@ -115,6 +125,36 @@ func TestOwnersWithoutAnAnswer(t *testing.T) {
 	s.post(createURL, createBody)
 	if got := claimed(book, 6, 18); got != "s2?, s2? of others" {
 		t.Errorf("broken off: %q", got)
+	}
+	if got := claimedAt(book, time.Now().Add(owners.EndedTime+time.Second), 6, 18); got != "" {
+		t.Errorf("broken off long ago: %q", got)
+	}
+}
+
+// One whose client has gone, or that takes too long, is on its way until its server has
+// answered.
+func TestOwnersOfAbandonedRequests(t *testing.T) {
+	book := owners.New()
+	release := make(chan struct{})
+	up := serve(t, func(p *peer) {
+		p.request()
+		<-release
+		p.send(ok(`{"status": 200, "message": "", "result": 5}`))
+	})
+	s := open(t, []string{up.addr}, ownedBy(book))
+	cancel, gone := s.start(s.request("POST", createURL, strings.NewReader(createBody)))
+	s.eventually("the server has it", func() bool { return len(up.requests()) == 1 })
+	cancel()
+	<-gone
+	s.trace(1)
+	later := time.Now().Add(owners.EndedTime + time.Minute)
+	if got := claimedAt(book, later, 6, 18); got != "s1?, s1? of others" {
+		t.Errorf("while the server works: %q", got)
+	}
+	close(release)
+	s.eventually("the request has ended", func() bool { return claimedAt(book, later, 6, 18) == "" })
+	if got := claimed(book, 6, 18); got != "s1?, s1? of others" {
+		t.Errorf("just ended: %q", got)
 	}
 }
 

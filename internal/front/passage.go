@@ -25,7 +25,7 @@ type passage struct {
 
 	start    time.Time
 	asked    time.Time // for a place, at first: when its body had been read
-	deadline time.Time // of waiting, from the first time that it had to
+	deadline time.Time // of the present waiting
 	id       string
 	view     omflow.Request
 	body     *proxy.Body
@@ -89,7 +89,7 @@ func (x *passage) serve() {
 	x.readCookie()
 	x.prepare()
 	x.findToken()
-	if upgrade && !x.ask.ToLead { // OMFLOW upgrades nothing, and these have rules of their own
+	if upgrade && !x.ask.ToLead && !x.work && !x.rest.present { // OMFLOW upgrades nothing, and these have rules of their own
 		x.f.upgrade.serve(x)
 		return
 	}
@@ -208,6 +208,10 @@ func (x *passage) prepare() {
 	if !x.client.Forwarded {
 		forwarded := Forwarded(r, x.client)
 		x.out.Set = append(x.out.Set, forwarded[:]...)
+	}
+	if len(r.Header["Content-Type"]) > 1 {
+		// The first is what it was judged by. gunicorn 20.1 goes by the last (measured).
+		x.set("Content-Type", x.view.ContentType)
 	}
 	cookies := r.Header["Cookie"]
 	switch {

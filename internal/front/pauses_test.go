@@ -121,6 +121,25 @@ func TestPausesLeaveSessionsWhereTheyAre(t *testing.T) {
 	s.post("/flowmanage/api/omdata/edit/mission/", `{"action":"create"}`, "Cookie", on3).want(t, 200, "s3")
 }
 
+// A request that waits must not keep in memory what was read of a body in a file: many
+// may wait, and their bodies are kept there because all of them would be too much.
+func TestLargeBodyIsNotKeptInMemory(t *testing.T) {
+	s := open(t, threeServers(t), withFlows(someFlows()))
+	body := `{"flow_uuid":"` + napUUID + `","action":"create","formdata":"` + strings.Repeat("x", 2<<20) + `"}`
+	r := httptest.NewRequest("POST", "/flowmanage/api/omdata/edit/None/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	var trace Trace
+	x := passages.Get().(*passage)
+	defer x.free()
+	x.begin(s.front, httptest.NewRecorder(), r, Client{}, &trace)
+	if !x.classify() || !x.pauses() {
+		t.Fatalf("refused, or it does not go to the lead: %+v", trace)
+	}
+	if uuid := x.said.fields.UUID; string(uuid) != napUUID || cap(uuid) > 1000 {
+		t.Errorf("%q is a part of %d bytes", uuid, cap(uuid))
+	}
+}
+
 func TestNoPauses(t *testing.T) {
 	nap := "/rest/flowmanage/api/omdata/edit/nap/"
 	for name, with := range map[string]func(*setup){

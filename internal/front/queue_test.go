@@ -254,6 +254,21 @@ func TestWaitedTooLong(t *testing.T) {
 	s.idle()
 }
 
+// The time that a request may wait is not used up by a server that fails it after long.
+func TestLimitIsForQueuesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &passage{f: &Front{cfg: Config{QueueWait: 30 * time.Second}}, trace: &Trace{}}
+		x.limit().Stop()
+		x.trace.Queue = 10 * time.Second
+		time.Sleep(time.Hour) // of the bubble's clock, at a server
+		begun := time.Now()
+		<-x.limit().C
+		if d := time.Since(begun); d != 20*time.Second || time.Until(x.deadline) != 0 {
+			t.Errorf("it may wait for %v, until %v from now", d, time.Until(x.deadline))
+		}
+	})
+}
+
 // Somebody who sits before a page is told soon that no server is up; bulk work
 // waits as long as the queue lets it.
 func TestNoServerUp(t *testing.T) {

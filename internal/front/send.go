@@ -110,13 +110,12 @@ func (x *passage) wait(b *balance.Balancer, waiter *balance.Waiter) (balance.Gra
 	}
 }
 
-// limit is a timer for the end of the request's time in queues, which begins when it
-// has to wait first.
+// limit is a timer for the end of the request's time in queues. What it spent there
+// before counts, but not its time at a server that then failed.
 func (x *passage) limit() *time.Timer {
-	if x.deadline.IsZero() {
-		x.deadline = time.Now().Add(x.f.cfg.QueueWait)
-	}
-	return time.NewTimer(time.Until(x.deadline))
+	left := x.f.cfg.QueueWait - x.trace.Queue
+	x.deadline = time.Now().Add(left)
+	return time.NewTimer(left)
 }
 
 // gone ends the request of a client that is not there any more. One that only
@@ -147,6 +146,7 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 		return x.failed(grant.Server, &proxy.Error{Step: proxy.StepDial, Err: err})
 	}
 	defer x.endCreate()
+	defer x.noteEnded()
 	x.noteSent(grant.Server)
 	if !cfg.Plain {
 		x.out.Abandoned = x.abandoned(grant)
@@ -157,8 +157,8 @@ func (x *passage) try(grant balance.Grant) (again bool) {
 	if err != nil {
 		var failure *proxy.Error
 		if errors.As(err, &failure) && failure.Watched {
-			h.freed = true // Abandoned gives it back, and ends the turn and the create
-			x.turn, x.create = nil, nil
+			h.freed = true // Abandoned gives it back, and ends the turn, the create and the note
+			x.turn, x.create, x.owned.number = nil, nil, 0
 		}
 		h.free()
 		cfg.Fleet.Failed(grant.Server, up, err)
@@ -185,15 +185,27 @@ type held struct {
 
 // free gives the connection and the place back. It may be called twice.
 func (h *held) free() {
-	if h.freed {
-		return
-	}
-	h.freed = true
 	now := time.Now()
 	if h.answer != nil {
 		h.answer.Finish(now)
+		h.answer = nil
 	}
-	h.x.f.cfg.Fleet.Balancer().Release(now, h.grant, h.outcome)
+	h.release(now)
+}
+
+func (h *held) release(now time.Time) {
+	if !h.freed {
+		h.freed = true
+		h.x.f.cfg.Fleet.Balancer().Release(now, h.grant, h.outcome)
+	}
+}
+
+// giveUp ends the answer on the server's side and gives the place back, while the client
+// is being written to, and will be for who knows how long.
+func (h *held) giveUp() {
+	h.answer.Cut()
+	h.release(time.Now())
+	h.x.endTurn()
 }
 
 // wholeAnswer is the largest body, in bytes, that is taken from the server before
@@ -214,7 +226,7 @@ func (x *passage) pass(h *held) (again bool) {
 	}
 	x.changed(h, nil)
 	x.head(h)
-	if err := h.answer.CopyBody(x.w); err != nil {
+	if err := h.answer.CopyBody(&patientWriter{ResponseWriter: x.w, patience: x.f.stall, giveUp: h.giveUp}); err != nil {
 		x.brokenOff(err)
 	}
 	return false

@@ -230,3 +230,14 @@ func TestFieldsOfAnotherHandler(t *testing.T) {
 		t.Errorf("%v %v", r, err)
 	}
 }
+
+// Of two types that a body is said to have, servers take the first (Django's own) or the
+// last (gunicorn). The one that the request was judged by is all that they see.
+func TestOneContentType(t *testing.T) {
+	up := serve(t, answers(ok("ok")))
+	s := open(t, []string{up.addr}, nil)
+	s.post(createURL, createBody, "Content-Type", "application/json", "Content-Type", "multipart/form-data; boundary=x").want(t, 200, "ok")
+	if raw := up.only(t); strings.Count(raw, "Content-Type:") != 1 || !strings.Contains(raw, "\r\nContent-Type: application/json\r\n") {
+		t.Errorf("the server got %q", raw)
+	}
+}

@@ -129,6 +129,20 @@ func TestCookieIsRenewed(t *testing.T) {
 	}
 }
 
+// With a limit of less than a minute the cookie of a session that goes on is renewed in
+// time, too.
+func TestCookieIsRenewedBeforeAShortIdleLimit(t *testing.T) {
+	s := open(t, threeServers(t), func(set *setup) { set.front.Idle = 40 * time.Second })
+	now := time.Now()
+	for seen, renewed := range map[time.Duration]bool{time.Second: false, 25 * time.Second: true} {
+		old := balance.Sticky{Server: balance.IDOf("s2"), Session: 7, Issued: now.Add(-time.Hour), Seen: now.Add(-seen)}
+		a := s.get(pageURL, "Cookie", "omflow_server="+s.front.cfg.Keys.Seal(old))
+		if a.body != "s2" || (a.cookie(t) != nil) != renewed {
+			t.Errorf("after %v: %s answers, with the cookie %v", seen, a.body, a.cookie(t))
+		}
+	}
+}
+
 // A cookie that can't be right is no error and has no effect.
 func TestBadCookiesAreIgnored(t *testing.T) {
 	s := open(t, threeServers(t), nil)
@@ -183,6 +197,7 @@ func TestCookieIsRemoved(t *testing.T) {
 		{[]string{`odd="x y";bad, one;=;` + mine + `; a=b=c`}, `odd="x y";bad, one;=; a=b=c`},
 		{[]string{"a=1;b=2;  c=3"}, "a=1;b=2;  c=3"},
 		{[]string{"a=1", mine, "b=2"}, "a=1; b=2"},
+		{[]string{mine, "a=1", "b=2", "", "c=3; " + mine}, "a=1; b=2; c=3"},
 		{[]string{"xomflow_server=1; omflow_server2=2; OMFLOW_SERVER=3"}, "xomflow_server=1; omflow_server2=2; OMFLOW_SERVER=3"},
 		{[]string{"a=1; omflow_server=forged; b=2; omflow_server="}, "a=1; b=2"},
 	} {
@@ -202,6 +217,17 @@ func TestCookieIsRemoved(t *testing.T) {
 		if len(got) != 1 || got[0] != tt.want {
 			t.Errorf("of %q arrived %q, want %q", tt.sent, got, tt.want)
 		}
+	}
+}
+
+// A head of 1 MB has room for so many lines that each must not be copied with all before.
+func TestManyCookieLines(t *testing.T) {
+	lines := make([]string, 10_000)
+	for i := range lines {
+		lines[i] = "a=1"
+	}
+	if n := testing.AllocsPerRun(1, func() { withoutCookie(lines, "omflow_server") }); n > 100 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -1,6 +1,10 @@
 package front
 
-import "github.com/omflow/booster/internal/omflow"
+import (
+	"bytes"
+
+	"github.com/omflow/booster/internal/omflow"
+)
 
 // fieldsLook is the longest body that is read to find its ticket and flow, in bytes. Django
 // refuses a longer one that brings no files (DATA_UPLOAD_MAX_MEMORY_SIZE, 2.5 MB).
@@ -21,6 +25,14 @@ func (x *passage) ticketFields() (fields *omflow.TicketFields, clear bool) {
 		s.looked = true
 		if body, ok := x.wholeBody(); ok {
 			s.fields, s.clear = x.f.cfg.Table.TicketFields(body)
+			if len(body) <= omflow.MaxBodyLook {
+				return &s.fields, s.clear
+			}
+			// The request may wait for long, and all that wait may take so much memory as a
+			// whole: what was read of a body in a file must not stay for the sake of a few bytes.
+			for _, text := range []*[]byte{&s.fields.UUID, &s.fields.APIPath, &s.fields.App, &s.fields.Name} {
+				*text = bytes.Clone(*text)
+			}
 		}
 	}
 	return &s.fields, s.clear

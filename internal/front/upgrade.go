@@ -3,12 +3,15 @@ package front
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -19,15 +22,17 @@ import (
 
 // isUpgrade reports whether the client asks for another protocol on its
 // connection (RFC 9110 section 7.8). Upgrades exist in HTTP/1.1 only. A request for
-// one may always be answered as an ordinary one, and that is what becomes of two
-// kinds: h2c, which would let a client speak past us, and those that bring a body,
-// which would go past the rules for bodies.
+// one may always be answered as an ordinary one, and that is what becomes of three
+// kinds: h2c, which would let a client speak past us, those that bring a body, which
+// would go past the rules for bodies, and those for a protocol without a name in ASCII,
+// which ReverseProxy refuses in a way that looks like a server's failure.
 func isUpgrade(r *http.Request) bool {
 	offers := r.Header["Upgrade"]
 	if len(offers) == 0 || r.ProtoMajor != 1 || r.ProtoMinor != 1 || hasBody(r) {
 		return false
 	}
-	return hasOption(r.Header["Connection"], "upgrade") && !hasOption(offers, "h2c")
+	odd := func(r rune) bool { return r < ' ' || r > '~' }
+	return hasOption(r.Header["Connection"], "upgrade") && !hasOption(offers, "h2c") && !strings.ContainsFunc(offers[0], odd)
 }
 
 // hasOption reports whether the lines of a field that is a list have an entry.
@@ -77,16 +82,17 @@ func (u *upgrader) serve(x *passage) {
 // again.
 func (u *upgrader) try(x *passage, grant balance.Grant) (again bool) {
 	fleet := u.f.cfg.Fleet
-	defer func() { fleet.Balancer().Release(time.Now(), grant, balance.Outcome{}) }()
+	h := held{x: x, grant: grant}
+	defer h.free()
 	x.trace.Tries++
 	up := fleet.Upstream(grant.Server)
-	ctx := x.ctx
-	if !u.f.cfg.Plain {
-		// A client that goes away does not end the server's work, so it must not end
-		// the waiting for it either. The response timeout still does.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
-		defer cancel()
+	// A client that goes away does not end the server's work, so it must not end the
+	// waiting for it either, but for a plain balancer. The response timeout still does.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(x.ctx))
+	defer cancel()
+	follow := func() { context.AfterFunc(x.ctx, cancel) }
+	if u.f.cfg.Plain {
+		follow()
 	}
 	sent, answered := time.Now(), false
 	rp := &httputil.ReverseProxy{
@@ -102,6 +108,8 @@ func (u *upgrader) try(x *passage, grant balance.Grant) (again bool) {
 			x.timing()
 			if resp.StatusCode != http.StatusSwitchingProtocols {
 				mayEnd(x.w, x.client, x.trace)
+				follow() // an ordinary answer that has begun ends with its client
+				resp.Body = &timedBody{ReadCloser: resp.Body, timeout: u.f.cfg.ResponseTimeout, end: cancel}
 			}
 			resp.Header.Del("X-Request-Id")
 			return nil
@@ -117,8 +125,23 @@ func (u *upgrader) try(x *passage, grant balance.Grant) (again bool) {
 			again = x.failed(grant.Server, err)
 		},
 	}
-	rp.ServeHTTP(x.w, x.r.WithContext(ctx))
+	w := &patientWriter{ResponseWriter: x.w, patience: u.f.stall, giveUp: func() { cancel(); h.release(time.Now()) }}
+	rp.ServeHTTP(w, x.r.WithContext(ctx))
 	return again
+}
+
+// timedBody is an answer's body whose server may send nothing for so long.
+type timedBody struct {
+	io.ReadCloser
+	timeout time.Duration
+	end     func() // makes Read fail
+}
+
+// Read reads a part of the body.
+func (b *timedBody) Read(p []byte) (int, error) {
+	timer := time.AfterFunc(b.timeout, b.end)
+	defer timer.Stop()
+	return b.ReadCloser.Read(p)
 }
 
 // upgradeError tells whether the server may have seen the request.
@@ -126,6 +149,10 @@ func upgradeError(err error) *proxy.Error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		return &proxy.Error{Step: proxy.StepDial, Err: err}
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() { // net/http's own kind, which proxy does not know
+		err = fmt.Errorf("%w: %w", os.ErrDeadlineExceeded, err)
 	}
 	return &proxy.Error{Step: proxy.StepRead, Sent: true, Err: err}
 }

@@ -100,6 +100,40 @@ func TestUpgradeRefused(t *testing.T) {
 	s.idle()
 }
 
+// The place of an ordinary answer that does not go on becomes free, as it does when
+// nobody has asked for an upgrade.
+func TestUpgradeAnsweredInPart(t *testing.T) {
+	for name, leaves := range map[string]bool{"the server sends no more": false, "the client leaves": true} {
+		t.Run(name, func(t *testing.T) {
+			up := serve(t, func(p *peer) {
+				p.request()
+				p.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+				p.wait()
+			})
+			s := open(t, []string{up.addr}, nil)
+			if !leaves {
+				s.front.cfg.ResponseTimeout = 100 * time.Millisecond // the head's own is set already
+			}
+			c := s.dial()
+			io.WriteString(c, upgradeHead+"\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatalf("%+v %v", resp, err)
+			}
+			if _, err := io.ReadFull(resp.Body, make([]byte, 3)); err != nil {
+				t.Fatal(err)
+			}
+			if leaves {
+				c.Close()
+			}
+			s.idle()
+			if _, err := io.ReadAll(resp.Body); err == nil {
+				t.Error("the client takes half an answer for a whole one")
+			}
+		})
+	}
+}
+
 func TestUpgradeFails(t *testing.T) {
 	for name, tt := range map[string]struct {
 		addresses []string
@@ -109,6 +143,7 @@ func TestUpgradeFails(t *testing.T) {
 		"nobody listens": {[]string{refused(t)}, 503, "unreachable"},
 		"garbage":        {[]string{serve(t, func(p *peer) { p.request(); p.send("garbage\r\n\r\n") }).addr}, 502, "bad_answer"},
 		"no answer":      {[]string{serve(t, dies(99, "")).addr}, 502, "bad_answer"},
+		"not in time":    {[]string{serve(t, func(p *peer) { p.request(); p.wait() }).addr}, 504, "server_timeout"},
 		"another protocol": {[]string{serve(t, func(p *peer) {
 			p.request()
 			p.send(strings.Replace(switched, "websocket", "h2c", 1))
@@ -116,7 +151,12 @@ func TestUpgradeFails(t *testing.T) {
 		}).addr}, 502, "bad_answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, tt.addresses, func(set *setup) { set.front.Attempts = 1 })
+			s := open(t, tt.addresses, func(set *setup) {
+				set.front.Attempts = 1
+				if tt.refusal == "server_timeout" {
+					set.fleet.ResponseTimeout = 100 * time.Millisecond
+				}
+			})
 			c := s.dial()
 			io.WriteString(c, upgradeHead+"\r\n")
 			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -144,6 +184,9 @@ func TestNoUpgrade(t *testing.T) {
 		"h2c in a line": "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n",
 		"HTTP/1.0":      "GET / HTTP/1.0\r\nHost: x\r\nConnection: Upgrade, keep-alive\r\nUpgrade: websocket\r\n\r\n",
 		"not asked for": "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n",
+		"not printable": "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: web\xffsocket\r\n\r\n",
+		"an edit":       "POST " + createURL + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+		"with a token":  "GET " + readURL + "?security=0b7f7f0e-5a0e-4f0c-9f55-2b6c0c1f7c11 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
 		"with a body":   "POST " + createURL + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
 	} {
 		before := len(up.requests())

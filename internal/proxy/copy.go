@@ -38,7 +38,7 @@ func (x *Exchange) WriteHead(w http.ResponseWriter) {
 func (x *Exchange) CopyBody(w http.ResponseWriter) error {
 	if b := x.buffered(); b != nil {
 		_, err := w.Write(b)
-		return toClient(err)
+		return x.toClient(err)
 	}
 	if x.ended {
 		return nil
@@ -55,20 +55,19 @@ func (x *Exchange) CopyBody(w http.ResponseWriter) error {
 	}
 	if x.c.from == x.c.to { // the client need not wait for its head until something comes
 		if err := flush(); err != nil {
-			return toClient(err)
+			return x.toClient(err)
 		}
 	}
-	// The buffer is used again only when the client took all of it: after a write
-	// that failed, HTTP/2's writer may still be reading what it was given.
+	// The buffer is used again only when the client took all of it, see toClient.
 	buf := copyBuffers.Get().(*[copySize]byte)
 	for !x.ended {
 		n, err := x.Read(buf[:])
 		if n > 0 {
 			if _, err := w.Write(buf[:n]); err != nil {
-				return toClient(err)
+				return x.toClient(err)
 			}
 			if err := flush(); err != nil {
-				return toClient(err)
+				return x.toClient(err)
 			}
 		}
 		if err != nil && err != io.EOF {
@@ -84,9 +83,13 @@ func (x *Exchange) CopyBody(w http.ResponseWriter) error {
 	return nil
 }
 
-func toClient(err error) error {
+// toClient is about a write to the client. After one that failed, HTTP/2's writer may
+// still be reading what it was given, so that the buffer of the connection must not get
+// another answer.
+func (x *Exchange) toClient(err error) error {
 	if err == nil {
 		return nil
 	}
+	x.broken = true
 	return fmt.Errorf("%w: %w", ErrClient, err)
 }

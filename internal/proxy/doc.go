@@ -33,11 +33,12 @@
 // # Connections
 //
 // A connection is used again when the request was written whole, the answer read
-// to its end, and not a byte more came. It is looked at before each use: one that
-// the server has closed, or on which something arrived that nobody asked for, is
-// closed. For a request that must not be repeated it may also not have been idle
-// for more than a second, since a server may close it in the moment between the
-// look and the writing.
+// to its end, and not a byte more came; also not after an answer to HEAD or one with
+// status 204 if the server may send a body with it that must not be there, as some
+// do. It is looked at before each use: one that the server has closed, or on which
+// something arrived that nobody asked for, is closed. For a request that must not be
+// repeated it may also not have been idle for more than a second, since a server may
+// close it in the moment between the look and the writing.
 //
 // # What fails, and what happens then
 //

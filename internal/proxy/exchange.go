@@ -171,7 +171,13 @@ func (x *Exchange) readHead(r *Request) error {
 		}
 		x.head, x.Status, x.Length = h, h.status, h.length
 		switch {
-		case r.Method == http.MethodHead || h.status == http.StatusNotModified:
+		case r.Method == http.MethodHead:
+			// There is no body (RFC 9112 section 6.3), but some send it: Django 3.2 leaves it
+			// to the server under it to take it away, and neither gunicorn 20.1 nor its own
+			// does (measured). It may come at any moment, where the next answer is expected.
+			x.head.keep = h.keep && h.length == 0
+			x.ended = true
+		case h.status == http.StatusNotModified:
 			x.ended = true
 		case h.status == http.StatusNoContent:
 			// There is no body (RFC 9112 section 6.3), but a server that announces
@@ -244,6 +250,11 @@ func (x *Exchange) buffered() []byte {
 	x.left, x.ended = 0, true
 	return b
 }
+
+// Cut closes the connection to the server: whatever it still sends will not be read. It
+// alone may be called by another goroutine, while this one is in CopyBody and waits for
+// the client; Finish must not have been called.
+func (x *Exchange) Cut() { x.c.Close() }
 
 // Trailer returns the fields after a chunked body that was read to its end; nil
 // if there are none.

@@ -24,6 +24,27 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
+// Django sends the body of an answer to HEAD, too, and perhaps only when the connection
+// has carried another request: it would be that one's answer, and says what the sender of
+// the first one wanted.
+func TestBodyAfterHEAD(t *testing.T) {
+	s := serve(t, Config{}, func(p *peer) {
+		if p.nr > 1 {
+			answers(okAnswer)(p)
+		}
+		p.request()
+		p.send("HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n")
+		p.request()
+		p.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+	})
+	r := get("/")
+	r.Method = "HEAD"
+	s.mustDo(t, r)
+	if got := s.mustDo(t, get("/")); got != "ok" {
+		t.Errorf("the next request was answered %q", got)
+	}
+}
+
 // An idle server closes its connections sooner or later. A create must not be
 // written to one that it may be closing just now.
 func TestIdleAge(t *testing.T) {

@@ -52,12 +52,13 @@ type Request struct {
 }
 
 // notPassed reports the fields that are never passed on: those of the client's
-// connection, those that are written from other parts of a Request, and Proxy,
-// which a CGI-like environment would take for the variable HTTP_PROXY. The name is
-// canonical.
+// connection, Close, whose name is reserved since Connection has an option of that
+// name (RFC 9110 section 7.6.1), those that are written from other parts of a Request,
+// and Proxy, which a CGI-like environment would take for the variable HTTP_PROXY. The
+// name is canonical.
 func notPassed(name string) bool {
 	switch name {
-	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+	case "Connection", "Close", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
 		"Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Expect", "Proxy":
 		return true
 	}
@@ -88,12 +89,12 @@ func (r *Request) append(out []byte) []byte {
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	out = appendValue(out, r.Host)
 	out = append(out, "\r\n"...)
-	listed := r.Header["Connection"]
+	hop := hopFields(r.Header["Connection"])
 	for name, values := range r.Header {
 		// Most often it is canonical; whoever put it there in another way must not
 		// get a second length past us.
 		name = textproto.CanonicalMIMEHeaderKey(name)
-		if notPassed(name) || r.replaces(name) || (len(listed) > 0 && lists(listed, name)) {
+		if _, listed := hop[name]; listed || notPassed(name) || r.replaces(name) {
 			continue
 		}
 		for _, value := range values {
@@ -122,18 +123,28 @@ func (r *Request) replaces(name string) bool {
 	return false
 }
 
-// lists reports whether a Connection field names the field.
-func lists(connection []string, name string) bool {
+// hopFields returns the fields that Connection names, canonical, but for those that are
+// never passed on; most often that is nil. It is a set, since a client may name as many
+// as it sends.
+func hopFields(connection []string) (names map[string]struct{}) {
 	for _, value := range connection {
 		for value != "" {
 			var option string
 			option, value = cutComma(value)
-			if strings.EqualFold(option, name) {
-				return true
+			if option == "" || equalFold(option, "keep-alive") || equalFold(option, "close") {
+				continue
 			}
+			name := textproto.CanonicalMIMEHeaderKey(option)
+			if notPassed(name) {
+				continue
+			}
+			if names == nil {
+				names = make(map[string]struct{})
+			}
+			names[name] = struct{}{}
 		}
 	}
-	return false
+	return names
 }
 
 // appendField writes a field, or nothing if a server could misread its name.
