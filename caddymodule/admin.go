@@ -157,6 +157,8 @@ func (a *App) setMark(name string, mark balance.Mark) error {
 	case found:
 		a.log.Info("server marked", "server", name, "mark", cmp.Or(mark.String(), "none"))
 		return nil
+	case a.agent != nil:
+		return apiError(http.StatusNotFound, "server %s is unknown: this is an agent: ask a booster, see --address", name)
 	case len(known) == 0:
 		return apiError(http.StatusNotFound, "server %s is unknown: this booster has no servers yet", name)
 	default:

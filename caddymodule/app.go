@@ -181,6 +181,10 @@ func (a *App) readKeys() error {
 			secrets = append(secrets, key)
 		}
 	}
+	if len(secrets) == 0 && len(a.Key) > 0 {
+		// As from a variable that is not set: it was never left out on purpose.
+		return fmt.Errorf("omflow: key is missing: what is written for it, %q, is empty here: put a secret of `booster omflow keygen` there, the same on all nodes", a.Key)
+	}
 	if len(secrets) == 0 {
 		if err := a.keyMissing(); err != nil {
 			return fmt.Errorf("omflow: %w", err)
@@ -196,15 +200,13 @@ func (a *App) readKeys() error {
 	return nil
 }
 
-// keyMissing says why the node can't do without a key, if it can't. A key that is
-// written but empty, as from a variable that is not set, is never left out on
-// purpose.
+// keyMissing says why a node without a key can't do without it, if it can't.
 func (a *App) keyMissing() error {
 	addresses := append([]string{cmp.Or(a.Listen, defaultListen)}, a.Join...)
 	if a.Advertise != "" {
 		addresses = append(addresses, a.Advertise)
 	}
-	if len(a.Key) == 0 && trust.AllLoopback(addresses...) {
+	if trust.AllLoopback(addresses...) {
 		return nil
 	}
 	return fmt.Errorf("key is missing, and %s can be reached from other machines: make one with `booster omflow keygen` and write `key <secret>` on all nodes, or listen on a loopback address", strings.Join(addresses, ", "))
@@ -281,7 +283,7 @@ func (a *App) Stop() error {
 	if a.agent != nil {
 		errs = append(errs, a.agent.Stop())
 	}
-	errs = append(errs, a.stopPools())
+	a.unhookPools()
 	if a.use != nil {
 		if p := a.use.shared.pair; p != nil {
 			p.door.leave(a)
@@ -290,7 +292,9 @@ func (a *App) Stop() error {
 		errs = append(errs, a.use.end())
 		a.use = nil
 	}
-	return errors.Join(errs...)
+	// After the node: a configuration that goes on without one forgets then what the
+	// cluster has said last.
+	return errors.Join(append(errs, a.stopPools())...)
 }
 
 // active reports whether this booster is the active one. Requests call it, also

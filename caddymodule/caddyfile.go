@@ -64,7 +64,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := caddyconf.NoMore(d, "omflow"); err != nil {
 		return err
 	}
-	err := caddyconf.Options(d, "omflow", appOptions, nil, nil, func(option string) error {
+	err := caddyconf.Options(d, "omflow", appOptions, nil, func(option string) error {
 		switch option {
 		case "name":
 			return a.unmarshalAddress(d, &a.Name)
@@ -93,6 +93,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	})
 	if err != nil {
 		return err
+	}
+	if a.Listen == "" {
+		noteWritten(&block, defaultListen)
 	}
 	if len(a.Key) == 0 {
 		if err := a.keyMissing(); err != nil {
@@ -153,7 +156,7 @@ func (a *App) unmarshalBooster(d *caddyfile.Dispenser) error {
 	}
 	a.Booster = new(Booster)
 	b, block := a.Booster, *d
-	err := caddyconf.Options(d, "booster", boosterOptions, nil, nil, func(option string) error {
+	err := caddyconf.Options(d, "booster", boosterOptions, nil, func(option string) error {
 		switch option {
 		case "virtual_ip":
 			args := d.RemainingArgs()

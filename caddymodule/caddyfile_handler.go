@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -96,7 +97,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := caddyconf.NoMore(d, "omflow_booster"); err != nil {
 		return err
 	}
-	return caddyconf.Options(d, "omflow_booster", handlerOptions, handlerRepeat, nil, func(option string) error {
+	return caddyconf.Options(d, "omflow_booster", handlerOptions, handlerRepeat, func(option string) error {
 		switch option {
 		case "server":
 			return h.unmarshalServer(d)
@@ -166,8 +167,13 @@ func (h *Handler) unmarshalServer(d *caddyfile.Dispenser) error {
 	if err := caddyconf.CheckAddress(s.Address); err != nil {
 		return d.WrapErr(fmt.Errorf("server %q: %w", s.Address, err))
 	}
+	given := make(map[string]bool)
 	for _, arg := range args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
+		if given[key] {
+			return d.Errf("server %s: %s is given twice", s.Address, key)
+		}
+		given[key] = true
 		var err error
 		switch key {
 		case "name":
@@ -193,16 +199,8 @@ func (h *Handler) unmarshalServer(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
-	if err := s.check(); err != nil {
+	if err := cmp.Or(s.check(), s.clashes(h.Servers)); err != nil {
 		return d.WrapErr(err)
-	}
-	for _, other := range h.Servers {
-		if other.Address == s.Address {
-			return d.Errf("server %s is given twice: remove one", s.Address)
-		}
-		if other.name() == s.name() {
-			return d.Errf("two servers are named %s: give one of them another name", s.name())
-		}
 	}
 	h.Servers = append(h.Servers, s)
 	return nil
@@ -250,7 +248,7 @@ func (h *Handler) unmarshalSticky(d *caddyfile.Dispenser) error {
 	s := new(Sticky)
 	h.Sticky = s
 	known := []string{"cookie", "idle", "max_age", "on_drain"}
-	return caddyconf.Options(d, "sticky", known, nil, nil, func(option string) error {
+	return caddyconf.Options(d, "sticky", known, nil, func(option string) error {
 		switch option {
 		case "cookie":
 			return caddyconf.Word(d, &s.Cookie)
@@ -280,7 +278,7 @@ func (h *Handler) unmarshalRetry(d *caddyfile.Dispenser) error {
 	}
 	r := new(Retry)
 	h.Retry = r
-	return caddyconf.Options(d, "retry", []string{"attempts", "budget"}, nil, nil, func(option string) error {
+	return caddyconf.Options(d, "retry", []string{"attempts", "budget"}, nil, func(option string) error {
 		if option == "attempts" {
 			return caddyconf.Number(d, &r.Attempts, maxAttempts)
 		}

@@ -85,7 +85,7 @@ func dbTarget(ctx context.Context, cmd *cobra.Command, args []string) (database.
 	}
 	python, _ := cmd.Flags().GetString("python")
 	read, err := settings.Read(ctx, settings.Config{
-		File: file, Python: []string{python},
+		File: file, Python: settings.AsOwner(python, file),
 		Env: settings.Environ(),
 	})
 	if err != nil {

@@ -65,7 +65,7 @@ func readAgent(text json.RawMessage, stateDir, python string, secrets *doctor.Se
 	a.Database = caddy.NewReplacer().ReplaceKnown(a.Database, "")
 	a.read = doctor.Shared(func(ctx context.Context) read {
 		s, err := settings.Read(ctx, settings.Config{
-			File: settings.FileIn(a.Home), Python: []string{a.Python},
+			File: settings.FileIn(a.Home), Python: settings.AsOwner(a.Python, settings.FileIn(a.Home), a.Home),
 			// Windows has a few variables that have no name.
 			Env: settings.Environ(),
 		})

@@ -55,7 +55,7 @@ func setLead(cmd *cobra.Command, server string, gone, wait bool, timeout time.Du
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
-	for up := false; wait && (lead.Server != server || lead.State != leadRuns || !up); {
+	for done := false; wait && !done; {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not the lead server after the time to wait: %s", server, lead.sentence())
@@ -65,13 +65,16 @@ func setLead(cmd *cobra.Command, server string, gone, wait bool, timeout time.Du
 		if err := adminCall(cmd, http.MethodGet, adminBase+"status", &s); err != nil {
 			return err
 		}
-		if s.Lead == nil {
-			return fmt.Errorf("this booster is not the active one any more: ask the other")
-		}
-		lead = *s.Lead
-		up = slices.ContainsFunc(s.Servers, func(server ServerStatus) bool {
-			return server.Name == lead.Server && server.State == "up"
+		done = slices.ContainsFunc(s.Servers, func(s ServerStatus) bool {
+			return s.Name == server && s.Lead && s.State == "up"
 		})
+		switch {
+		case s.Lead != nil:
+			lead = *s.Lead
+			done = done && lead.Server == server && lead.State == leadRuns
+		case done: // only the active booster tells of more
+			lead = LeadStatus{Server: server, State: leadRuns}
+		}
 	}
 	_, err := fmt.Fprintln(out, lead.sentence())
 	return err

@@ -31,28 +31,12 @@ func releasesCommand() *cobra.Command {
 		Args:  exactly(1, "a release's number, as `booster omflow releases` shows it"),
 		RunE:  run(showRelease),
 	}
-	approve := &cobra.Command{
-		Use:   "approve <number>",
-		Short: "Lets a release that waits be rolled out",
-		Long: `
+	approve := releaseAct("approve", "release %d is approved\n", "Lets a release that waits be rolled out", `
 Approves a release that waits because its server's configuration says "approve
-manual", and all before it. The newest release, if it is in quarantine, is tried again.`,
-		Args: exactly(1, "a release's number, as `booster omflow releases` shows it"),
-		RunE: run(func(cmd *cobra.Command, args []string, out io.Writer) error {
-			return actOnRelease(cmd, args[0], "approve", "release %d is approved\n", out)
-		}),
-	}
-	rollback := &cobra.Command{
-		Use:   "rollback <number>",
-		Short: "Brings an older release's content back",
-		Long: `
+manual", and all before it. The newest release, if it is in quarantine, is tried again.`)
+	rollback := releaseAct("rollback", "release %d has that content\n", "Brings an older release's content back", `
 Makes a new release with the content of an older one. It is rolled out like any other:
-one server at a time, and not to the others if the first does not do well with it.`,
-		Args: exactly(1, "a release's number, as `booster omflow releases` shows it"),
-		RunE: run(func(cmd *cobra.Command, args []string, out io.Writer) error {
-			return actOnRelease(cmd, args[0], "rollback", "release %d has that content\n", out)
-		}),
-	}
+one server at a time, and not to the others if the first does not do well with it.`)
 	publish := &cobra.Command{
 		Use:   "publish",
 		Short: "Makes a release of what has changed on the servers, at once",
@@ -214,7 +198,7 @@ func (d ReleaseDetail) print(out io.Writer) error {
 		page.WriteString(d.Diff)
 	}
 	for _, p := range d.Paths[min(len(d.Paths), d.shown()):] {
-		fmt.Fprintf(&page, "%s %s (%d bytes)\n", map[string]string{"added": "+", "modified": "~", "deleted": "\u2212"}[p.Change], p.Path, p.Bytes)
+		fmt.Fprintf(&page, "%s %s (%d bytes)\n", map[string]string{"added": "+", "modified": "~", "deleted": "\u2212"}[p.Change], plain(p.Path), p.Bytes)
 	}
 	if d.More > 0 {
 		fmt.Fprintf(&page, "and %d more\n", d.More)
@@ -229,6 +213,19 @@ func (d ReleaseDetail) shown() int {
 		return 0
 	}
 	return diffFiles
+}
+
+// releaseAct is a command that does something with a release; said is printed then.
+func releaseAct(act, said, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use:   act + " <number>",
+		Short: short,
+		Long:  long,
+		Args:  exactly(1, "a release's number, as `booster omflow releases` shows it"),
+		RunE: run(func(cmd *cobra.Command, args []string, out io.Writer) error {
+			return actOnRelease(cmd, args[0], act, said, out)
+		}),
+	}
 }
 
 func actOnRelease(cmd *cobra.Command, arg, act, said string, out io.Writer) error {

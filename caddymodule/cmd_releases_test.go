@@ -131,8 +131,8 @@ func TestReleasesLines(t *testing.T) {
 		want   string
 	}{
 		{ReleasesStatus{}, ""},
-		{ReleasesStatus{Head: 7, Target: 7}, "\nReleases: the newest is 7, and all servers have it\n"},
-		{ReleasesStatus{Head: 8, Target: 7, Waiting: []uint64{8}}, "\nReleases: the newest is 8; all servers have 7\nRelease 8 waits: booster omflow releases approve 8\n"},
+		{ReleasesStatus{Head: 7, Target: 7}, "\nReleases: the newest is 7, and all servers whose agents answer have it\n"},
+		{ReleasesStatus{Head: 8, Target: 7, Waiting: []uint64{8}}, "\nReleases: the newest is 8; all servers whose agents answer have 7\nRelease 8 waits: booster omflow releases approve 8\n"},
 		{ReleasesStatus{Head: 8}, "\nReleases: the newest is 8; nothing is rolled out\n"},
 		{ReleasesStatus{Head: 8, Target: 8, Rollout: &RolloutStatus{Release: 8, Server: "s2", Done: []string{"s1"}, Left: []string{"s2", "s3"}}},
 			"\nReleases: the newest is 8; server s2 is brought to 8, 1 of 3 have it\n"},

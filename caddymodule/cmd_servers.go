@@ -23,15 +23,18 @@ type serverAct struct {
 	done func(s ServerStatus) bool
 }
 
-func quiet(s ServerStatus) bool { return s.InFlight == 0 }
+func quiet(s ServerStatus) bool { return s.inFlight() == 0 }
+
+// inFlight counts the requests of both boosters.
+func (s ServerStatus) inFlight() int { return s.InFlight + s.InFlightElsewhere }
 
 var serverActs = []serverAct{
 	{
 		name: "drain", short: "Lets a server end its requests and gives it no new ones",
 		long: `
 Running requests end as usual; new ones, and the sessions on the server, go to the
-others. With --wait the command returns when the last request has ended. The mark
-stays, over restarts of the booster too, until "resume".`,
+others. With --wait the command returns when the last request has ended, at the other
+booster too. The mark stays, over restarts of the booster too, until "resume".`,
 		done: quiet,
 	},
 	{
@@ -81,19 +84,23 @@ func (act serverAct) do(cmd *cobra.Command, server string, wait bool, timeout ti
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "%s is %s, %d requests in flight\n", s.Name, s.State, s.InFlight)
+	_, err := fmt.Fprintf(out, "%s is %s, %d requests in flight\n", s.Name, s.State, s.inFlight())
 	return err
 }
 
 // await polls until the act has come about. One quiet look is not enough for a
-// drain: a request that had just been given its place may not have been counted.
+// drain: a request that had just been given its place may not have been counted, and the
+// other booster hears of the mark, and tells of what it has, some tenths of a second later.
 func (act serverAct) await(ctx context.Context, cmd *cobra.Command, s *ServerStatus) error {
-	const period = 100 * time.Millisecond
+	const (
+		period = 100 * time.Millisecond
+		looks  = 5
+	)
 	name := s.Name
-	for done := 0; done < 2; {
+	for done := 0; done < looks; {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s is %s with %d requests in flight after the time to wait", name, s.State, s.InFlight)
+			return fmt.Errorf("%s is %s with %d requests in flight after the time to wait", name, s.State, s.inFlight())
 		case <-time.After(period):
 		}
 		var all []ServerStatus

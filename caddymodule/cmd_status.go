@@ -115,7 +115,7 @@ func (s Status) print(out io.Writer) error {
 	}
 	page.WriteString("\n")
 	for _, problem := range s.Problems {
-		fmt.Fprintf(&page, "PROBLEM %s\n", problem)
+		fmt.Fprintf(&page, "PROBLEM %s\n", plain(problem))
 	}
 	page.WriteString("\n")
 	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
@@ -135,7 +135,7 @@ func (s Status) print(out io.Writer) error {
 			state += " (lead)"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d/%s\t%s\t%d\t%d\t%.0f ms\t%s\n", server.Name, server.Address, state, server.Agent,
-			server.InFlight, capacity, share, server.Weight, server.Sessions, server.LatencyMS, cmp.Or(server.Reason, "-"))
+			server.InFlight, capacity, share, server.Weight, server.Sessions, server.LatencyMS, cmp.Or(plain(server.Reason), "-"))
 	}
 	if len(s.Servers) == 0 && s.Pair != nil {
 		fmt.Fprintln(t, "(none: no agent has reported yet, and the Caddyfile names no server)")
@@ -170,7 +170,7 @@ func (s Status) print(out io.Writer) error {
 		fmt.Fprintln(t, "MEMBER\tKIND\tADDRESS\tSTATE\tVERSION\tPROBLEM")
 		for _, m := range s.Members {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, cmp.Or(m.Kind, "-"), cmp.Or(m.Address, "-"), m.State,
-				cmp.Or(m.Version, "-"), cmp.Or(m.Problem, "-"))
+				cmp.Or(plain(m.Version), "-"), cmp.Or(plain(m.Problem), "-"))
 		}
 		t.Flush()
 	}

@@ -101,7 +101,9 @@ block of all nodes. Who has it can run code on every server: keep it like a root
 password.
 
 To change the key without an interruption, reload all nodes with "key <old> <new>",
-then all with "key <new> <old>", then all with "key <new>".`,
+then all with "key <new> <old>", then all with "key <new>". Where the keys are in a file
+that the configuration names, that is "booster reload --force": Caddy does nothing for a
+configuration that reads as before.`,
 		Args: exactly(0, "no arguments"),
 		RunE: run(func(_ *cobra.Command, _ []string, out io.Writer) error {
 			_, err := fmt.Fprintln(out, trust.Generate())

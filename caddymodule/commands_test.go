@@ -83,6 +83,16 @@ func TestCommands(t *testing.T) {
 		"POST /omflow/servers/s1/resume":      `{"name":"s1","state":"up","in_flight":0}`,
 	})
 	ill := fakeAPI(t, map[string]string{"GET /omflow/status": `{"node":"b","version":"devel","pair":{},"servers":[{"name":"s1","state":"down"}],"queue":{},"members":[]}`})
+	// The other booster has a request at the server.
+	shared := fakeAPI(t, map[string]string{
+		"GET /omflow/servers":           `[{"name":"s1","state":"draining","in_flight":0,"in_flight_elsewhere":1}]`,
+		"POST /omflow/servers/s1/drain": drained,
+	})
+	standby := fakeAPI(t, map[string]string{
+		"GET /omflow/status":           `{"node":"b","pair":{"state":"standby"},"servers":[{"name":"s1","state":"up"},{"name":"s2","state":"up","lead":true}]}`,
+		"POST /omflow/servers/s1/lead": `{"server":"s1","state":"starting","doing":"the active booster was told"}`,
+		"POST /omflow/servers/s2/lead": `{"server":"s2","state":"starting","doing":"the active booster was told"}`,
+	})
 	agent := fakeAPI(t, map[string]string{"GET /omflow/status": `{"node":"s1","version":"devel","servers":[],"queue":{},"members":[]}`})
 	garbage := fakeAPI(t, map[string]string{"GET /omflow/status": "<html>"})
 	for _, tt := range []struct {
@@ -103,6 +113,10 @@ func TestCommands(t *testing.T) {
 		{"maintenance s1 --address " + well, 0, "s1 is maintenance, 2 requests in flight\n", ""},
 		{"resume s1 --address " + well, 0, "s1 is up, 0 requests in flight\n", ""},
 		{"resume s1 --wait --timeout 300ms --address " + well, 1, "", "after the time to wait"},
+		{"drain s1 --wait --timeout 2s --address " + shared, 1, "", "s1 is draining with 1 requests in flight after the time to wait"},
+		{"lead s2 --address " + standby, 0, "s2 becomes the lead server; the active booster was told\n", ""},
+		{"lead s2 --wait --address " + standby, 0, "s2 is the lead server\n", ""},
+		{"lead s1 --wait --timeout 300ms --address " + standby, 1, "", "s1 is not the lead server after the time to wait: s1 becomes the lead server"},
 		{"drain s9 --address " + well, 1, "", "Error: server s9 is unknown: the servers are s1\n"},
 		{"drain", 2, "", "drain takes a server's name"},
 		{"drain s1 s2", 2, "", "drain takes a server's name"},
@@ -138,5 +152,28 @@ func TestKeygen(t *testing.T) {
 			t.Errorf("the key %q: %v, seen before: %t", key, err, seen[key])
 		}
 		seen[key] = true
+	}
+}
+
+// TestStatusIsPlain: what other nodes say of themselves stays on its line of the status,
+// and says nothing to the terminal.
+func TestStatusIsPlain(t *testing.T) {
+	const text = "gone\nPROBLEM forged \x1b[2J\u202e"
+	s := Status{
+		Pair:     &PairStatus{},
+		Servers:  []ServerStatus{{Name: "s1", Reason: text}},
+		Members:  []MemberStatus{{Name: "s1", Version: text, Problem: text}},
+		Problems: []string{text},
+		Lead:     &LeadStatus{Doing: text, Waiting: text, Missed: []string{text}},
+	}
+	for _, unread := range []string{"", text} {
+		s.Lead.FlowQueueError = unread
+		var page bytes.Buffer
+		if err := s.print(&page); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsAny(page.String(), "\x1b\u202e") || strings.Contains(page.String(), "\nPROBLEM forged") {
+			t.Errorf("the page is %q", page.String())
+		}
 	}
 }

@@ -37,8 +37,10 @@ type conductor struct {
 	orders rollout.Orders
 	// starting: nobody has given orders yet.
 	starting bool
-	expire   *time.Timer
-	changes  sync.Mutex // of the control epoch, by this booster
+	// closed: the front door may be without a cluster by now.
+	closed  bool
+	expire  *time.Timer
+	changes sync.Mutex // of the control epoch, by this booster
 
 	active func() (term uint64, active bool)
 	turns  *turns // that creates of other boosters have here
@@ -62,10 +64,6 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	if c.seeker, err = c.newSeeker(); err != nil {
 		return nil, err
 	}
-	c.expire = time.AfterFunc(rollout.OrderTime, c.expired)
-	c.mu.Lock()
-	c.apply()
-	c.mu.Unlock()
 	if c.releases, err = newReleases(node, log, stateDir, active); err != nil {
 		return nil, err
 	}
@@ -81,6 +79,10 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 		return nil, errors.Join(err, c.releases.Close())
 	}
 	c.coordinator = coordinator
+	c.mu.Lock()
+	c.expire = time.AfterFunc(rollout.OrderTime, c.expired)
+	c.mu.Unlock()
+	c.repeat()
 	mux := http.NewServeMux()
 	mux.Handle("/", api.BoosterHandler(c, gossip.Sender))
 	mux.Handle(releaseapi.Prefix, c.releases.handler())
@@ -118,7 +120,10 @@ func (c *conductor) close() {
 	c.unsubscribe()
 	c.cancel()
 	c.running.Wait()
+	c.mu.Lock()
+	c.closed = true // what has run out at this moment comes too late
 	c.expire.Stop()
+	c.mu.Unlock()
 	c.turns.close()
 	if err := c.releases.Close(); err != nil {
 		c.log.Warn("the log of releases could not be closed", "error", err)
@@ -156,13 +161,19 @@ func (c *conductor) Ask(ask rollout.Ask) (rollout.Answer, error) {
 	return c.coordinator.Ask(ask)
 }
 
-var errOldTerm = errors.New("a booster of a higher term has given orders")
+var (
+	errOldTerm = errors.New("a booster of a higher term has given orders")
+	errEnding  = errors.New("this booster ends")
+)
 
 // Order implements api.Booster: it puts the active booster's orders in force here.
 func (c *conductor) Order(from string, o rollout.Orders) (rollout.Doors, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if o.Term < c.orders.Term {
+	switch {
+	case c.closed:
+		return rollout.Doors{}, errEnding
+	case o.Term < c.orders.Term:
 		return rollout.Doors{}, fmt.Errorf("booster %s of term %d: %w", from, o.Term, errOldTerm)
 	}
 	c.orders, c.starting = o, false
@@ -174,7 +185,7 @@ func (c *conductor) Order(from string, o rollout.Orders) (rollout.Doors, error) 
 func (c *conductor) apply() rollout.Doors {
 	var d rollout.Doors
 	f := omflowFleet()
-	if f == nil {
+	if f == nil || c.closed {
 		return d
 	}
 	f.SetOut(c.orders.Out)
@@ -185,6 +196,14 @@ func (c *conductor) apply() rollout.Doors {
 	}
 	_, d.Working, _ = f.Held()
 	return d
+}
+
+// repeat hands the orders to the front door once more, which may have a pool since that
+// was not there when they came.
+func (c *conductor) repeat() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.apply()
 }
 
 // expired takes back orders that were not repeated: who gave them is gone.

@@ -17,7 +17,9 @@
 //
 // Settings are put in force at Start and taken back at Stop (inForce). When another
 // app fails to start, Caddy stops what it has started, and the settings before are in
-// force again: a reload that fails changes nothing.
+// force again: a reload that fails changes nothing. Where a configuration goes on without
+// a cluster that the one before it, or one that failed, had, its servers are free of what
+// that has ordered. What lives as long as the node logs to the configuration in force.
 //
 // A reload can't change a node's name, listen or advertise address or state folder,
 // nor make an agent of a booster: it is refused, and the process must be restarted.

@@ -53,7 +53,8 @@ type Handler struct {
 	Profile string `json:"profile,omitempty"`
 
 	// Repairs that are not made: tokens, lost_creates, agree_get, history_files,
-	// rest_cookies, lead, multipart_gate. Default: all are made that the profile has.
+	// rest_cookies, lead, multipart_gate, pauses. Default: all are made that the profile
+	// has.
 	RepairsOff []string `json:"repairs_off,omitempty"`
 
 	// What waits for a place on a server.

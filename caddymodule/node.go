@@ -30,6 +30,7 @@ type sharedNode struct {
 	oracle *oracleReadings
 	// pair is that of a booster that is not alone, else nil.
 	pair *pairing
+	log  nodeLog
 	inForce[nodeConfig]
 }
 
@@ -61,6 +62,7 @@ func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
 		return nil, atWritten(cfg.gossip.Listen, err)
 	}
 	shared := &sharedNode{node: node}
+	shared.log.set(cfg.gossip.Logger)
 	shared.put = func(next nodeConfig) error {
 		if next.pair != cfg.pair {
 			return errPairRestart
@@ -68,7 +70,11 @@ func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
 		if shared.pair != nil {
 			shared.pair.expect(next.other)
 		}
-		return node.Reconfigure(next.gossip)
+		if err := node.Reconfigure(next.gossip); err != nil {
+			return err
+		}
+		shared.log.set(next.gossip.Logger)
+		return nil
 	}
 	if err := node.Start(); err != nil {
 		return nil, errors.Join(err, node.Close())
@@ -77,13 +83,14 @@ func newSharedNode(cfg nodeConfig) (*sharedNode, error) {
 		return shared, nil
 	}
 	shared.oracle = &oracleReadings{node: node}
+	log := shared.log.logger()
 	if cfg.pair.role != "" {
-		if shared.pair, err = newPairing(node, cfg.pair, cfg.gossip.StateDir, cfg.gossip.Logger); err != nil {
+		if shared.pair, err = newPairing(node, cfg.pair, cfg.gossip.StateDir, log); err != nil {
 			return nil, errors.Join(err, node.Close())
 		}
 		shared.pair.expect(cfg.other)
 	}
-	shared.conductor, err = newConductor(node, cfg.gossip.Logger, cfg.gossip.StateDir, shared.activeTerm, shared.alone)
+	shared.conductor, err = newConductor(node, log, cfg.gossip.StateDir, shared.activeTerm, shared.alone)
 	if err != nil {
 		if shared.pair != nil {
 			err = errors.Join(err, shared.pair.close())

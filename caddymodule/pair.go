@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type pairing struct {
 	other       atomic.Bool // join names another booster
 	counts      *pairCounts
 	unsubscribe func()
+	looking     sync.Mutex    // so that of two looks the later one counts
 	within      time.Duration // bounds a planned failover: the longest drain, and the taking over
 }
 
@@ -144,23 +146,40 @@ func (p *pairing) expect(other bool) {
 
 // look tells the pair who is there.
 func (p *pairing) look() {
-	var agents []string
-	peer := ""
-	for _, m := range p.node.Members() {
-		switch {
-		case m.Self || m.Unknown:
-		case m.Kind == gossip.KindBooster && (peer == "" || m.Reachable()):
-			peer = m.Name
-		case m.Kind == gossip.KindAgent && m.State == gossip.Alive:
-			agents = append(agents, m.Name)
-		}
-	}
-	slices.Sort(agents)
+	p.looking.Lock()
+	defer p.looking.Unlock()
+	peer, agents := otherBooster(p.node.Members())
 	if peer == "" && !p.other.Load() {
 		agents = nil // there is nobody that could take the place, so nobody has to witness
 	}
 	p.SetPeer(peer)
 	p.SetAgents(agents)
+}
+
+// otherBooster returns the other booster of the pair, and the agents that are there. Of several
+// boosters, as when one was given another name, it is one that is alive, or else the one
+// that was for the longest.
+func otherBooster(members []gossip.Member) (peer string, agents []string) {
+	var other gossip.Member
+	better := func(m gossip.Member) bool {
+		if a, b := m.State == gossip.Alive, other.State == gossip.Alive; a != b {
+			return a
+		}
+		return other.Name == "" || m.Since.After(other.Since)
+	}
+	for _, m := range members {
+		switch {
+		case m.Self || m.Unknown:
+		case m.Kind == gossip.KindBooster:
+			if better(m) {
+				other = m
+			}
+		case m.Kind == gossip.KindAgent && m.State == gossip.Alive:
+			agents = append(agents, m.Name)
+		}
+	}
+	slices.Sort(agents)
+	return other.Name, agents
 }
 
 // close hands over to the other booster, if that was not done before, and gives the

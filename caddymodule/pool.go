@@ -167,12 +167,27 @@ func newPool(key string, cfg poolConfig) (*pool, error) {
 			return err
 		}
 		p.retries.SetPercent(cfg.budget)
-		if !cfg.clustered {
-			return f.SetAgents(nil) // nobody would tell when they go
+		switch node := runningNode(); {
+		case cfg.clustered && node != nil && node.conductor != nil:
+			node.conductor.coordinator.SetSettle(cmp.Or(cfg.text.ControlSettle, rollout.DefaultSettle))
+			node.conductor.repeat()
+		case !cfg.clustered && node == nil:
+			return forgetCluster(f)
 		}
 		return nil
 	}
 	return p, nil
+}
+
+// forgetCluster takes back what a cluster has said of the servers that is there no more:
+// nobody would tell when it is over. What operators have marked stays.
+func forgetCluster(f *fleet.Fleet) error {
+	err := f.SetAgents(nil)
+	f.SetLead("")
+	f.SetBehind(nil)
+	f.SetOut(nil)
+	f.SetHold(false)
+	return err
 }
 
 // ownSecret signs sticky cookies where there is no cluster key. It is the process's,
@@ -193,22 +208,23 @@ func (a *App) startPools() error {
 		}
 		use.want = want
 		if use.cfg.clustered {
-			if node := a.use.shared; node.conductor != nil {
-				node.conductor.coordinator.SetSettle(cmp.Or(use.cfg.text.ControlSettle, rollout.DefaultSettle))
-			}
 			a.unhook = append(a.unhook, join(a.node.Load(), use.pool.fleet, a.log))
 		}
 	}
 	return nil
 }
 
-// stopPools takes back what startPools did. The pools go on: requests may still be
-// on their way, and Cleanup comes later.
-func (a *App) stopPools() error {
+// unhookPools ends the feeding of OMFLOW's pool from the cluster.
+func (a *App) unhookPools() {
 	for _, unhook := range a.unhook {
 		unhook()
 	}
 	a.unhook = nil
+}
+
+// stopPools takes this configuration's settings back. The pools go on: requests may
+// still be on their way, and Cleanup comes later.
+func (a *App) stopPools() error {
 	var errs []error
 	for _, use := range a.pools {
 		if use.want != nil {

@@ -200,9 +200,9 @@ func (s *ReleasesStatus) print(page *strings.Builder) {
 	case s.Target == 0 && s.Head != 0:
 		page.WriteString("; nothing is rolled out")
 	case s.Target != s.Head:
-		fmt.Fprintf(page, "; all servers have %d", s.Target)
+		fmt.Fprintf(page, "; all servers whose agents answer have %d", s.Target)
 	case s.Head != 0:
-		page.WriteString(", and all servers have it")
+		page.WriteString(", and all servers whose agents answer have it")
 	}
 	page.WriteString("\n")
 	for _, n := range s.Waiting {

@@ -55,8 +55,17 @@ func newPatchAgent(t *testing.T, name, booster string) *patchAgent {
 	t.Cleanup(func() { _ = l.Close() })
 	a := &patchAgent{Log: l, t: t, node: peer(t, name, gossip.KindAgent, booster), dir: t.TempDir()}
 	a.node.SetHandler(api.AgentHandler(a, gossip.Sender))
-	observe.Succeeds(t, name+" finds the booster", func() error { return whether(len(others(a.node, gossip.KindBooster)) > 0) })
+	met(t, a.node)
 	return a
+}
+
+// met waits until an agent and the booster know of each other, one of which is the first.
+func met(t *testing.T, agent *gossip.Node) {
+	t.Helper()
+	observe.Succeeds(t, agent.Name()+" and the booster find each other", func() error {
+		known := slices.Contains(runningNode().conductor.others(gossip.KindAgent), agent.Name())
+		return whether(known && len(others(agent, gossip.KindBooster)) > 0)
+	})
 }
 
 func (a *patchAgent) Announced(string, []*release.Manifest) {}
@@ -338,7 +347,7 @@ func newPatchless(t *testing.T, name, booster string) {
 	t.Helper()
 	n := peer(t, name, gossip.KindAgent, booster)
 	n.SetHandler(http.NotFoundHandler())
-	observe.Succeeds(t, name+" finds the booster", func() error { return whether(len(others(n, gossip.KindBooster)) > 0) })
+	met(t, n)
 }
 
 // TestContents: what an agent sends that is not what was asked for is not shown.

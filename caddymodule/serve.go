@@ -83,7 +83,7 @@ func (h *Handler) changeHeaders(w http.ResponseWriter, r *http.Request, client *
 		client.Forwarded = true
 		r = &changed
 	}
-	if down := h.Headers.Response; down != nil {
+	if down := h.Headers.Response; down != nil && down.HeaderOps != nil {
 		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 		w = &headerDown{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, ops: down, repl: repl}
 	}

@@ -1,10 +1,12 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -13,6 +15,10 @@ import (
 	"github.com/omflow/booster/internal/caddyconf"
 	"github.com/omflow/booster/internal/omflow"
 )
+
+// djangoCookies are those of OMFLOW Server. A sticky cookie of such a name would be taken
+// out of each request before the server sees it.
+var djangoCookies = []string{"sessionid", "csrftoken"}
 
 // Server is a server without an agent.
 type Server struct {
@@ -117,19 +123,25 @@ func (h *Handler) check() error {
 	if h.isPlain() && len(h.Lanes) > 0 {
 		return errors.New("lane: with profile none all requests are in one lane: remove it")
 	}
-	for i := range h.Servers {
-		if err := h.Servers[i].check(); err != nil {
+	for i, s := range h.Servers {
+		if err := cmp.Or(s.check(), s.clashes(h.Servers[:i])); err != nil {
 			return err
 		}
 	}
 	if err := h.Health.Validate(!h.isPlain()); err != nil {
 		return err
 	}
-	if h.MaxBody < 0 || h.DialTimeout < 0 || h.ResponseTimeout < 0 {
-		return errors.New("max_body, dial_timeout and response_timeout must not be negative")
+	if h.MaxBody < 0 || h.DialTimeout < 0 || h.ResponseTimeout < 0 || h.ControlSettle < 0 {
+		return errors.New("max_body, dial_timeout, response_timeout and control_settle must not be negative")
+	}
+	if h.isPlain() && (h.ControlSettle != 0 || h.Consistency != "") {
+		return errors.New("control_settle and consistency: with profile none there are no control changes: remove them")
 	}
 	if q := h.Queue; q != nil && (q.Length < 0 || q.Length > maxQueue || q.Wait < 0) {
 		return fmt.Errorf("queue: write a length from 1 to %d and a time to wait, as in `queue 4096 30s`", maxQueue)
+	}
+	if s := h.Sticky; s != nil && slices.Contains(djangoCookies, s.Cookie) {
+		return fmt.Errorf("sticky: cookie %s is OMFLOW Server's own: write another name", s.Cookie)
 	}
 	if s := h.Sticky; s != nil && s.Cookie != "" && (&http.Cookie{Name: s.Cookie, Value: "x"}).Valid() != nil {
 		return fmt.Errorf("sticky: cookie %q: write a name of letters, digits, hyphens and underscores", s.Cookie)
@@ -145,8 +157,12 @@ func (h *Handler) check() error {
 			return fmt.Errorf("retry: budget %g%%: write a share from 0%% to 100%%", *b)
 		}
 	}
-	if _, err := h.newTable(); err != nil {
+	table, err := h.newTable()
+	if err != nil {
 		return err
+	}
+	if i := slices.IndexFunc(h.Servers, func(s Server) bool { return s.Lead }); i >= 0 && !table.Repairs().Lead {
+		return fmt.Errorf("server %s: lead: no server is the lead with this profile or repairs_off: remove lead", h.Servers[i].Address)
 	}
 	return nil
 }
@@ -164,7 +180,20 @@ func (h *Handler) checkServers(inCluster bool) error {
 	return nil
 }
 
-func (s *Server) check() error {
+// clashes refuses a server that can't be told from one of the others, or is one of them.
+func (s Server) clashes(others []Server) error {
+	for _, other := range others {
+		if other.Address == s.Address {
+			return fmt.Errorf("server %s is given twice: remove one", s.Address)
+		}
+		if other.name() == s.name() {
+			return fmt.Errorf("two servers are named %s: give one of them another name", s.name())
+		}
+	}
+	return nil
+}
+
+func (s Server) check() error {
 	if err := caddyconf.CheckAddress(s.Address); err != nil {
 		return fmt.Errorf("server %q: %w", s.Address, err)
 	}

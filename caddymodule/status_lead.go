@@ -84,10 +84,10 @@ func (l *LeadStatus) sentence() string {
 		b.WriteString("no server is the lead")
 	}
 	if l.Doing != "" {
-		fmt.Fprintf(&b, "; %s", l.Doing)
+		fmt.Fprintf(&b, "; %s", plain(l.Doing))
 	}
 	if l.Waiting != "" {
-		fmt.Fprintf(&b, ", waiting for %s", l.Waiting)
+		fmt.Fprintf(&b, ", waiting for %s", plain(l.Waiting))
 	}
 	return b.String()
 }
@@ -97,7 +97,7 @@ func (l *LeadStatus) print(page *strings.Builder) {
 	fmt.Fprintf(page, "\nLead: %s\n", l.sentence())
 	switch {
 	case l.FlowQueueError != "":
-		fmt.Fprintf(page, "Flow queue: its journal can't be read: %s\n", l.FlowQueueError)
+		fmt.Fprintf(page, "Flow queue: its journal can't be read: %s\n", plain(l.FlowQueueError))
 	case l.FlowQueue > 0:
 		oldest := time.Duration(l.FlowQueueAge * float64(time.Second)).Round(time.Second)
 		fmt.Fprintf(page, "Flow queue: %d items, the oldest has not moved for %s\n", l.FlowQueue, oldest)
@@ -111,7 +111,7 @@ func (l *LeadStatus) print(page *strings.Builder) {
 		fmt.Fprintf(page, "Tickets whose pause has ended and that the lead server does not know of: %d\n", l.OverduePauses)
 	}
 	for _, missed := range l.Missed {
-		fmt.Fprintf(page, "Missed: %s\n", missed)
+		fmt.Fprintf(page, "Missed: %s\n", plain(missed))
 	}
 }
 
@@ -130,8 +130,8 @@ func (a *App) serveLead(w http.ResponseWriter, r *http.Request, name string) err
 		return apiError(http.StatusConflict, "make server %s the lead: %w", name, err)
 	}
 	lead := a.leadStatus()
-	if lead == nil {
-		lead = &LeadStatus{State: leadNone}
+	if lead == nil { // it was passed on
+		lead = &LeadStatus{Server: name, State: leadStarting, Doing: "the active booster was told, and its status says how far it is"}
 	}
 	a.log.Info("an operator chose the lead server", "server", name)
 	return answer(w, lead)

@@ -292,8 +292,10 @@ func (c *conductor) askTurn(ctx context.Context, booster string, ask turnAsk) (b
 	ctx, cancel := context.WithTimeout(ctx, turnCall)
 	defer cancel()
 	var answer turnAnswer
-	err := control.Do(c.node.Do).Call(ctx, booster, turnsPath, ask, &answer, maxTurn)
-	return answer.Come, err
+	if err := control.Do(c.node.Do).Call(ctx, booster, turnsPath, ask, &answer, maxTurn); err != nil {
+		return false, fmt.Errorf("ask booster %s for a turn: %w", booster, err)
+	}
+	return answer.Come, nil
 }
 
 // keepTurn says again and again that the turn is still had, until the function that it
@@ -301,20 +303,10 @@ func (c *conductor) askTurn(ctx context.Context, booster string, ask turnAsk) (b
 func (c *conductor) keepTurn(booster string, ask turnAsk) func(sent bool) {
 	ask.Again = true
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		tick := time.NewTicker(turnKeep)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if _, err := c.askTurn(ctx, booster, ask); err != nil && ctx.Err() == nil {
-				c.log.Debug("the active booster does not hear that a turn is still had", "booster", booster, "error", err)
-			}
-		}
-	}()
+	go c.each(ctx, turnKeep, "the active booster does not hear that a turn is still had", func(ctx context.Context) error {
+		_, err := c.askTurn(ctx, booster, ask)
+		return err
+	})
 	return func(sent bool) {
 		cancel()
 		go c.endTurn(booster, ask.ID, sent)

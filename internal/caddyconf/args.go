@@ -93,6 +93,9 @@ func CheckAddress(address string) error {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		return errors.New("nobody can connect to an address that means all of them: write one machine's own")
 	}
+	if strings.ContainsAny(host, "{}") {
+		return errors.New("placeholders are not filled in here: write {$NAME} for a variable of the environment, which is read with the Caddyfile")
+	}
 	if strings.ContainsAny(host, " /@?#\\") {
 		return errors.New("write a name or an IP address and a port, nothing else")
 	}
@@ -101,16 +104,12 @@ func CheckAddress(address string) error {
 
 // Options calls parse for each option of the block that d is at; d is at the option
 // then. Each may be given once unless it is in repeatable. One that is not in known
-// is refused with the list of those, and one in later as not available yet.
-func Options(d *caddyfile.Dispenser, block string, known, repeatable, later []string, parse func(option string) error) error {
+// is refused with the list of those.
+func Options(d *caddyfile.Dispenser, block string, known, repeatable []string, parse func(option string) error) error {
 	given := map[string]bool{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		option := d.Val()
-		switch {
-		case slices.Contains(known, option):
-		case slices.Contains(later, option):
-			return d.Errf("%s is not available in this version yet: remove it", option)
-		default:
+		if !slices.Contains(known, option) {
 			return d.Errf("unknown option %q in %s: write one of %s", option, block, strings.Join(known, ", "))
 		}
 		if given[option] && !slices.Contains(repeatable, option) {

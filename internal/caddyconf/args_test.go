@@ -16,6 +16,7 @@ func TestCheckAddress(t *testing.T) {
 		":8000": "all of them", "0.0.0.0:80": "all of them", "[::]:80": "all of them", "[::ffff:0.0.0.0]:80": "all of them",
 		"a:0": "1 to 65535", "a:65536": "1 to 65535", "a:-1": "1 to 65535", "a:http": "1 to 65535", "a:": "1 to 65535",
 		"u@a:80": "nothing else", "a b:80": "nothing else", "http://a:80": "host:port", "a/b:80": "nothing else", `a\b:80`: "nothing else",
+		"{env.S1}:80": "{$NAME}",
 	} {
 		err := CheckAddress(address)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -36,7 +37,7 @@ func (b *block) parse(text string) error {
 	d := caddyfile.NewTestDispenser(text)
 	d.Next()
 	known := []string{"word", "address", "wait", "number", "repeated"}
-	return Options(d, "block", known, []string{"repeated"}, []string{"tomorrow"}, func(option string) error {
+	return Options(d, "block", known, []string{"repeated"}, func(option string) error {
 		switch option {
 		case "word":
 			return Word(d, &b.word)
@@ -63,19 +64,18 @@ func TestOptions(t *testing.T) {
 		t.Errorf("read %+v", b)
 	}
 	for text, want := range map[string]string{
-		"block {\nword\n}":               "word needs a value, at Testfile:2",
-		"block {\nword \"\"\n}":          "word needs a value, at Testfile:2",
-		"block {\nword a b\n}":           `word takes no more than that: remove "b", or quote a value with spaces, at Testfile:2`,
-		"block {\n\nword a\nword b\n}":   "word is given twice, at Testfile:4",
-		"block {\naddress a\n}":          `address "a": write it as host:port, as in 10.0.0.21:8000, at Testfile:2`,
-		"block {\nwait 0s\n}":            `wait "0s": write a duration such as 500ms, 2s or 1m, at Testfile:2`,
-		"block {\nwait -1s\n}":           `wait "-1s": write a duration such as 500ms, 2s or 1m, at Testfile:2`,
-		"block {\nwait 5\n}":             `wait "5": write a duration such as 500ms, 2s or 1m, at Testfile:2`,
-		"block {\nnumber 0\n}":           `number "0": write a number from 1 to 10, at Testfile:2`,
-		"block {\nnumber 11\n}":          `number "11": write a number from 1 to 10, at Testfile:2`,
-		"block {\nnumber 1.5\n}":         `number "1.5": write a number from 1 to 10, at Testfile:2`,
-		"block {\nwrd a\n}":              `unknown option "wrd" in block: write one of word, address, wait, number, repeated, at Testfile:2`,
-		"block {\ntomorrow {\nx y\n}\n}": "tomorrow is not available in this version yet: remove it, at Testfile:2",
+		"block {\nword\n}":             "word needs a value, at Testfile:2",
+		"block {\nword \"\"\n}":        "word needs a value, at Testfile:2",
+		"block {\nword a b\n}":         `word takes no more than that: remove "b", or quote a value with spaces, at Testfile:2`,
+		"block {\n\nword a\nword b\n}": "word is given twice, at Testfile:4",
+		"block {\naddress a\n}":        `address "a": write it as host:port, as in 10.0.0.21:8000, at Testfile:2`,
+		"block {\nwait 0s\n}":          `wait "0s": write a duration such as 500ms, 2s or 1m, at Testfile:2`,
+		"block {\nwait -1s\n}":         `wait "-1s": write a duration such as 500ms, 2s or 1m, at Testfile:2`,
+		"block {\nwait 5\n}":           `wait "5": write a duration such as 500ms, 2s or 1m, at Testfile:2`,
+		"block {\nnumber 0\n}":         `number "0": write a number from 1 to 10, at Testfile:2`,
+		"block {\nnumber 11\n}":        `number "11": write a number from 1 to 10, at Testfile:2`,
+		"block {\nnumber 1.5\n}":       `number "1.5": write a number from 1 to 10, at Testfile:2`,
+		"block {\nwrd a\n}":            `unknown option "wrd" in block: write one of word, address, wait, number, repeated, at Testfile:2`,
 	} {
 		if err := new(block).parse(text); err == nil || err.Error() != want {
 			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)

@@ -13,8 +13,12 @@ import (
 	"github.com/omflow/booster/internal/omflow"
 )
 
-// maxCount bounds fall and rise.
-const maxCount = 1000
+const (
+	// maxCount bounds fall and rise.
+	maxCount = 1000
+	// minTime bounds interval and timeout: below it the checks would be a load of their own.
+	minTime = 10 * time.Millisecond
+)
 
 // Health says how a server's health is checked.
 type Health struct {
@@ -95,8 +99,8 @@ func (h *Health) Validate(isOMFLOW bool) error {
 		return errors.New("health: ready_expect without ready: write the path to ask for")
 	}
 	for name, d := range map[string]caddy.Duration{"interval": h.Interval, "timeout": h.Timeout} {
-		if d < 0 {
-			return fmt.Errorf("health: %s %s: write a duration such as 2s", name, time.Duration(d))
+		if d < 0 || d > 0 && time.Duration(d) < minTime {
+			return fmt.Errorf("health: %s %s: write a duration such as 2s, %s at least", name, time.Duration(d), minTime)
 		}
 	}
 	for name, n := range map[string]int{"fall": h.Fall, "rise": h.Rise} {
@@ -125,7 +129,7 @@ func (h *Health) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	known := []string{"live", "ready", "interval", "timeout", "fall", "rise"}
-	return Options(d, "health", known, nil, nil, func(option string) error {
+	return Options(d, "health", known, nil, func(option string) error {
 		switch option {
 		case "live":
 			return path(d, &h.Live, nil)
