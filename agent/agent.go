@@ -31,6 +31,8 @@ const (
 	// OMFLOW takes 1 to 2 s, and much longer on a busy machine or with pending
 	// migrations.
 	startup = 60 * time.Second
+	// maxSlow bounds how often that is doubled for a server that is slower: to 16 minutes.
+	maxSlow = 4
 	// hungGrace is between TERM and KILL for a process that hangs.
 	hungGrace = 3 * time.Second
 )

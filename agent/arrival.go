@@ -60,7 +60,7 @@ func (a *Agent) startSlave(node *gossip.Node, keys trust.Keys, stateDir, name st
 		slave: a, node: node, keys: keys, dir: stateDir, name: name, log: a.log.With("server", name), done: make(chan struct{}),
 	}
 	record, err := bootstrap.Load(v.serverDir())
-	if err != nil {
+	if err != nil && !errors.Is(err, bootstrap.ErrDamaged) { // with such a one it arrives anew
 		return fmt.Errorf("agent %s: %w", name, err)
 	}
 	if record.Arrived() {
@@ -88,7 +88,7 @@ func (a *Agent) startSlave(node *gossip.Node, keys trust.Keys, stateDir, name st
 }
 
 // serverDir is the server's own state folder, which its runner uses too.
-func (v *arrival) serverDir() string { return filepath.Join(v.dir, "servers", v.name) }
+func (v *arrival) serverDir() string { return filepath.Join(serversDir(v.dir), v.name) }
 
 // end gives the arrival up, and stops the server if it has arrived.
 func (v *arrival) end() error {

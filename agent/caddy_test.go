@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/omflow/booster/gossip"
 )
 
 // testApp is as much of the omflow app as an agent needs: it loads it and sees
@@ -83,7 +85,8 @@ func TestCaddyReload(t *testing.T) {
 	if err := load(command()+`,"capacity":4`, ""); err != nil {
 		t.Fatal(err)
 	}
-	if r := testReports.get(); r.PID != first.PID || r.Capacity != 4 || !up(r) || r.Restarts != 0 {
+	r := testReports.wait(t, "the new capacity", func(r gossip.Report) bool { return r.Capacity == 4 })
+	if r.PID != first.PID || !up(r) || r.Restarts != 0 {
 		t.Errorf("after a reload: %+v, before %+v", r, first)
 	}
 	if err := load(command("another"), ""); err != nil {

@@ -55,7 +55,7 @@ func (a *Agent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("agent takes no arguments, only a block: move %q into it", d.Val())
 	}
-	err := caddyconf.Options(d, "agent", options, []string{"patch"}, nil, func(option string) error {
+	err := caddyconf.Options(d, "agent", options, []string{"patch"}, func(option string) error {
 		switch option {
 		case "home":
 			return caddyconf.Word(d, &a.Home)

@@ -2,19 +2,26 @@ package agent
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
 // checkRun refuses a command that makes each server the lead: one that sets the lead's
 // environment itself, and Django's own server, which starts OMFLOW with the schedules, whatever its environment says: with --noreload,
-// and without, since its reloader sets RUN_MAIN itself.
+// and without, since its reloader sets RUN_MAIN itself. And gunicorn as a daemon, which
+// leaves the agent's process group: nobody would end it.
 func checkRun(command, leadEnv []string) error {
 	names := envNames(leadEnv)
 	for _, word := range command {
 		if name, _, ok := strings.Cut(word, "="); ok && slices.Contains(names, name) {
 			return fmt.Errorf("run: %s makes each server the lead server, so that schedules fire several times: leave it out, the agent adds it where it belongs", word)
 		}
+	}
+	isGunicorn := func(word string) bool { return strings.HasPrefix(filepath.Base(word), "gunicorn") }
+	isDaemon := func(word string) bool { return word == "-D" || word == "--daemon" }
+	if i := slices.IndexFunc(command, isDaemon); i >= 0 && slices.ContainsFunc(command[:i], isGunicorn) {
+		return fmt.Errorf("run: with %s gunicorn goes into the background, where the agent can neither see nor end it: leave it out", command[i])
 	}
 	if !slices.Contains(command, "runserver") {
 		return nil

@@ -10,9 +10,11 @@
 //
 // A process that exits is started again after a pause; one that exits again and
 // again right after its start is given up and reported as failed, until the
-// configuration is loaded again. A process that runs but fails its live check
+// configuration is loaded again. While it must not be started, because its database is
+// away or its files are between two releases, that waits. A process that runs but fails its live check
 // fall times in a row hangs: it is asked to end, killed after 3 s, and started
-// anew. A server that was just started has 60 s before its live check counts. A
+// anew. A server that was just started has 60 s before its live check counts, and twice as
+// long as before, up to 16 minutes, after one that was replaced without having been live. A
 // server that is live but not ready, as when its database is away, is reported
 // as down and left running: a restart would not help it. When the agent itself
 // crashes, the server goes on, and the next agent adopts its process.
@@ -25,7 +27,8 @@
 // when they changed. A reload that Caddy takes back gives the runner its former
 // settings again. When the last user is gone, because Caddy ends or the agent
 // block was removed, the server is stopped, for which Caddy waits up to
-// stop_grace.
+// stop_grace; systemd is told to wait as long. A server that has gone on over a restart in
+// which its node was given another name is ended before it is started under that.
 //
 // # Patches
 //
@@ -35,7 +38,8 @@
 // monitor has it prepared while the server still runs, stops the server, applies it,
 // and starts the server. A server that does not run is brought to the release before
 // it is started, so that it catches up before it takes requests. With on_change none
-// or run the server is left running. A server that something else runs gets a release
+// or run the server is left running; of a command for run that has failed people are told
+// for a day, and the release counts as applied. A server that something else runs gets a release
 // as soon as one that is run by its agent does well with it, all such servers at once.
 //
 // A release that can't be prepared leaves the server as it is; one that can't be

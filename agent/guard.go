@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/guard"
-	"github.com/omflow/booster/internal/guard/boottime"
 )
 
 // newGuard opens the state of the guard of a server's lead process.
@@ -37,5 +37,15 @@ func (m *monitor) openGuard() {
 		m.log.Info("there are no guard processes on this system: if this agent stands still, its server can't be stopped as the lead")
 	default:
 		m.log.Error("the lead server's guard can't be used", "error", err)
+	}
+}
+
+// closeGuard lets go of the guard's state; a guard goes on with what it was told last.
+func (m *monitor) closeGuard() {
+	if m.part.guard == nil {
+		return
+	}
+	if err := m.part.guard.Close(); err != nil {
+		m.log.Warn("the lead server's guard", "error", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/rollout"
 )
 

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/omflow/booster/internal/rollout"
@@ -39,9 +38,11 @@ func (m *monitor) guardLead(want rollout.Want) {
 	}
 	left := time.Until(want.Until)
 	k := keepsake{PID: m.process.PID, Part: rollout.Lead, Grant: want.Grant, Epoch: p.epoch, Until: bootDeadline(left)}
-	if err := k.save(m.dir); err != nil {
+	err := k.save(m.dir)
+	if err != nil && !p.unkept { // it is tried again at each renewal, each second
 		m.log.Warn("the lead server could not be taken over by another agent", "error", err)
 	}
+	p.unkept = err != nil
 	p.held = want.Until
 	if p.guard == nil {
 		return
@@ -68,6 +69,21 @@ func (m *monitor) released() {
 	m.askNow()
 }
 
+// letGo notes that the process has ended for good whose command is configured no more. A
+// lease that it was the lead under is given back: another server is to be the lead.
+func (m *monitor) letGo(ctx context.Context) {
+	p := m.part
+	if p == nil || p.as == "" {
+		return
+	}
+	m.mourn(ctx, 0)
+	if p.as == rollout.Lead {
+		p.ended = p.sureEnd(m.process.Since)
+		m.released()
+	}
+	p.as = ""
+}
+
 // retire gives the lease back when the server was stopped for good.
 func (m *monitor) retire() {
 	if m.part == nil {
@@ -80,7 +96,7 @@ func (m *monitor) retire() {
 	m.part.as, m.part.ended, m.process = "", m.sup.State().Since, supervise.Status{State: supervise.Stopped}
 	m.part.tenant.Released()
 	if m.part.guard != nil {
-		if err := errors.Join(m.part.guard.Release(), m.part.guard.Close()); err != nil {
+		if err := m.part.guard.Release(); err != nil {
 			m.log.Warn("the lead server's guard", "error", err)
 		}
 	}

@@ -41,6 +41,8 @@ type monitor struct {
 	results    <-chan health.Status // nil: nothing is asked
 	stopChecks context.CancelFunc
 	checked    time.Time // start of the process that is asked; zero: not ours
+	lived      bool      // that process was live
+	slow       int       // processes in a row that were replaced and had not been live
 
 	part   *part     // nil for a server that no booster is asked about
 	silent bool      // no booster answers
@@ -111,6 +113,9 @@ func (m *monitor) run(ctx context.Context, ask <-chan func(*monitor)) error {
 					m.data.lookForFlows() // the first server has just made them
 				}
 				m.checks = status
+				if status.Live == health.Up {
+					m.lived, m.slow = true, 0
+				}
 			} else {
 				m.results = nil
 			}
@@ -137,9 +142,9 @@ func (m *monitor) apply(s *settings) error {
 	m.cur, m.log = s, s.log.With("server", m.name)
 	if (s.home != "" || s.patch != nil) && m.part == nil {
 		m.part = newPart()
-		if m.runs() && s.home != "" {
-			m.openGuard()
-		}
+	}
+	if s.canLead() && (former == nil || !former.canLead()) && m.part.guard == nil {
+		m.openGuard()
 	}
 	if former == nil || !sameSource(former.database, s.database) {
 		m.data.close()
@@ -250,7 +255,7 @@ func (m *monitor) observe(status supervise.Status) {
 		m.alike.started()
 	}
 	if m.results == nil || !m.checked.Equal(status.Since) {
-		m.checks = health.Status{}
+		m.checks, m.lived = health.Status{}, false
 		m.check(status.Since)
 	}
 }
@@ -264,7 +269,7 @@ func (m *monitor) check(started time.Time) {
 	m.checks, m.checked = known, started
 	cfg := m.cur.checks
 	if !started.IsZero() {
-		cfg.Startup = max(0, m.cur.startup-time.Since(started))
+		cfg.Startup = max(0, m.patience()-time.Since(started))
 	}
 	prober, err := health.New(cfg)
 	if err != nil { // Validate has made sure
@@ -273,6 +278,18 @@ func (m *monitor) check(started time.Time) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.results, m.stopChecks = prober.Run(ctx, m.cur.server), cancel
+}
+
+// patience is how long a process may take until its live check counts: twice as long as
+// the one before it that was replaced without ever having been live. Where a server starts
+// slowly, killing it again and again would keep it from ever coming up.
+func (m *monitor) patience() time.Duration { return m.cur.startup << min(m.slow, maxSlow) }
+
+// replaced notes that the process is replaced because it hangs.
+func (m *monitor) replaced() {
+	if !m.lived {
+		m.slow++
+	}
 }
 
 // endChecks stops asking and forgets the answers.
@@ -296,6 +313,7 @@ func (m *monitor) act(ctx context.Context) {
 	}
 	if !m.runs() {
 		if m.sup == nil || m.process.State == supervise.Stopped {
+			m.letGo(ctx)
 			m.applyElsewhere(ctx)
 		} else {
 			m.log.Info("server is stopped: the configuration has no command for it any more")
@@ -315,6 +333,7 @@ func (m *monitor) act(ctx context.Context) {
 	}
 	if replace, why := hung(m.process, m.checks, m.cur.checks.Live != nil); replace {
 		m.log.Error("server is replaced", "pid", m.process.PID, "reason", why)
+		m.replaced()
 		m.do("replace", func() error { return m.sup.Replace(ctx, hungGrace, why) })
 	}
 }
@@ -335,9 +354,7 @@ func (m *monitor) do(what string, f func() error) {
 // close stops the server, having told the boosters so that they send nothing
 // more, and ends everything.
 func (m *monitor) close() error {
-	if m.acting != nil {
-		<-m.acting // its context has ended
-	}
+	m.finish() // its context has ended
 	m.endChecks()
 	defer m.data.close()
 	defer m.alike.close()
@@ -346,6 +363,7 @@ func (m *monitor) close() error {
 	defer m.endExporter()
 	if m.part != nil {
 		m.part.timer.Stop()
+		defer m.closeGuard()
 	}
 	if m.sup == nil {
 		return nil // the server goes on without us, and the boosters check it too
@@ -355,6 +373,9 @@ func (m *monitor) close() error {
 	r.Managed = m.part != nil
 	r.PID, r.Restarts = m.process.PID, m.process.Restarts
 	m.tell(r)
+	if err := extendStop(m.cur.grace + stopMargin); err != nil {
+		m.log.Warn("the agent may be killed before its server has ended", "error", err)
+	}
 	m.unwatch()
 	ctx, cancel := context.WithTimeout(context.Background(), m.cur.grace+closeMargin)
 	defer cancel()

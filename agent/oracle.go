@@ -40,7 +40,7 @@ func (a *Agent) unmarshalDatabase(d *caddyfile.Dispenser) error {
 	if err := checkDatabase(a.Database); err != nil {
 		return d.WrapErr(err)
 	}
-	return caddyconf.Options(d, "database", []string{"oracle_exporter"}, nil, nil, func(string) error {
+	return caddyconf.Options(d, "database", []string{"oracle_exporter"}, nil, func(string) error {
 		words := d.RemainingArgs()
 		if len(words) < 1 || len(words) > 2 {
 			return d.Err("oracle_exporter needs the URL of the exporter's metrics page, as in `oracle_exporter http://127.0.0.1:9161/metrics`, and may have a database's name after it")

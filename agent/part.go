@@ -36,6 +36,7 @@ type part struct {
 	order, told uint64
 	guard       *guard.Lead // nil where there are no guards
 	held        time.Time   // the end of the lease that the guard was told last
+	unkept      bool        // that could not be written down for the next agent
 	asking      bool
 	asked       time.Time   // when the last question was made
 	awake       time.Time   // since when they have come one after the other
@@ -181,6 +182,11 @@ func (m *monitor) play(ctx context.Context) {
 		return
 	}
 	if reason := m.gate(); reason != "" {
+		if m.process.State == supervise.Backoff {
+			// It must not start meanwhile: on half a release, or to fail until it is given
+			// up while only its database is away.
+			m.do("stop", func() error { return m.sup.Stop(ctx) })
+		}
 		return
 	}
 	switch {
@@ -210,7 +216,9 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 			why = "its command has changed"
 		}
 		grace := idleGrace
-		if !hangs {
+		if hangs {
+			m.replaced()
+		} else {
 			grace = m.cur.grace
 		}
 		m.outdated = false
@@ -249,6 +257,7 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 	case hangs:
 		p.epoch = m.to.Epoch()
 		m.log.Error("server is replaced", "pid", m.process.PID, "reason", why)
+		m.replaced()
 		m.do("replace", func() error { return m.sup.Replace(ctx, idleGrace, why) })
 	}
 }

@@ -68,7 +68,8 @@ type Patch struct {
 	OnChange string `json:"on_change,omitempty"`
 
 	// The command for `run` and its arguments; it may take a minute. No shell is
-	// involved. It runs in the folder.
+	// involved. It runs in the folder. What it leaves running must write its output
+	// elsewhere than the command does.
 	OnChangeRun []string `json:"on_change_run,omitempty"`
 
 	// Who lets a release out to the servers: `auto` nobody has to, `manual` waits for
@@ -99,7 +100,7 @@ func (p *Patch) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := caddyconf.NoMore(d, "patch"); err != nil {
 		return err
 	}
-	return caddyconf.Options(d, "patch", patchOptions, []string{"include", "exclude"}, nil, func(option string) error {
+	return caddyconf.Options(d, "patch", patchOptions, []string{"include", "exclude"}, func(option string) error {
 		switch option {
 		case "include":
 			return globs(d, &p.Include)

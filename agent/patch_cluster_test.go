@@ -19,6 +19,7 @@ import (
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/history"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // numberer is a booster that gives out numbers and does nothing else.
@@ -125,14 +126,22 @@ func (r *ring) staged(number uint64) bool {
 
 func (r *ring) wait(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			for _, m := range r.members {
-				r.t.Logf("%+v", m.State())
-			}
-			r.t.Fatalf("%s: not within %s", what, patience)
+	observe.Succeeds(r.t, what, func() error {
+		if !ok() {
+			return standing(r.members)
 		}
+		return nil
+	})
+}
+
+// standing is the error that tells how folders stand.
+type standing []*patch.Member
+
+func (s standing) Error() (text string) {
+	for _, m := range s {
+		text += fmt.Sprintf("\n%+v", m.State())
 	}
+	return text
 }
 
 // rollOut has the newest release applied everywhere.

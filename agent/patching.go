@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +25,6 @@ const (
 	// refusedTime is how long a release that could not be applied is left alone, as
 	// long as the coordinator leaves the server alone.
 	refusedTime = time.Minute
-	// commandTime bounds what `on_change run` runs.
-	commandTime = time.Minute
 	// orphanTime is how long a cluster without any release waits for its lead server
 	// to publish the first one, before another server does: the lead may have no
 	// patch folder, or none may be known.
@@ -147,9 +143,7 @@ func (m *monitor) endPatch() {
 	if m.patch == nil {
 		return
 	}
-	if m.acting != nil {
-		<-m.acting // it may be applying a release
-	}
+	m.finish() // it may be applying a release
 	m.releases.Store(nil)
 	if err := m.patch.Close(); err != nil {
 		m.patch.log.Warn("the patch folder was not closed as planned", "error", err)
@@ -258,6 +252,23 @@ func (m *monitor) hear() {
 	}
 }
 
+// finish waits until what is being done is over. It takes the answers meanwhile: there is
+// room for a few only, and what is being done may wait for some to give its own.
+func (m *monitor) finish() {
+	var answers <-chan func()
+	if m.part != nil {
+		answers = m.part.answers
+	}
+	for m.acting != nil {
+		select {
+		case f := <-answers:
+			f()
+		case <-m.acting:
+			return // the monitor hears of it in its own turn
+		}
+	}
+}
+
 // applyStopped applies a release while there is no process.
 func (m *monitor) applyStopped(ctx context.Context, number uint64) {
 	p := m.patch
@@ -283,10 +294,7 @@ func (m *monitor) applyRunning(ctx context.Context, order, number uint64, grace 
 	if !p.restarts() {
 		m.log.Info("a release is applied while the server runs", "release", number)
 		m.do("applying a release", func() error {
-			err := p.put(ctx, number)
-			if err == nil {
-				err = p.run(ctx)
-			}
+			err := m.putAndRun(ctx, p, number)
 			m.applied(p, number, err, done)
 			return err
 		})
@@ -317,10 +325,7 @@ func (m *monitor) applyElsewhere(ctx context.Context) {
 	p := m.patch
 	m.log.Info("a release is applied", "release", number)
 	m.do("applying a release", func() error {
-		err := p.put(ctx, number)
-		if err == nil {
-			err = p.run(ctx)
-		}
+		err := m.putAndRun(ctx, p, number)
 		m.applied(p, number, err, nil)
 		return err
 	})
@@ -334,25 +339,6 @@ func (p *patching) put(ctx context.Context, number uint64) error {
 		return err
 	}
 	return p.Apply(ctx, number)
-}
-
-// run runs the command for `on_change run`, if there is one.
-func (p *patching) run(ctx context.Context) error {
-	command := p.conf.OnChangeRun
-	if len(command) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, commandTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Dir = p.conf.Folder
-	cmd.WaitDelay = time.Second
-	output, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("run %s: %w: %s", command[0], err, bound(strings.TrimSpace(string(output))))
-	}
-	p.log.Info("the command for a change was run", "command", command[0])
-	return nil
 }
 
 // serveReleases answers what other nodes ask of the patch folder.

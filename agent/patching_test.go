@@ -17,6 +17,7 @@ import (
 	"github.com/omflow/booster/internal/patch"
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // folder is a patch folder that only keeps account.
@@ -88,6 +89,13 @@ func (f *folder) Close() error {
 	return nil
 }
 
+// latest is what it heard last, and how it was opened last.
+func (f *folder) latest() (heard release.Ref, cfg patch.Config) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.heard, f.cfg
+}
+
 func (f *folder) did() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,8 +159,8 @@ func TestReleaseOrder(t *testing.T) {
 	if got := f.did(); !slices.Equal(got, []string{"prepare", "prepare", "apply"}) || b.to.get().PID != second.PID {
 		t.Errorf("calls %v; %+v", got, b.to.get())
 	}
-	if f.heard != ref(2) {
-		t.Errorf("heard of %v", f.heard)
+	if heard, _ := f.latest(); heard != ref(2) {
+		t.Errorf("heard of %v", heard)
 	}
 }
 
@@ -279,7 +287,10 @@ func TestPatchReload(t *testing.T) {
 		t.Errorf("a reload that changes something else: %v", got)
 	}
 	b.patching(f, func(a *Agent) { a.Patch.Exclude = []string{"*.txt"} })
-	poll(t, "closed and opened anew", func() bool { return slices.Equal(f.did(), []string{"close"}) && len(f.cfg.Rules.Exclude) > 1 })
+	observe.Eventually(t, "closed and opened anew", func() bool {
+		_, cfg := f.latest()
+		return slices.Equal(f.did(), []string{"close"}) && len(cfg.Rules.Exclude) > 1
+	})
 	b.patching(f, func(a *Agent) { a.Patch = nil })
 	b.to.wait(t, "no release", func(r gossip.Report) bool { return up(r) && r.Release == 0 })
 	if got := f.did(); !slices.Equal(got, []string{"close", "close"}) || b.to.get().PID != first.PID {
@@ -297,9 +308,7 @@ func TestElsewhere(t *testing.T) {
 		a.Run, a.Patch.OnChange, a.Patch.OnChangeRun = nil, onChangeRun, []string{"touch", mark}
 	})
 	b.to.waitAsk(t, "applied", func(a rollout.Ask) bool { return a.Release == 2 })
-	if _, err := os.Stat(mark); err != nil {
-		t.Error(err)
-	}
+	observe.Eventually(t, "the command is run", func() bool { _, err := os.Stat(mark); return err == nil })
 }
 
 // TestWhoIsFirst: the lead server's folder becomes the first release, and what it
@@ -319,19 +328,13 @@ func TestWhoIsFirst(t *testing.T) {
 	b.to.say(granting())
 	b.to.wait(t, "lead", func(r gossip.Report) bool { return up(r) && r.Lead })
 	b.to.waitAsk(t, "asked twice as the lead", func(a rollout.Ask) bool { return a.Runs == rollout.Lead && a.Age > 0 })
-	poll(t, "first", func() bool { return f.cfg.First() && f.cfg.Deployed(deploy) })
+	observe.Eventually(t, "first", func() bool { return f.cfg.First() && f.cfg.Deployed(deploy) })
 	if f.cfg.Deployed([]string{"omflow/urls.py"}) {
 		t.Error("a patch is taken for a deploy")
 	}
 	if f.cfg.Check == nil || f.cfg.Exact == nil {
 		t.Error("nothing is known of OMFLOW's files")
 	}
-}
-
-func poll(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	b := &board{}
-	b.wait(t, what, func(gossip.Report) bool { return ok() })
 }
 
 // TestPatchRefuses holds mistakes in a configuration against what is said of them.

@@ -66,6 +66,9 @@ func (s *settings) sameChecks(o *settings) bool {
 	return s.server == o.server && s.health == o.health && (s.home == "") == (o.home == "")
 }
 
+// canLead tells whether the server can be run as the lead.
+func (s *settings) canLead() bool { return len(s.command) > 0 && s.home != "" }
+
 // sameLikeness tells whether what the other servers are held against is the same.
 func (s *settings) sameLikeness(o *settings) bool {
 	return s.home == o.home && s.python == o.python && s.keys.Equal(o.keys) && s.to == o.to
@@ -109,7 +112,7 @@ func begin(stateDir, name string, s *settings) (*lease, error) {
 	l := &lease{key: stateDir + "\x00" + name, s: s}
 	before := predecessors(l.key, s.server)
 	value, _, err := runners.LoadOrNew(l.key, func() (caddy.Destructor, error) {
-		return newRunner(filepath.Join(stateDir, "servers", name), name, s.server, before)
+		return newRunner(filepath.Join(serversDir(stateDir), name), name, s.server, before, formers(stateDir, name, s))
 	})
 	if err != nil {
 		return nil, err
@@ -145,7 +148,9 @@ func predecessors(key, server string) (ends []<-chan struct{}) {
 	return ends
 }
 
-func newRunner(dir, name, server string, before []<-chan struct{}) (*runner, error) {
+// newRunner begins a runner, which starts no process before those before it, and those of
+// former names, are gone.
+func newRunner(dir, name, server string, before, former []<-chan struct{}) (*runner, error) {
 	witness, err := pair.NewWitness(pair.WitnessConfig{Name: name})
 	if err != nil {
 		return nil, fmt.Errorf("make witness: %w", err)
@@ -155,10 +160,13 @@ func newRunner(dir, name, server string, before []<-chan struct{}) (*runner, err
 		name: name, server: server, witness: witness,
 		ask: make(chan func(*monitor)), cancel: cancel, done: make(chan struct{}), losses: newLosses(),
 	}
-	m := &monitor{name: name, dir: dir, before: before, releases: &r.releases, copies: &r.copies, readings: &r.readings, losses: r.losses}
+	m := &monitor{name: name, dir: dir, before: slices.Concat(before, former), releases: &r.releases, copies: &r.copies, readings: &r.readings, losses: r.losses}
 	go func() {
 		defer close(r.done)
 		r.err = m.run(ctx, r.ask)
+		for _, end := range former {
+			<-end
+		}
 	}()
 	return r, nil
 }

@@ -4,8 +4,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,9 +25,11 @@ import (
 	"github.com/omflow/booster/internal/replica"
 	replicas "github.com/omflow/booster/internal/replica/api"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/testbed/observe"
+	"github.com/omflow/booster/internal/testbed/ports"
 )
 
-const patience = 20 * time.Second
+const patience = observe.Patience
 
 // board is a cluster that keeps the latest report, and all states in turn. Its
 // booster answers with answer, by default that the server is a follower.
@@ -82,18 +84,17 @@ func (b *board) Epoch() rollout.Epoch {
 }
 
 // waitAsk polls until the agent has asked as wanted.
-func (b *board) waitAsk(t *testing.T, what string, ok func(rollout.Ask) bool) rollout.Ask {
+func (b *board) waitAsk(t *testing.T, what string, ok func(rollout.Ask) bool) (last rollout.Ask) {
 	t.Helper()
-	var last rollout.Ask
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	observe.Succeeds(t, what, func() error {
 		b.mu.Lock()
 		last = b.asked
 		b.mu.Unlock()
-		if ok(last) {
-			return last
+		if !ok(last) {
+			return fmt.Errorf("the latest question is %+v", last)
 		}
-	}
-	t.Fatalf("%s: not within %s; the latest question is %+v", what, patience, last)
+		return nil
+	})
 	return last
 }
 
@@ -136,15 +137,15 @@ func (b *board) saw(state gossip.ServerState) bool {
 }
 
 // wait polls until the latest report is as wanted.
-func (b *board) wait(t *testing.T, what string, ok func(gossip.Report) bool) gossip.Report {
+func (b *board) wait(t *testing.T, what string, ok func(gossip.Report) bool) (last gossip.Report) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if r := b.get(); ok(r) {
-			return r
+	observe.Succeeds(t, what, func() error {
+		if last = b.get(); !ok(last) {
+			return fmt.Errorf("the latest report is %+v", last)
 		}
-	}
-	t.Fatalf("%s: not within %s; the latest report is %+v", what, patience, b.get())
-	return gossip.Report{}
+		return nil
+	})
+	return last
 }
 
 func up(r gossip.Report) bool { return r.State == gossip.ServerUp }
@@ -167,24 +168,23 @@ type bed struct {
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else the child stays a second after its end
-	return &bed{t: t, dir: t.TempDir(), server: ln.Addr().String(), to: &board{}}
+	return &bed{t: t, dir: t.TempDir(), server: fmt.Sprintf("127.0.0.1:%d", port), to: &board{}}
 }
 
-// agent makes one with a quick health check that runs the test's child.
+// agent makes one with a quick health check that runs the test's child, which may be slow
+// on a busy machine.
 func (b *bed) agent(change func(*Agent), run ...string) *Agent {
 	b.t.Helper()
 	if len(run) == 0 {
 		run = []string{os.Args[0], "child-web", b.server}
 	}
-	a := &Agent{Server: b.server, Run: run, StopGrace: caddy.Duration(patience), Health: &caddyconf.Health{
-		Live: "/live", Ready: "/ready", Interval: caddy.Duration(20 * time.Millisecond),
-		Timeout: caddy.Duration(200 * time.Millisecond),
+	a := &Agent{Server: b.server, Run: run, StopGrace: caddy.Duration(observe.Patience), Health: &caddyconf.Health{
+		Live: "/live", Ready: "/ready", Interval: caddy.Duration(20 * time.Millisecond), Timeout: caddy.Duration(observe.Patience),
 	}}
 	if change != nil {
 		change(a)
@@ -216,7 +216,7 @@ func (b *bed) start(a *Agent, change func(*settings)) {
 // tell calls one of the child's buttons.
 func (b *bed) tell(path string) {
 	b.t.Helper()
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: observe.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + b.server + path)
 	if err != nil {
 		b.t.Fatal(err)
@@ -245,7 +245,7 @@ func TestAgentStartsAndStops(t *testing.T) {
 
 func TestKilledServerIsStartedAgain(t *testing.T) {
 	b := newBed(t)
-	b.start(b.agent(nil), nil)
+	b.start(b.agent(nil), func(s *settings) { s.backoff = time.Second }) // in which its end can be reported
 	first := b.to.wait(t, "up", up)
 	syscall.Kill(first.PID, syscall.SIGKILL)
 	second := b.to.wait(t, "up again", upWithout(first.PID))
@@ -261,7 +261,7 @@ func TestHungServerIsReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
-			b.start(b.agent(nil), nil)
+			b.start(b.agent(func(a *Agent) { a.Health.Timeout = caddy.Duration(200 * time.Millisecond) }), nil)
 			first := b.to.wait(t, "up", up)
 			hang(b, first.PID)
 			b.to.wait(t, "replaced", upWithout(first.PID))

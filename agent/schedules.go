@@ -42,8 +42,8 @@ const (
 	missedTime = 24 * time.Hour
 )
 
-// missed are schedules that nobody has fired, or of which that is not known. It belongs
-// to the monitor's goroutine.
+// missed are schedules that nobody has fired, or of which that is not known, and what else
+// people are told for a day. It belongs to the monitor's goroutine.
 type missed struct{ list []missedAt }
 
 type missedAt struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/testbed/database"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 const strandedFlow = "dc33fb340034418c8fbb3baf15525e86"
@@ -93,25 +94,19 @@ func TestFollowerTellsOfStranded(t *testing.T) {
 	b.start(b.agent(omflow), nil)
 	r := b.to.wait(t, "up", up)
 	strand(t, q)
+	killed := time.Now()
 	if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	killed := time.Now()
 	b.to.wait(t, "up again", func(next gossip.Report) bool { return up(next) && next.PID != r.PID })
 	var least time.Duration
 	for _, p := range deathLooks {
 		least += p
 	}
-	for asked, deadline := time.Duration(0), time.Now().Add(least+patience); asked == 0; time.Sleep(5 * time.Millisecond) {
-		b.to.mu.Lock()
-		asked = b.to.asked.Stranded
-		b.to.mu.Unlock()
-		switch {
-		case asked > 0 && time.Since(killed)-asked < least:
-			t.Fatalf("it was found %v after the server had died, before the looks of %v", time.Since(killed)-asked, least)
-		case asked == 0 && time.Now().After(deadline):
-			t.Fatal("nobody is told of the stranded ticket")
-		}
+	observe.Eventually(t, "the looks may be over", func() bool { return time.Since(killed) > least })
+	ask := b.to.waitAsk(t, "somebody is told of the stranded ticket", func(a rollout.Ask) bool { return a.Stranded > 0 })
+	if found := time.Since(killed) - ask.Stranded; found < least {
+		t.Errorf("it was found %v after the server had died, before the looks of %v", found, least)
 	}
 	if journal, err := q.Queue(); err != nil || len(journal) != 0 {
 		t.Errorf("the journal has %+v, %v; want nothing before the lead server's start", journal, err)

@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/omflow/booster/internal/release/durable"
 )
 
 // Plan is what a new server is to be, made from an Origin.
@@ -56,6 +58,10 @@ func Arrive(ctx context.Context, c Config) (Record, error) {
 		return Record{}, err
 	}
 	begun, err := Load(c.StateDir)
+	if errors.Is(err, ErrDamaged) {
+		c.Logger.Error("it is not known how this server has arrived; it arrives anew", "error", err, "kept", recordFile(c.StateDir)+durable.Damaged)
+		err = setAside(c.StateDir)
+	}
 	if err != nil || begun.Arrived() {
 		return begun, err
 	}

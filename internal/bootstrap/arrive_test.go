@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/omflow/booster/internal/omflow/settings"
+	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/testbed/programs"
 )
 
@@ -285,12 +286,39 @@ func TestDamagedRecord(t *testing.T) {
 	for _, text := range []string{"", "{", `{"home":"relative"}`, `{"home":"/","options":{}}`} {
 		dir := t.TempDir()
 		write(t, recordFile(dir), text)
-		if r, err := Load(dir); err == nil {
-			t.Errorf("%q is %+v", text, r)
+		if r, err := Load(dir); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%q is %+v, %v", text, r, err)
 		}
 	}
 	if r, err := Load(filepath.Join(t.TempDir(), "none")); err != nil || r.Arrived() {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestArrivesAnew: without a Record that can be read a server that has arrived does so once
+// more, and keeps its settings.py.
+func TestArrivesAnew(t *testing.T) {
+	b := newBed(t)
+	first, err := Arrive(t.Context(), b.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(b.home, "manage.py"), "")
+	write(t, filepath.Join(b.home, "omflow", "settings.py"), b.settings()+"# mine\n")
+	half := read(t, recordFile(b.cfg.StateDir))[:20]
+	write(t, recordFile(b.cfg.StateDir), half)
+	again, err := Arrive(t.Context(), b.cfg)
+	if err != nil || !again.Arrived() || again.Home != first.Home || again.Server != first.Server || string(again.Options) != string(first.Options) {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	if got := read(t, filepath.Join(b.home, "omflow", "settings.py")); got != b.settings()+"# mine\n" {
+		t.Errorf("settings.py: %s", got)
+	}
+	if kept := read(t, recordFile(b.cfg.StateDir)+durable.Damaged); kept != half {
+		t.Errorf("kept aside: %q", kept)
+	}
+	if !strings.Contains(b.log.String(), "it arrives anew") {
+		t.Errorf("it is not said: %s", b.log.String())
 	}
 }
 

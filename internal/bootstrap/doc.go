@@ -48,6 +48,8 @@
 //   - A crash: before step 5 nothing was written; after it the note tells that what lies
 //     in the folder is ours, and the next attempt goes on. settings.py is there as a
 //     whole or not at all.
+//   - A Record that is damaged: it is kept aside, and the server arrives anew. The
+//     folder holds this cluster's OMFLOW Server by then, so that nothing in it changes.
 //   - A full disk, a folder that may not be written: the error says which; nothing
 //     half-written stays.
 //   - The other servers run on another system: refused, since their commands and paths

@@ -6,8 +6,13 @@
 #
 # Any Python since 2.7 must be able to run this file, so that one that is too old can
 # say so.
-import os
 import sys
+
+# Before anything else is imported: to Python an empty entry is the folder that it was
+# started in, where others may have put a file of that name.
+sys.path[:] = [p for p in sys.path if p != ""]
+
+import os
 
 # How much is looked at of a home folder.
 MAX_FILES = 20000
@@ -118,7 +123,6 @@ def load(name):
 def main():
     import json
 
-    sys.path[:] = [p for p in sys.path if p != ""]
     # What a module prints must not get into the answer.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

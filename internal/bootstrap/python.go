@@ -65,14 +65,15 @@ func Needs(engine database.Engine, run []string) []Need {
 const NotInstalled = "it is not installed"
 
 // Import has a Python import modules, as a server that is started would, and returns why it
-// can't, by module, of those that it can't. It takes ImportTime at most.
-func Import(ctx context.Context, python string, modules []string) (failures map[string]string, err error) {
+// can't, by module, of those that it can't. python is the command that runs it. It takes
+// ImportTime at most.
+func Import(ctx context.Context, python []string, modules []string) (failures map[string]string, err error) {
 	f, err := runScript(ctx, python, append([]string{"import"}, modules...)...)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("import Python modules: %w", err)
 	case f.Failures == nil:
-		return nil, fmt.Errorf("import Python modules: %s is Python %.20q: OMFLOW needs 3.7.7 or newer", python, f.Python)
+		return nil, fmt.Errorf("import Python modules: %s is Python %.20q: OMFLOW needs 3.7.7 or newer", python[len(python)-1], f.Python)
 	}
 	return f.Failures, nil
 }
@@ -92,7 +93,7 @@ func listModules(ctx context.Context, python, home string, engine database.Engin
 	for _, need := range Needs(engine, run) {
 		args = append(args, need.Modules...)
 	}
-	f, err := runScript(ctx, python, args...)
+	f, err := runScript(ctx, []string{python}, args...)
 	if err != nil {
 		return found{}, fmt.Errorf("list the Python modules that OMFLOW needs: %w", err)
 	}
@@ -111,7 +112,7 @@ func checkPython(ctx context.Context, python string, o Origin) error {
 	for _, m := range o.Modules {
 		args = append(args, m.Name)
 	}
-	f, err := runScript(ctx, python, args...)
+	f, err := runScript(ctx, []string{python}, args...)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look for OMFLOW's Python modules: %w", err)
@@ -180,10 +181,10 @@ func comes(home, path string) bool {
 }
 
 // runScript runs modules.py, which reads no settings.py and imports nothing of OMFLOW.
-func runScript(ctx context.Context, python string, args ...string) (f found, err error) {
+func runScript(ctx context.Context, python []string, args ...string) (f found, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ImportTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, python, slices.Concat([]string{"-B", "-c", script}, args)...)
+	cmd := exec.CommandContext(ctx, python[0], slices.Concat(python[1:], []string{"-B", "-c", script}, args)...)
 	cmd.WaitDelay = time.Second
 	cmd.Dir = os.TempDir()
 	var stderr bytes.Buffer

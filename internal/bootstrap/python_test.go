@@ -47,7 +47,7 @@ func TestImport(t *testing.T) {
 	write(t, filepath.Join(packages, "half.py"), "import other_half")
 	write(t, filepath.Join(packages, "ending.py"), "raise SystemExit(3)")
 	t.Setenv("PYTHONPATH", packages)
-	got, err := Import(t.Context(), python, []string{"whole", "parts", "half", "ending", "no_such_module"})
+	got, err := Import(t.Context(), []string{python}, []string{"whole", "parts", "half", "ending", "no_such_module"})
 	want := map[string]string{
 		"parts":          "ImportError: libpq.so.5: cannot open shared object file",
 		"half":           "No module named 'other_half'",
@@ -57,15 +57,15 @@ func TestImport(t *testing.T) {
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
-	if got, err := Import(t.Context(), python, nil); err != nil || len(got) != 0 {
+	if got, err := Import(t.Context(), []string{python}, nil); err != nil || len(got) != 0 {
 		t.Errorf("of none: %v, %v", got, err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Import(ended, python, nil); !errors.Is(err, context.Canceled) {
+	if _, err := Import(ended, []string{python}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its time: %v", err)
 	}
-	if _, err := Import(t.Context(), filepath.Join(packages, "python"), nil); err == nil {
+	if _, err := Import(t.Context(), []string{filepath.Join(packages, "python")}, nil); err == nil {
 		t.Error("a Python that is not there is no error")
 	}
 	if runtime.GOOS == "windows" {
@@ -75,7 +75,31 @@ func TestImport(t *testing.T) {
 	if err := os.WriteFile(old, []byte("#!/bin/sh\necho '{\"python\": \"3.6.8\"}'"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Import(t.Context(), old, nil); err == nil || !strings.Contains(err.Error(), `is Python "3.6.8": OMFLOW needs 3.7.7`) {
+	if _, err := Import(t.Context(), []string{old}, nil); err == nil || !strings.Contains(err.Error(), `is Python "3.6.8": OMFLOW needs 3.7.7`) {
 		t.Errorf("of one that is too old: %v", err)
+	}
+}
+
+// TestForeignModules: Python is run in the folder for temporary files, where everybody may
+// write, and imports nothing from it.
+func TestForeignModules(t *testing.T) {
+	python := programs.Python(t)
+	shared := t.TempDir()
+	for _, name := range []string{"json", "ast", "sysconfig", "importlib", "tokenize"} {
+		write(t, filepath.Join(shared, name+".py"), "open('"+name+".taken', 'w')\nraise ImportError('foreign')")
+	}
+	for _, env := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(env, shared)
+	}
+	if _, err := Import(t.Context(), []string{python}, []string{"whole"}); err != nil {
+		t.Error(err)
+	}
+	home := t.TempDir()
+	write(t, filepath.Join(home, "manage.py"), "import json")
+	if _, err := listModules(t.Context(), python, home, database.Postgres, nil); err != nil {
+		t.Error(err)
+	}
+	if taken, err := filepath.Glob(filepath.Join(shared, "*.taken")); err != nil || len(taken) > 0 {
+		t.Errorf("imported from there: %v, %v", taken, err)
 	}
 }

@@ -34,7 +34,11 @@ func (r Record) Arrived() bool { return len(r.Options) > 0 }
 // recordFile is where a Record is, in a server's state folder.
 func recordFile(dir string) string { return filepath.Join(dir, "bootstrap.json") }
 
-// Load reads the Record in a server's state folder; the zero Record is none.
+// ErrDamaged: the Record can't be read, or is none.
+var ErrDamaged = errors.New("the file is damaged")
+
+// Load reads the Record in a server's state folder; the zero Record is none. Of one that
+// is damaged the error wraps ErrDamaged; Arrive does without it.
 func Load(dir string) (r Record, err error) {
 	f, err := os.Open(recordFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,9 +56,18 @@ func Load(dir string) (r Record, err error) {
 		err = checkHome(r.Home)
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("read how the server arrived: %s: %w", f.Name(), err)
+		return Record{}, fmt.Errorf("read how the server arrived: %s: %w: %w", f.Name(), ErrDamaged, err)
 	}
 	return r, nil
+}
+
+// setAside keeps a damaged Record under another name, for a person to look at.
+func setAside(dir string) error {
+	file := recordFile(dir)
+	if err := os.Rename(file, file+durable.Damaged); err != nil {
+		return fmt.Errorf("keep what is damaged of how the server arrived: %w", err)
+	}
+	return nil
 }
 
 // save writes the Record, readable for this user alone.

@@ -40,7 +40,7 @@ func (n NewServer) home() Result {
 
 func (n NewServer) arrival() Result {
 	if n.Err != nil {
-		return failed("%v", n.Err).advise("run this check as the user that the service runs as; if the file is broken, stop the agent and remove it: the server's settings and options are fetched anew")
+		return failed("%v", n.Err).advise("run this check as the user that the service runs as; if the file is broken, the agent keeps it aside at its next start, and fetches the server's settings and options anew")
 	}
 	return skipped("it has not arrived yet: its settings, options and files come from the other servers when its agent runs, and `booster omflow status` says what it waits for")
 }

@@ -31,7 +31,7 @@ func (s Server) packages(ctx context.Context, read settings.Settings, _ error) R
 	if load == nil {
 		load = bootstrap.Import
 	}
-	failures, err := load(ctx, s.Python, modules)
+	failures, err := load(ctx, settings.AsOwner(s.Python, s.Home), modules)
 	if err != nil {
 		return failed("%v", err).advise("run this check as the user that the service runs as, with its environment")
 	}

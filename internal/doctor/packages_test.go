@@ -50,9 +50,9 @@ func TestPackages(t *testing.T) {
 			s := Server{
 				Home: t.TempDir(), Run: tt.run, Python: "python3",
 				Settings: func(context.Context) (settings.Settings, error) { return read, nil },
-				Import: func(_ context.Context, python string, modules []string) (map[string]string, error) {
-					if python != "python3" || slices.Contains(modules, "") {
-						t.Errorf("%s is asked for %q", python, modules)
+				Import: func(_ context.Context, command []string, modules []string) (map[string]string, error) {
+					if !slices.Equal(command, []string{"python3"}) || slices.Contains(modules, "") {
+						t.Errorf("%s is asked for %q", command, modules)
 					}
 					return tt.failures, tt.err
 				},
@@ -74,7 +74,7 @@ func TestPackagesOfPython(t *testing.T) {
 		Settings: func(context.Context) (settings.Settings, error) { return read, nil },
 	}
 	r := result(t, s.Checks(), "Python packages")
-	failures, err := bootstrap.Import(t.Context(), s.Python, []string{"daphne"})
+	failures, err := bootstrap.Import(t.Context(), []string{s.Python}, []string{"daphne"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 
@@ -53,6 +54,9 @@ func (p Ports) check(ctx context.Context, network, port string) Result {
 			return failed("%s was opened and cannot be closed: %v", p.Listen, err).advise("try again")
 		}
 		return ok("%s is free", p.Listen)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return failed("%v", err).advise("a port below 1024 needs CAP_NET_BIND_SERVICE: run this check as the service runs, or write another port in `listen`")
 	}
 	if !errors.Is(err, errInUse) {
 		return failed("%v", err).advise("write as `listen` an address that this machine has, or only a port as in `listen :5169`")

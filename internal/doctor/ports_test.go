@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"testing"
 
@@ -29,6 +30,7 @@ func TestPorts(t *testing.T) {
 		"an agent":        {opened: errInUse, visit: Visit{Peer: trust.Peer{Name: "a", Kind: "agent"}}, want: ill("taken by agent a")},
 		"another program": {opened: errInUse, visit: refused, want: ill("another program", "ss -lntup")},
 		"no such address": {opened: errors.New("cannot assign requested address"), want: ill("cannot assign", "`listen :5169`")},
+		"not allowed":     {opened: fs.ErrPermission, want: ill("permission denied", "CAP_NET_BIND_SERVICE")},
 		"cannot close":    {closed: errors.New("no"), want: ill("cannot be closed")},
 	} {
 		for _, network := range []string{"tcp", "udp"} {

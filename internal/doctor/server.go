@@ -44,7 +44,7 @@ type Server struct {
 	Others func(context.Context) (facts map[string]alike.Facts, ok bool)
 	// Import tries to import Python modules, and returns why it can't, by module. Default:
 	// bootstrap.Import.
-	Import func(ctx context.Context, python string, modules []string) (failures map[string]string, err error)
+	Import func(ctx context.Context, python []string, modules []string) (failures map[string]string, err error)
 	// Lookup finds the addresses of a name. Default: the machine's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }

@@ -42,7 +42,8 @@
 // An answer that was given and is refused, one that is missing with nobody to
 // ask, and one that belongs to another kind of node end the interview; nothing
 // is written then. An answer that was asked for is asked again. A settings.py
-// that cannot be read only means that the boosters have to be typed. A file that
+// that cannot be read only means that the boosters have to be typed; root reads another
+// user's as that user, since Python runs what is in it. A file that
 // exists with other contents is never written over unless the caller says so,
 // file by file. A failed write leaves the file as it was; files that were
 // written before it stay.

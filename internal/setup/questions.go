@@ -298,7 +298,8 @@ func suggestBoosters(ctx context.Context, _ Machine, p Plan) string {
 	}
 	// Without an answer the boosters are asked for; doctor says what is wrong with
 	// settings.py.
-	s, err := settings.Read(ctx, settings.Config{File: settings.FileIn(p.Home), Python: []string{p.Python}})
+	file := settings.FileIn(p.Home)
+	s, err := settings.Read(ctx, settings.Config{File: file, Python: settings.AsOwner(p.Python, file, p.Home)})
 	if err != nil {
 		return ""
 	}

@@ -151,33 +151,25 @@ func TestForeignProcessIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestRelease: the process goes on, the next supervisor takes it, and learns
-// its exit status, being its parent.
-func TestRelease(t *testing.T) {
+// TestRecordIsWrittenLater: on a disk that is full server.pid can't be written at first.
+func TestRecordIsWrittenLater(t *testing.T) {
 	dir := t.TempDir()
-	first, j := supervisor(t, dir, nil, "serve")
-	first.Start()
-	waitOutput(t, j, "INFO serving")
-	pid := first.State().PID
-	if err := first.Release(within(t)); err != nil {
+	inTheWay := recordPath(dir) + ".new"
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if !alive(pid) {
-		t.Fatal("the process ended")
+	s, j := supervisor(t, dir, nil, "serve")
+	s.Start()
+	if j.find("ERROR the server could not be adopted") == "" {
+		t.Fatal("it is not said that server.pid can't be written")
 	}
-	if err := first.Stop(within(t)); !errors.Is(err, ErrClosed) {
-		t.Errorf("stop after release: %v", err)
-	}
-	second, _ := supervisor(t, dir, nil, "serve")
-	second.Start()
-	if got := second.State(); got.PID != pid || !got.Adopted {
-		t.Fatalf("adopted: %+v", got)
-	}
-	if err := second.Stop(within(t)); err != nil {
+	if err := os.Remove(inTheWay); err != nil {
 		t.Fatal(err)
 	}
-	if got := second.State().LastExit; got != "exit status 0" {
-		t.Errorf("last exit %q", got)
+	var r record
+	observe.Eventually(t, "server.pid", func() (ok bool) { r, ok, _ = loadRecord(dir); return ok })
+	if got := s.State(); r.PID != got.PID || got.State != Running {
+		t.Errorf("server.pid names %d; %+v", r.PID, got)
 	}
 }
 

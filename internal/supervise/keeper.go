@@ -13,6 +13,9 @@ var (
 	errEnded   = errors.New("the supervisor ended meanwhile")
 )
 
+// noteAgain is between two attempts to write server.pid.
+const noteAgain = 2 * time.Second
+
 // keeper is the Supervisor's one goroutine and all of its state.
 type keeper struct {
 	cfg   Config
@@ -30,21 +33,24 @@ type keeper struct {
 	closing  bool // nothing is started any more
 	ended    bool // the loop ends
 
-	quick    int       // quick exits in a row
-	launched int       // processes started or adopted
-	killAt   time.Time // when the grace of a stop is over
-	kill     *time.Timer
-	retry    *time.Timer
-	lastExit string
+	quick     int       // quick exits in a row
+	launched  int       // processes started or adopted
+	killAt    time.Time // when the grace of a stop is over
+	kill      *time.Timer
+	retry     *time.Timer
+	note      *time.Timer // of the next attempt to write server.pid
+	unwritten bool        // the last one failed
+	lastExit  string
 
 	stops  []chan<- error // who waits for the process to be gone
 	starts []chan<- error // who waits for a new one
 }
 
 func (k *keeper) run(requests <-chan func(*keeper)) {
-	k.kill, k.retry = time.NewTimer(0), time.NewTimer(0)
+	k.kill, k.retry, k.note = time.NewTimer(0), time.NewTimer(0), time.NewTimer(0)
 	k.kill.Stop()
 	k.retry.Stop()
+	k.note.Stop()
 	for !k.ended {
 		var exited <-chan exit
 		if k.proc != nil {
@@ -59,10 +65,13 @@ func (k *keeper) run(requests <-chan func(*keeper)) {
 			k.graceOver()
 		case <-k.retry.C:
 			k.launch()
+		case <-k.note.C:
+			k.write()
 		}
 	}
 	k.kill.Stop()
 	k.retry.Stop()
+	k.note.Stop()
 	if k.proc != nil {
 		k.proc.abandon()
 	}
@@ -167,14 +176,29 @@ func (k *keeper) launch() {
 	}
 	k.proc, k.running, k.started, k.adopted = proc, k.cfg.hash(), begun, false
 	k.launched++
-	if canAdopt {
-		if err := proc.record(k.running).save(k.cfg.StateDir); err != nil {
-			k.log.Error("the server cannot be adopted after a crash of the agent", "error", err)
-		}
-	}
 	k.log.Info("server started", "pid", proc.pid, "command", k.cfg.Command[0])
+	k.write()
 	k.show(Running, "")
 	answer(&k.starts, nil)
+}
+
+// write writes down which process runs, now or as soon as it can be.
+func (k *keeper) write() {
+	if !canAdopt || k.proc == nil {
+		return
+	}
+	if err := k.proc.record(k.running).save(k.cfg.StateDir); err != nil {
+		if !k.unwritten {
+			k.log.Error("the server could not be adopted after a crash of the agent; it is tried again", "error", err)
+		}
+		k.unwritten = true
+		k.note.Reset(noteAgain)
+		return
+	}
+	if k.unwritten {
+		k.unwritten = false
+		k.log.Info("the server can be adopted after a crash of the agent")
+	}
 }
 
 // adopt takes over the process of an earlier supervisor, and starts none.
@@ -251,6 +275,7 @@ func (k *keeper) gone(e exit) {
 	asked, pid, uptime := k.stopping, k.proc.pid, time.Since(k.started)
 	k.proc, k.stopping, k.adopted, k.lastExit = nil, false, false, e.text
 	k.kill.Stop()
+	k.note.Stop()
 	k.tail.pump(true)
 	if err := removeRecord(k.cfg.StateDir); err != nil {
 		k.log.Warn("forget the process", "error", err)

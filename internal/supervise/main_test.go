@@ -56,6 +56,17 @@ func child(args []string) {
 		fmt.Print(line)
 		signal.Notify(term, syscall.SIGTERM)
 		<-term
+	case "wrapper": // ends at once when it is asked to, and what it started does not
+		slow := exec.Command(os.Args[0], "slow")
+		slow.Stdout = os.Stdout
+		check(slow.Start())
+		forever()
+	case "slow": // still has something to do when it is asked to end
+		signal.Notify(term, syscall.SIGTERM)
+		fmt.Println("slow", os.Getpid())
+		<-term
+		time.Sleep(300 * time.Millisecond)
+		fmt.Println("finished")
 	case "leaf":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("leaf", os.Getpid())

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,11 +24,17 @@ type process struct {
 	exited chan exit // gets one value when process and group are gone
 	ended  chan struct{}
 	watch  *watch
+	asked  atomic.Bool   // the group was asked to end
+	over   chan struct{} // closed when what is left of the group need not be waited for
+	once   sync.Once
 }
 
 const (
 	groupWait = 2 * time.Second // for a killed group to vanish
 	groupPoll = 10 * time.Millisecond
+	// gracePoll is how often a group is looked at that was asked to end: each look
+	// reads all of /proc, and this may go on for the whole grace.
+	gracePoll = 100 * time.Millisecond
 )
 
 // startProcess runs cfg.Command with its output appended to out.
@@ -48,7 +56,7 @@ func startProcess(cfg Config, out *os.File) (*process, error) {
 }
 
 func follow(pid int, w *watch) *process {
-	p := &process{pid: pid, exited: make(chan exit, 1), ended: make(chan struct{}), watch: w}
+	p := &process{pid: pid, exited: make(chan exit, 1), ended: make(chan struct{}), watch: w, over: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		p.follow()
@@ -61,6 +69,9 @@ func (p *process) follow() {
 	if !p.watch.wait() {
 		return
 	}
+	if p.asked.Load() {
+		p.outlast()
+	}
 	// While the process is a zombie its pid, and so the group's id, cannot go
 	// to anyone else: the group is killed before the zombie is reaped. Of an
 	// adopted process somebody else may have reaped it just now; that the
@@ -72,9 +83,25 @@ func (p *process) follow() {
 	p.exited <- e
 }
 
+// outlast leaves those of the group the rest of their grace whose first process has
+// ended at once, as a shell does that runs the server: they were asked to end, too, and
+// may still be at work.
+func (p *process) outlast() {
+	tick := time.NewTicker(gracePoll)
+	defer tick.Stop()
+	for !groupGone(p.pid) {
+		select {
+		case <-tick.C:
+		case <-p.over:
+			return
+		}
+	}
+}
+
 // term asks the group to end. A stopped process takes note only when it is
 // continued, hence the second signal (systemd does the same).
 func (p *process) term() error {
+	p.asked.Store(true)
 	if err := unix.Kill(-p.pid, unix.SIGTERM); err != nil {
 		return fmt.Errorf("send SIGTERM to group %d: %w", p.pid, err)
 	}
@@ -84,15 +111,17 @@ func (p *process) term() error {
 
 // kill ends the group.
 func (p *process) kill() error {
+	p.once.Do(func() { close(p.over) })
 	if err := unix.Kill(-p.pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("send SIGKILL to group %d: %w", p.pid, err)
 	}
 	return nil
 }
 
-// abandon ends the watching and leaves the process alone.
+// abandon ends the watching and gives the process up, which was killed and did not vanish.
 func (p *process) abandon() {
 	p.watch.abandon()
+	p.once.Do(func() { close(p.over) })
 	<-p.ended
 }
 
@@ -124,8 +153,13 @@ func waitGroup(pgid int) {
 				break
 			}
 		}
-		if err := unix.Kill(-pgid, 0); errors.Is(err, unix.ESRCH) || !groupLives(pgid) {
+		if groupGone(pgid) {
 			return
 		}
 	}
+}
+
+// groupGone tells whether nobody is left in the group who could hold a port.
+func groupGone(pgid int) bool {
+	return errors.Is(unix.Kill(-pgid, 0), unix.ESRCH) || !groupLives(pgid)
 }

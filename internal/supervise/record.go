@@ -60,6 +60,14 @@ func loadRecord(stateDir string) (r record, ok bool, err error) {
 	return r, true, nil
 }
 
+// Left tells whether the process on record in c.StateDir, which may have ended by now, was
+// started as c would start one: with the same Command, Dir and environment. It may be
+// called by anyone, also while another Supervisor has StateDir.
+func (c Config) Left() bool {
+	r, ok, err := loadRecord(c.StateDir)
+	return ok && err == nil && r.Hash == c.hash()
+}
+
 func parseRecord(data []byte) (record, error) {
 	var r record
 	if len(data) > maxRecord {

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	// ErrClosed is what methods return after Close or Release.
+	// ErrClosed is what methods return after Close.
 	ErrClosed = errors.New("the supervisor has ended")
 	// ErrInUse is returned by New when another Supervisor, in this process or
 	// another, has StateDir.
@@ -26,11 +26,11 @@ type Supervisor struct {
 	board    board
 	requests chan func(*keeper)
 	done     chan struct{} // closed when the keeper has ended
-	closing  sync.Mutex    // one Close or Release at a time
+	closing  sync.Mutex    // one Close at a time
 }
 
 // New returns a Supervisor for cfg. It starts nothing yet: see Start. The
-// caller must end it with Close or Release.
+// caller must end it with Close.
 func New(cfg Config) (*Supervisor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -177,19 +177,6 @@ func (s *Supervisor) Close(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the process did not vanish after it was killed: %w", err)
 	}
-	return nil
-}
-
-// Release ends the Supervisor and leaves the process running, for the next one
-// on the same StateDir to adopt. Where nothing can be adopted (see the package
-// comment) it is Close.
-func (s *Supervisor) Release(ctx context.Context) error {
-	if !canAdopt {
-		return s.Close(ctx)
-	}
-	s.closing.Lock()
-	defer s.closing.Unlock()
-	s.end()
 	return nil
 }
 

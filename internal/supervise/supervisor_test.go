@@ -153,7 +153,7 @@ func TestKillGroup(t *testing.T) {
 // TestOrphanedChildren: what a process leaves behind goes when it goes, whether
 // it was stopped or ended by itself.
 func TestOrphanedChildren(t *testing.T) {
-	s, j := supervisor(t, t.TempDir(), nil, "orphaning")
+	s, j := supervisor(t, t.TempDir(), func(c *Config) { c.StopGrace = 50 * time.Millisecond }, "orphaning")
 	s.Start()
 	var leaf, next int
 	fmt.Sscanf(waitOutput(t, j, "INFO leaf "), "INFO leaf %d", &leaf)
@@ -175,6 +175,49 @@ func TestOrphanedChildren(t *testing.T) {
 	}
 	if alive(next) {
 		t.Error("the child lives after Stop")
+	}
+}
+
+// TestGroupHasItsGrace: a shell that runs the server ends at once, and the server goes on
+// with what it does.
+func TestGroupHasItsGrace(t *testing.T) {
+	s, j := supervisor(t, t.TempDir(), nil, "wrapper")
+	s.Start()
+	var slow int
+	fmt.Sscanf(waitOutput(t, j, "INFO slow "), "INFO slow %d", &slow)
+	if err := s.Stop(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if j.find("INFO finished") == "" {
+		t.Error("what it did was cut off")
+	}
+	if got := s.State(); got.State != Stopped || got.LastExit != "killed by SIGTERM" || alive(slow) {
+		t.Errorf("in the end: %+v, the server lives: %v", got, alive(slow))
+	}
+}
+
+// TestGroupIsKilledAfterItsGrace: what does not end, though the first process has, is killed
+// when the grace is over, and not before.
+func TestGroupIsKilledAfterItsGrace(t *testing.T) {
+	s, j := supervisor(t, t.TempDir(), func(c *Config) { c.StopGrace = time.Hour }, "orphaning")
+	s.Start()
+	var leaf int
+	fmt.Sscanf(waitOutput(t, j, "INFO leaf "), "INFO leaf %d", &leaf)
+	first := s.State().PID
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := s.Stop(soon); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("stop: %v", err)
+	}
+	observe.Eventually(t, "the end of the first process", func() bool { return !alive(first) })
+	if !alive(leaf) {
+		t.Error("what it left was killed before its grace was over")
+	}
+	if err := s.StopFast(within(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	if alive(leaf) {
+		t.Error("what it left lives on")
 	}
 }
 

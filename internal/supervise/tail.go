@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 const (
@@ -38,6 +39,7 @@ type tail struct {
 	logged  int       // lines in this second
 	dropped int       // lines not logged, not yet said
 	last    string    // the last line that was not blank
+	failed  bool      // the last attempt to read
 	buf     []byte
 
 	quit, done chan struct{}
@@ -50,7 +52,10 @@ func openTail(stateDir string, log *slog.Logger) (*tail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open server.log: %w", err)
 	}
-	in, err := os.Open(path)
+	// It is emptied through this descriptor, which stays with the file that the process
+	// writes to, whatever becomes of its name; out can't do that on Windows, where what is
+	// opened for appending has no right to.
+	in, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		out.Close()
 		return nil, fmt.Errorf("open server.log: %w", err)
@@ -104,9 +109,11 @@ func (t *tail) setLogger(log *slog.Logger) {
 func (t *tail) pump(end bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.read(); err != nil {
+	err := t.read()
+	if err != nil && !t.failed { // it is tried again five times a second
 		t.log.Warn("server output could not be read", "error", err)
 	}
+	t.failed = err != nil
 	if end && len(t.line) > 0 {
 		t.emit()
 	}
@@ -146,7 +153,7 @@ func (t *tail) read() error {
 		}
 	}
 	if t.offset > maxLog {
-		if err := os.Truncate(t.in.Name(), 0); err != nil {
+		if err := t.in.Truncate(0); err != nil {
 			return fmt.Errorf("empty server.log: %w", err)
 		}
 		t.log.Info("server.log was emptied", "bytes", t.offset)
@@ -169,9 +176,18 @@ func (t *tail) split(data []byte) {
 	}
 }
 
+// harmless takes the place of characters that would do something to a terminal on which
+// the log is read: the output may quote what a stranger has sent to the server.
+func harmless(r rune) rune {
+	if unicode.IsControl(r) && r != '\t' {
+		return '\uFFFD'
+	}
+	return r
+}
+
 // emit logs the finished line, unless too many were.
 func (t *tail) emit() {
-	text := strings.ToValidUTF8(strings.TrimRight(string(t.line), "\r"), "\uFFFD")
+	text := strings.Map(harmless, strings.ToValidUTF8(strings.TrimRight(string(t.line), "\r"), "\uFFFD"))
 	cut := t.cut
 	t.line, t.cut = t.line[:0], 0
 	if strings.TrimSpace(text) == "" && cut == 0 {

@@ -25,12 +25,12 @@ func quietTail(t *testing.T) (*tail, *journal) {
 
 func TestTailLines(t *testing.T) {
 	tl, j := quietTail(t)
-	fmt.Fprint(tl.out, "one\r\n\n  \ntwo \xff\nunfin")
+	fmt.Fprint(tl.out, "one\r\n\n  \ntwo \xff\n\tNot Found: /\x1b[2J\u009b1A\rx\nunfin")
 	tl.pump(false)
 	fmt.Fprint(tl.out, "ished\nlast")
 	tl.pump(false)
 	tl.pump(true)
-	want := "INFO one\nINFO two \uFFFD\nINFO unfinished\nINFO last"
+	want := "INFO one\nINFO two \uFFFD\nINFO \tNot Found: /\uFFFD[2J\uFFFD1A\uFFFDx\nINFO unfinished\nINFO last"
 	if got := j.String(); got != want {
 		t.Errorf("logged:\n%s\nwant:\n%s", got, want)
 	}
@@ -114,6 +114,39 @@ func TestTailEmptiesTheFile(t *testing.T) {
 	tl.pump(false)
 	if j.find("INFO x") == "" {
 		t.Error("what came after a foreign truncation was not logged")
+	}
+}
+
+// TestTailEmptiesAFileWithoutName: somebody has removed server.log, or a program that
+// rotates logs has renamed it, and the process goes on writing into it.
+func TestTailEmptiesAFileWithoutName(t *testing.T) {
+	tl, j := quietTail(t)
+	if err := os.Remove(tl.in.Name()); err != nil {
+		t.Skip("a file that is open can't be removed here: ", err)
+	}
+	for range maxLog>>20 + 1 {
+		tl.out.Write(append(bytes.Repeat([]byte{'z'}, 1<<20-1), '\n'))
+		tl.pump(false)
+	}
+	if info, err := tl.in.Stat(); err != nil || info.Size() != 0 {
+		t.Errorf("the file has %d bytes, %v", info.Size(), err)
+	}
+	if said := j.find("could not be read"); said != "" {
+		t.Error(said)
+	}
+}
+
+// TestTailSaysOnceThatItCantRead: it is tried again five times a second.
+func TestTailSaysOnceThatItCantRead(t *testing.T) {
+	tl, j := quietTail(t)
+	if err := tl.in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		tl.pump(false)
+	}
+	if got := j.all(); len(got) != 1 || !strings.Contains(got[0], "could not be read") {
+		t.Errorf("said %q", got)
 	}
 }
 

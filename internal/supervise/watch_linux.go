@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/omflow/booster/internal/guard/boottime"
+	"github.com/omflow/booster/internal/boottime"
 	"github.com/omflow/booster/internal/procfs"
 )
 
@@ -132,7 +132,7 @@ func adoptProcess(r record) (*process, time.Time, error) {
 	case stat.Start != r.Start:
 		err = errors.New("the pid belongs to another process now")
 	case stat.Ended():
-		reap(r.PID) // ours, if it was released in this very process
+		reap(r.PID) // ours, if an earlier supervisor of this very process could not get rid of it
 		err = errors.New("it has ended")
 	case stat.Group != r.PID:
 		err = errors.New("it does not lead its process group")

@@ -52,7 +52,7 @@ type Identity struct {
 	keys  Keys
 	roots *x509.CertPool
 	cert  *tls.Certificate
-	born  time.Time // when cert was minted
+	born  time.Time // when cert was minted, by the wall clock alone
 }
 
 // NewIdentity makes an identity with a new private key, which never leaves
@@ -92,12 +92,14 @@ func (i *Identity) SetKeys(keys Keys) error {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.keys, i.roots, i.cert, i.born = keys, keys.roots(), cert, now
+	i.keys, i.roots, i.cert, i.born = keys, keys.roots(), cert, now.Round(0)
 	return nil
 }
 
 // certificate returns the certificate to present, minted again when it is old,
-// or when the clock was set back to before it was made.
+// or when the clock was set back to before it was made. Its age is the wall clock's,
+// which peers judge it by: the monotonic clock notices neither that a clock which was
+// wrong at the start has been set since, nor that the machine was suspended for a day.
 func (i *Identity) certificate() (*tls.Certificate, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -109,7 +111,7 @@ func (i *Identity) certificate() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mint node certificate: %w", err)
 	}
-	i.cert, i.born = cert, now
+	i.cert, i.born = cert, now.Round(0)
 	return cert, nil
 }
 

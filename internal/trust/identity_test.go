@@ -201,6 +201,23 @@ func TestMintedAgainOnUse(t *testing.T) {
 	}
 }
 
+// TestAgeIsTheWallClocks: a time with a reading of the monotonic clock, which its String
+// shows as "m=", is compared by that alone, so that a clock which was set would count for
+// nothing.
+func TestAgeIsTheWallClocks(t *testing.T) {
+	i := identity(t, "a", parseKeys(t, Generate()), nil)
+	if text := i.born.String(); strings.Contains(text, "m=") {
+		t.Errorf("at first: minted at %s", text)
+	}
+	i.born = i.born.Add(-remintAfter)
+	if _, err := i.certificate(); err != nil {
+		t.Fatal(err)
+	}
+	if text := i.born.String(); strings.Contains(text, "m=") {
+		t.Errorf("minted again at %s", text)
+	}
+}
+
 // At each step of a rotation, a node that is one step ahead and one that is
 // behind understand each other in both directions.
 func TestRotation(t *testing.T) {

@@ -1,0 +1,62 @@
+//go:build unix
+
+package setup
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/omflow/booster/internal/testbed/programs"
+)
+
+// TestSettingsAreReadAsTheirOwner: root looks into the settings.py of another user, which
+// is code.
+func TestSettingsAreReadAsTheirOwner(t *testing.T) {
+	const nobody = 65534
+	if os.Geteuid() != 0 {
+		t.Skip("root alone can be another user")
+	}
+	python := ""
+	for _, path := range []string{programs.Python(t), "/usr/bin/python3"} {
+		// One that was installed for root alone won't do.
+		if exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--", path, "-c", "").Run() == nil {
+			python = path
+		}
+	}
+	if python == "" {
+		t.Skip("there is no setpriv, or no Python that another user may run")
+	}
+	dir, err := os.MkdirTemp("", "owner") // t.TempDir's parent is root's alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	home := filepath.Join(dir, "omflow")
+	write(t, filepath.Join(home, "omflow", "settings.py"), "import os\nBOOSTER_IP, BOOSTER_PORT = '10.0.0.11', str(5000 + os.getuid() % 1000)\n", 0o644)
+	for _, path := range []string{dir, home, filepath.Join(home, "omflow")} {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	suggested := func() string { return suggestBoosters(t.Context(), Machine{}, Plan{Home: home, Python: python}) }
+	if got := suggested(); got != "10.0.0.11:5000" {
+		t.Errorf("root's own: %q", got)
+	}
+	if err := os.Chown(home, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if got := suggested(); got != "10.0.0.11:5534" {
+		t.Errorf("in another user's folder: %q", got)
+	}
+	if err := os.Chown(home, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(filepath.Join(home, "omflow", "settings.py"), nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if got := suggested(); got != "10.0.0.11:5534" {
+		t.Errorf("another user's: %q", got)
+	}
+}
