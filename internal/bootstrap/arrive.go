@@ -13,7 +13,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 // Plan is what a new server is to be, made from an Origin.

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/omflow/settings"
-	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/testbed/programs"
 )
 

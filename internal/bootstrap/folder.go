@@ -10,8 +10,8 @@ import (
 	"slices"
 
 	"github.com/omflow/booster/internal/database"
+	"github.com/omflow/booster/internal/durable"
 	pysettings "github.com/omflow/booster/internal/omflow/settings"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // beside are names that may be in a folder that counts as empty: Python's virtual

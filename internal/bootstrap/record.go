@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 // maxRecord bounds a Record as JSON, in bytes.

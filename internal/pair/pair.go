@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 const (

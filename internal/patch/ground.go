@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/watch"
 )
 

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/apply"
-	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/watch"
 )
 

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 // restoredFile says when files were last brought back, so that another process of this

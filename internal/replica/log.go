@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 const (

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release/conflicts"
 	"github.com/omflow/booster/internal/release/disk"
-	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/watch"
 )
 

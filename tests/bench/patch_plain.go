@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 // plainSync copies each file to all peers at once, or to one, over TLS, when it is told

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 // fileName is the map's file in the state directory.

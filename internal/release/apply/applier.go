@@ -13,10 +13,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/conflicts"
 	"github.com/omflow/booster/internal/release/disk"
-	"github.com/omflow/booster/internal/release/durable"
 	"github.com/omflow/booster/internal/release/store"
 )
 

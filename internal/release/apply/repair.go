@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // errDamaged: a file of the state folder is there and can't be read.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 // spoil damages a file of the state folder, if it is there.

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/omflow/booster/internal/release/durable"
+	"github.com/omflow/booster/internal/durable"
 )
 
 // openAtOnce bounds how many files Sync holds open.

@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // Entry is a release as a list shows it.

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // DefaultKeep is how many releases stay for rolling back.

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // Names in the log's folder.

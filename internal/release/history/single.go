@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // asideDir has the files of releases whose number another one has here.

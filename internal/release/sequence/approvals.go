@@ -12,9 +12,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // Marks of the cluster.

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // openFiles bounds how many written files a batch holds open before it syncs

@@ -8,8 +8,8 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/omflow/booster/internal/durable"
 	"github.com/omflow/booster/internal/release"
-	"github.com/omflow/booster/internal/release/durable"
 )
 
 // flushAfter is how much is written before the system is told to bring it to the
