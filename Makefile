@@ -68,7 +68,7 @@ race: ## all packages but e2e under the race detector, Caddy and the longest tes
 	@$(call packages,true) && set -x && $(GO) test -race -timeout $(TIMEOUT) $$pkgs
 
 scale: ## gossip among 25 to 200 agents in one process, measured: docs/scale.md
-	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) -v -run '^TestScale$$' ./gossip
+	$(PURE) $(GO) test -count=1 -timeout $(TIMEOUT) -v -run '^TestScale$$' ./gossip -scale
 
 lint: ## gofmt, vet for Linux and Windows, staticcheck
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:" >&2; echo "$$files" >&2; exit 1; fi

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -58,15 +59,14 @@ func run(t *testing.T, cfg Config) *Reader {
 // eventually waits until the Reading is as wanted.
 func eventually(t *testing.T, r *Reader, what string, ok func(Reading) bool) Reading {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		reading := r.Reading()
-		if ok(reading) {
-			return reading
+	var last Reading
+	observe.Succeeds(t, what, func() error {
+		if last = r.Reading(); !ok(last) {
+			return fmt.Errorf("it is %+v", last)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %+v", what, reading)
-		}
-	}
+		return nil
+	})
+	return last
 }
 
 // TestReader: what an exporter may do to who reads it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // askedPeers counts how often the booster is asked for releases.
@@ -33,7 +34,7 @@ func TestLearn(t *testing.T) {
 			c.wait("release 1 to be noted on both", func() bool {
 				return c.head().Number == 1 && s1.State().Applied == c.head() && s2.State().Applied == c.head()
 			})
-			for number := uint64(1); ; number++ {
+			for number := uint64(1); number < 100; number++ {
 				head, err := c.booster.Get(number)
 				if err != nil {
 					t.Fatal(err)
@@ -48,22 +49,24 @@ func TestLearn(t *testing.T) {
 				}
 				s2.Heard(next.Ref())
 				heard := time.Now()
-				for len(s2.news) > 0 && time.Since(heard) < patience {
-					time.Sleep(time.Millisecond) // it is about to look
-				}
+				observe.Eventually(t, "it looks", func() bool { return len(s2.news) == 0 })
 				time.Sleep(newsTime / 10) // the origin takes so long to send it
 				if tells {
 					s2.Announced("s1", []*release.Manifest{next})
 				}
-				late := time.Since(heard) > newsTime/2 // on a slow machine
+				observe.Eventually(t, "it has the release", func() bool { return s2.Head() == next.Ref() })
+				// On a slow machine it may be too late for that.
+				if late := time.Since(heard) > newsTime; tells && late {
+					c.allStaged()
+					continue
+				}
 				c.allStaged()
-				if asked := peers.asked.Load() - before; (asked == 0) != tells && !(tells && late) {
+				if asked := peers.asked.Load() - before; (asked == 0) != tells {
 					t.Errorf("the booster was asked %d times", asked)
 				}
-				if !late {
-					return
-				}
+				return
 			}
+			t.Skip("this machine is too slow for it")
 		})
 	}
 }

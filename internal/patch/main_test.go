@@ -2,13 +2,16 @@ package patch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,16 +21,14 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/history"
+	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const (
-	patience = 30 * time.Second
-	// settle is short, since tests wait for it often.
-	settle = 30 * time.Millisecond
-)
+// settle is short, since tests wait for it often.
+const settle = 30 * time.Millisecond
 
 // content is what a folder holds: path to text.
 type content map[string]string
@@ -52,8 +53,11 @@ type cluster struct {
 	cut string
 	// spoilt has peers send something else than the contents that they are asked for.
 	spoilt bool
-	// hang, if set, holds proposals up until it is closed.
-	hang chan struct{}
+	// hang, if set, holds proposals up until it is closed. Of those, held have come, and
+	// the last one that did not wait for that has ended with gaveUp.
+	hang   chan struct{}
+	held   int
+	gaveUp error
 }
 
 // server is one Member and its folder.
@@ -197,10 +201,16 @@ func (s *server) Propose(ctx context.Context, p api.Proposal) error {
 	case refused != "":
 		return fmt.Errorf("%w: %s", api.ErrRefused, refused)
 	case hang != nil:
+		s.c.mu.Lock()
+		s.c.held++
+		s.c.mu.Unlock()
 		select {
 		case <-hang:
 		case <-ctx.Done():
-			return ctx.Err()
+			s.c.mu.Lock()
+			defer s.c.mu.Unlock()
+			s.c.gaveUp = ctx.Err()
+			return s.c.gaveUp
 		}
 	}
 	s.c.mu.Lock()
@@ -264,49 +274,68 @@ func (s *server) Announce(_ context.Context, m *release.Manifest) {
 	}
 }
 
-// write writes files into the folder, each with a rename.
-func (s *server) write(files content) {
+// write writes files into the folder, each with a rename, and does more, all in one
+// change: the watcher waits while a changed file is open for writing. A machine that is
+// busy may need longer than settle from one file to the next.
+func (s *server) write(files content, more ...func()) {
 	s.c.t.Helper()
 	for path, text := range files {
 		name := filepath.Join(s.root, filepath.FromSlash(path))
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			s.c.t.Fatal(err)
 		}
-		if err := os.WriteFile(name+".tmp~", []byte(text), 0o644); err != nil {
+		f, err := os.OpenFile(name+".tmp~", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+		if err != nil {
 			s.c.t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteString(text); err != nil {
+			s.c.t.Fatal(err)
+		}
+		if runtime.GOOS == "windows" { // what is open there can't be renamed
+			f.Close()
 		}
 		if err := os.Rename(name+".tmp~", name); err != nil {
 			s.c.t.Fatal(err)
 		}
 	}
+	for _, do := range more {
+		do()
+	}
 }
 
+// remove takes files and folders away, each of them at once: of a folder that is removed
+// file by file the watcher may see a part.
 func (s *server) remove(paths ...string) {
 	s.c.t.Helper()
-	for _, p := range paths {
-		if err := os.RemoveAll(filepath.Join(s.root, filepath.FromSlash(p))); err != nil {
+	gone := s.c.t.TempDir()
+	for i, p := range paths {
+		if err := os.Rename(filepath.Join(s.root, filepath.FromSlash(p)), filepath.Join(gone, fmt.Sprint(i))); err != nil {
 			s.c.t.Fatal(err)
 		}
 	}
 }
 
-// holdsNow is what the folder holds.
+// content is what the folder holds.
 func (s *server) content() content {
 	s.c.t.Helper()
 	out := content{}
 	err := filepath.WalkDir(s.root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+		rel, relErr := filepath.Rel(s.root, path)
+		if relErr != nil {
+			return relErr
 		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		rel = filepath.ToSlash(rel)
+		var b []byte
+		if err == nil && !d.IsDir() {
+			b, err = os.ReadFile(path)
 		}
-		rel, err := filepath.Rel(s.root, path)
-		if err != nil {
+		switch {
+		case strings.HasPrefix(rel, release.StagingDir) && errors.Is(err, fs.ErrNotExist):
+			return nil // a release is being staged meanwhile
+		case err != nil || d.IsDir():
 			return err
-		}
-		if rel = filepath.ToSlash(rel); filepath.Dir(rel) != release.StagingDir+"/new" {
+		case filepath.Dir(rel) != release.StagingDir+"/new":
 			out[rel] = string(b)
 		}
 		return nil
@@ -342,21 +371,26 @@ func (s *server) conflicts() content {
 // of its answers.
 func (c *cluster) wait(what string, ok func() bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+	observe.Succeeds(c.t, what, func() error {
 		for _, s := range c.all() {
 			s.hear()
 		}
 		if ok() {
-			return
+			return nil
 		}
-		if time.Now().After(deadline) {
-			break
-		}
+		return standing{c}
+	})
+}
+
+// standing is the error that tells how a cluster stands.
+type standing struct{ c *cluster }
+
+func (s standing) Error() string {
+	text := fmt.Sprintf("the head is %s", s.c.head())
+	for _, one := range s.c.all() {
+		text += fmt.Sprintf("\n%s: %+v %v", one.name, one.State(), one.watcher.Status())
 	}
-	for _, s := range c.all() {
-		c.t.Logf("%s: %+v %v", s.name, s.State(), s.Member.watcher.Status())
-	}
-	c.t.Fatalf("%s: not within %s; the head is %s", what, patience, c.head())
+	return text
 }
 
 // numbered waits until the booster has given out the number.

@@ -93,11 +93,12 @@ func TestFirstReleaseDiffers(t *testing.T) {
 // TestChangesReachAll: a change, a new file, a deletion and a rename.
 func TestChangesReachAll(t *testing.T) {
 	c, s1, s2 := two(t, content{"a": "1", "b": "1", "c": "1"})
-	s2.write(content{"a": "2", "new/d": "1"})
-	s2.remove("b")
-	if err := os.Rename(s2.root+"/c", s2.root+"/e"); err != nil {
-		t.Fatal(err)
-	}
+	s2.write(content{"a": "2", "new/d": "1"}, func() {
+		s2.remove("b")
+		if err := os.Rename(s2.root+"/c", s2.root+"/e"); err != nil {
+			t.Fatal(err)
+		}
+	})
 	c.numbered(2)
 	c.rollOut()
 	want := content{"a": "2", "new/d": "1", "e": "1"}
@@ -152,10 +153,10 @@ func TestNoBooster(t *testing.T) {
 		s2.write(content{"a": "2"})
 		c.wait("pending", func() bool { return s2.State().Pending == 1 && s2.State().Waiting != "" })
 		s2.write(content{"b": "2"})
-		c.wait("both pending", func() bool { return s2.State().Pending == 2 })
-		if why := s2.State().Waiting; why != ErrNoBooster.Error() {
-			t.Errorf("waits for %q", why)
-		}
+		c.wait("both pending, and why", func() bool {
+			state := s2.State()
+			return state.Pending == 2 && state.Waiting == ErrNoBooster.Error()
+		})
 	})
 	c.numbered(2)
 	c.rollOut()
@@ -171,11 +172,12 @@ func TestNoBooster(t *testing.T) {
 func TestWasOff(t *testing.T) {
 	c, s1, s2 := two(t, content{"changed": "1", "deleted": "1", "old": "1", "mine": "1", "fought": "1"})
 	s2.stop()
-	s1.write(content{"changed": "2", "fought": "s1"})
-	s1.remove("deleted")
-	if err := os.Rename(s1.root+"/old", s1.root+"/renamed"); err != nil {
-		t.Fatal(err)
-	}
+	s1.write(content{"changed": "2", "fought": "s1"}, func() {
+		s1.remove("deleted")
+		if err := os.Rename(s1.root+"/old", s1.root+"/renamed"); err != nil {
+			t.Fatal(err)
+		}
+	})
 	c.numbered(2)
 	c.rollOut()
 	s2.write(content{"mine": "s2", "fought": "s2"})
@@ -198,8 +200,7 @@ func TestRestored(t *testing.T) {
 	s1.write(content{"a": "2"})
 	c.numbered(2)
 	c.rollOut()
-	s1.write(content{"b": "2", "d": "2"})
-	s1.remove("c")
+	s1.write(content{"b": "2", "d": "2"}, func() { s1.remove("c") })
 	c.numbered(3)
 	c.rollOut()
 	s2.stop()

@@ -224,7 +224,10 @@ func TestOlderIsOrdered(t *testing.T) {
 	if err := c.booster.Propose(back, ""); err != nil {
 		t.Fatal(err)
 	}
-	c.wait("release 3, which changes nothing on s1, to be noted there", func() bool { return s1.State().Applied.Number == 3 })
+	c.wait("release 3, which changes nothing on s1, to be noted there", func() bool {
+		state := s1.State()
+		return state.Applied.Number == 3 && state.Staged.Number == 3
+	})
 	orders := func() {
 		t.Helper()
 		for what, order := range map[string]func(context.Context, uint64) error{"prepare": s1.Prepare, "apply": s1.Apply} {
@@ -277,7 +280,10 @@ func TestEditsDuringRollOut(t *testing.T) {
 // taken for somebody's change of that.
 func TestOldDraft(t *testing.T) {
 	c, s1, s2 := two(t, content{"a": "1"})
-	old := &draft{tree: treeOf(nil, s2.holds().m), found: time.Now(), turn: s2.turnNow()}
+	s2.mu.Lock()
+	holds := s2.holds().m
+	s2.mu.Unlock()
+	old := &draft{tree: treeOf(nil, holds), found: time.Now(), turn: s2.turnNow()}
 	s1.write(content{"a": "2"})
 	c.numbered(2)
 	c.rollOut()

@@ -74,7 +74,7 @@ func drain(t *testing.T, c *harness.Cluster, a *harness.Node, s *harness.Session
 		answer, err := s.Post(context.Background(), slowPage, map[string]any{"start": 0, "limit": 1})
 		slow <- end{time.Now(), answer, err}
 	}()
-	harness.Wait(t, 10*time.Second, "the slow request reaches "+a.Name, func() error {
+	harness.Wait(t, 20*time.Second, "the slow request reaches "+a.Name, func() error {
 		return atLeast(a.Stats(t).ByURL["POST "+slowPage], 1)
 	})
 	if out := c.Booster.Command(t, "drain", a.Name, "--wait", "--timeout", "100ms"); out.Code != 1 {
@@ -93,7 +93,7 @@ func drain(t *testing.T, c *harness.Cluster, a *harness.Node, s *harness.Session
 		if late := returned.Sub(e.at); late > 3*time.Second {
 			t.Errorf("drain %s returned %s after the last request", a.Name, late)
 		}
-	case <-time.After(100 * time.Millisecond): // the answer is on its last way
+	case <-time.After(time.Second): // the answer is on its last way
 		t.Errorf("drain %s returned while a request was running", a.Name)
 		<-slow
 	}

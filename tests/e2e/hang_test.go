@@ -90,8 +90,8 @@ func TestResponseTimeout(t *testing.T) {
 	}
 	timely := func(what string, begun time.Time) {
 		t.Helper()
-		// The timeout may be a little early, for the sake of speed.
-		if took := time.Since(begun); took < responseTimeout*9/10 || took > responseTimeout+2*time.Second {
+		// The timeout may be a little early, for the sake of speed, and this machine busy.
+		if took := time.Since(begun); took < responseTimeout*9/10 || took > responseTimeout+10*time.Second {
 			t.Errorf("%s was answered after %s", what, took)
 		}
 	}

@@ -59,15 +59,18 @@ func TestKeys(t *testing.T) {
 				rejoin(t, c.Agents[2])
 			}
 		}
-		status, err := c.Booster.Status()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, a := range cluster[1:] {
-			if state := status.State(a.Name); state != "up alive" {
-				t.Errorf("with %d keys: %s is %s", len(keys), a.Name, state)
+		harness.Wait(t, 20*time.Second, fmt.Sprintf("all are there with %d keys", len(keys)), func() error {
+			status, err := c.Booster.Status()
+			if err != nil {
+				return err
 			}
-		}
+			for _, a := range cluster[1:] {
+				if state := status.State(a.Name); state != "up alive" {
+					return fmt.Errorf("%s is %s", a.Name, state)
+				}
+			}
+			return nil
+		})
 	}
 	c.WaitUp(t, 4)
 	records := load.Stop(t)

@@ -49,7 +49,7 @@ func TestReload(t *testing.T) {
 	for i, a := range c.Agents {
 		a.Spec.Capacity = 10 + i
 		a.Reload(t)
-		harness.Wait(t, 10*time.Second, "the booster knows of "+a.Name+"'s capacity", func() error {
+		harness.Wait(t, 20*time.Second, "the booster knows of "+a.Name+"'s capacity", func() error {
 			status, err := c.Booster.Status()
 			if err != nil {
 				return err
@@ -87,7 +87,7 @@ func TestKilledAgent(t *testing.T) {
 		return nil
 	})
 	a.ResetStats(t)
-	harness.Wait(t, 10*time.Second, "the server without an agent serves", func() error {
+	harness.Wait(t, 20*time.Second, "the server without an agent serves", func() error {
 		return atLeast(a.Stats(t).Requests, 20)
 	})
 	a.Start(t)
