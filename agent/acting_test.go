@@ -16,6 +16,7 @@ import (
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/patch"
 	"github.com/omflow/booster/internal/rollout"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestFinishTakesAnswers: what is being done gives its own answer, for which there is no
@@ -34,7 +35,7 @@ func TestFinishTakesAnswers(t *testing.T) {
 	}()
 	select {
 	case <-finished:
-	case <-time.After(patience):
+	case <-time.After(observe.Patience):
 		t.Fatal("both wait for each other")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestStopIsGivenTime: systemd hears how long the end of the server may take before the
@@ -37,7 +39,7 @@ func TestStopIsGivenTime(t *testing.T) {
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := systemd.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := systemd.SetReadDeadline(time.Now().Add(observe.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	message := make([]byte, 100)

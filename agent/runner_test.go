@@ -29,8 +29,6 @@ import (
 	"github.com/omflow/booster/internal/testbed/ports"
 )
 
-const patience = observe.Patience
-
 // board is a cluster that keeps the latest report, and all states in turn. Its
 // booster answers with answer, by default that the server is a follower.
 type board struct {

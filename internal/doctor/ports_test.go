@@ -3,11 +3,13 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"testing"
 
+	"github.com/omflow/booster/internal/testbed/ports"
 	"github.com/omflow/booster/internal/trust"
 )
 
@@ -55,7 +57,11 @@ func TestPorts(t *testing.T) {
 // TestRealPorts: the machine says that a port is taken, TCP and UDP, and when it is free
 // again.
 func TestRealPorts(t *testing.T) {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free() // which no outgoing connection takes when it is free again
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", free))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -236,7 +236,10 @@ func TestStopOfStoppedProcess(t *testing.T) {
 }
 
 func TestBackoffAndFatal(t *testing.T) {
-	s, j := supervisor(t, t.TempDir(), func(c *Config) { c.FatalAfter = 3 }, "fail")
+	s, j := supervisor(t, t.TempDir(), func(c *Config) {
+		c.FatalAfter, c.QuickExit = 3, time.Hour
+		c.BackoffMin, c.BackoffMax = time.Second, time.Second // long enough to be seen
+	}, "fail")
 	s.Start()
 	sawBackoff := false
 	observe.Eventually(t, "fatal", func() bool {
