@@ -78,9 +78,7 @@ func (m *monitor) question(now time.Time) rollout.Ask {
 	m.fillFlows(&ask)
 	m.fillPauses(&ask)
 	p.fill(now, &ask)
-	lags, waits := m.replica.lags(now)
-	ask.Lagging = lags
-	if m.absent() != "" || waits {
+	if m.absent() != "" {
 		ask.Offer = 0 // it can't be the lead server yet
 	}
 	m.fillPatch(&ask)
@@ -134,7 +132,6 @@ func (m *monitor) answered(sent time.Time, answer rollout.Answer, err error) {
 		}
 		p.tenant.Answered(sent, time.Now(), answer)
 		m.patchHeard(time.Now(), answer)
-		m.replica.catchUp()
 	}
 	m.askNext(time.Now())
 }

@@ -1,16 +1,12 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/omflow/booster/internal/omflow"
 	"github.com/omflow/booster/internal/replica"
@@ -20,79 +16,11 @@ import (
 // defaultReplicate is the folder of OMFLOW's attachments, below home.
 const defaultReplicate = "uploads"
 
-const (
-	// lagTime is how long a server is not offered as the lead because what the other
-	// servers have in the replicated folder is not here yet: OMFLOW Server marks
-	// attachments as deleted that a lead does not find. Without a lead there are no
-	// schedules and no control requests, so it is not waited for longer.
-	lagTime = 30 * time.Second
-	// lagRetry is between two attempts at catching up.
-	lagRetry = 2 * time.Second
-)
-
 // replicating is a folder that is copied to the other servers all the time.
 type replicating struct {
 	*replica.Replica
 	folder string
 	log    *slog.Logger
-
-	begun  time.Time   // when catching up was begun; zero: not yet. The monitor's
-	caught atomic.Bool // what the others had then is here
-	end    context.CancelFunc
-	done   sync.WaitGroup
-}
-
-// catchUp begins to fetch what changed on the other servers while this one was away. They
-// are known as soon as a booster has answered. Later calls do nothing.
-func (r *replicating) catchUp() {
-	if r == nil || !r.begun.IsZero() {
-		return
-	}
-	r.begun = time.Now()
-	ctx, end := context.WithCancel(context.Background())
-	r.end = end
-	r.done.Go(func() {
-		told := false
-		for {
-			err := r.Sync(ctx)
-			if err == nil {
-				r.caught.Store(true)
-				return
-			}
-			if ctx.Err() != nil {
-				return
-			}
-			if !told {
-				told = true
-				r.log.Warn("what other servers have in the replicated folder may be missing here; it is tried again", "folder", r.folder, "error", err)
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(lagRetry):
-			}
-		}
-	})
-}
-
-// lags reports whether what the other servers have may be missing here; waits, whether
-// that is to be waited for before the server becomes the lead.
-func (r *replicating) lags(now time.Time) (lags, waits bool) {
-	if r == nil || r.caught.Load() {
-		return false, false
-	}
-	return true, r.begun.IsZero() || now.Sub(r.begun) < lagTime
-}
-
-// close ends the replica.
-func (r *replicating) close() {
-	if r.end != nil {
-		r.end()
-	}
-	if err := r.Close(); err != nil {
-		r.log.Warn("the replicated folder was not closed as planned", "folder", r.folder, "error", err)
-	}
-	r.done.Wait()
 }
 
 // replicateFolder makes the path of what is written after replicate.
@@ -167,7 +95,9 @@ func (m *monitor) endReplicate() {
 		return
 	}
 	m.copies.Store(nil)
-	m.replica.close()
+	if err := m.replica.Close(); err != nil {
+		m.replica.log.Warn("the replicated folder was not closed as planned", "folder", m.replica.folder, "error", err)
+	}
 	m.replica = nil
 }
 

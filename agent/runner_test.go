@@ -38,7 +38,6 @@ type board struct {
 	asked  rollout.Ask
 	answer func(rollout.Ask) (rollout.Answer, error)
 	epoch  rollout.Epoch
-	copies replica.Peers // nil: there are no others
 }
 
 func (b *board) Ask(_ context.Context, ask rollout.Ask) (rollout.Answer, error) {
@@ -65,9 +64,6 @@ func (b *board) Facts() map[string]alike.Facts { return nil }
 func (b *board) Ahead(context.Context) (time.Duration, error) { return 0, errNoBooster }
 
 func (b *board) Replicas() replica.Peers {
-	if b.copies != nil {
-		return b.copies
-	}
 	return replicas.Client{Agents: func() []string { return nil }}
 }
 

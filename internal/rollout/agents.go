@@ -112,8 +112,8 @@ func (a *asker) begun(word asker, another bool) {
 
 // candidates returns the servers that can be the lead and whose agents are alive,
 // the best first: those that can be kept running, then those on the newest release,
-// then those that have all attachments, then those with the newest control changes, then
-// the one that is preferred, then by name.
+// then those with the newest control changes, then the one that is preferred, then by
+// name.
 func (g agents) candidates(now time.Time, prefer string, epoch Epoch) []string {
 	var names []string
 	for name, a := range g {
@@ -133,9 +133,6 @@ func (g agents) candidates(now time.Time, prefer string, epoch Epoch) []string {
 	}
 	rank := func(name string) int {
 		a, r := g[name], 0
-		if a.ask.Lagging {
-			r += 4
-		}
 		if a.ask.Runs != "" && !a.ask.Epoch.Covers(epoch) {
 			r += 2
 		}

@@ -26,7 +26,6 @@ func TestCandidates(t *testing.T) {
 		"a-old":       good(func(a *asker) { a.ask.Release = 4 }),
 		"b-behind":    good(func(a *asker) { a.ask.Epoch = "a=1" }),
 		"a-down":      good(func(a *asker) { a.ask.Runs, a.ask.Epoch = "", "" }),
-		"0-lagging":   good(func(a *asker) { a.ask.Lagging = true }),
 		"a-failed":    good(func(a *asker) { a.ask.Failed, a.ask.Release = true, 6 }),
 		"a-retried":   good(func(a *asker) { a.failed, a.ask.Release = at(41), 6 }),
 		"z-retried":   good(func(a *asker) { a.failed, a.ask.Release = at(40), 5 }),
@@ -36,7 +35,7 @@ func TestCandidates(t *testing.T) {
 		"x-stranger":  good(func(a *asker) { a.ask.Candidate = false }),
 	}
 	got := strings.Join(g.candidates(at(100), "e-preferred", epoch), " ")
-	if want := "e-preferred a-down c-plain d-plain z-retried b-behind 0-lagging a-old a-retried a-failed"; got != want {
+	if want := "e-preferred a-down c-plain d-plain z-retried b-behind a-old a-retried a-failed"; got != want {
 		t.Errorf("%s, want\n%s", got, want)
 	}
 }

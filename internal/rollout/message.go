@@ -91,8 +91,6 @@ type Ask struct {
 	// Stale is true when the process has lost database connections that it does
 	// not make anew: its flow queue stands still.
 	Stale bool `json:"stale,omitempty"`
-	// Lagging is true while attachments that other servers have may be missing here.
-	Lagging bool `json:"lagging,omitempty"`
 	// Failed is true when the process could not be kept running.
 	Failed bool `json:"failed,omitempty"`
 	// Term is the highest term that the agent has heard of.
