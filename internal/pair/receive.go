@@ -145,7 +145,7 @@ func (m *machine) hearActive(in message) {
 // with another one.
 func (m *machine) unsettleRoles() {
 	if m.sameRole = false; m.role != m.given {
-		m.role = m.given
+		m.role, m.ticket = m.given, nil // its term is the other role's
 		m.reserve()
 	}
 }
@@ -161,6 +161,9 @@ func (m *machine) settleRoles(other Role) {
 	m.sameRole = true
 	if m.role = Primary; m.name > m.peer.name {
 		m.role = Secondary
+	}
+	if m.ticket != nil && m.ticket.term != m.next() {
+		m.ticket = nil // its term is the other role's
 	}
 	m.reserve()
 }
