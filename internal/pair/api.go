@@ -78,8 +78,8 @@ func (p *Pair) Metrics() Metrics {
 
 // Failover has the boosters change places, and returns when they have. It may be
 // called on either. It fails with ErrNoPeer when the other one is not heard, with
-// ErrNotTaken when that does not take over, and when ctx ends; the attempt may go
-// on then. It lasts as long as Config.Drain and some milliseconds.
+// ErrNotTaken when that does not take over, or nothing is heard of it for 5 s after this
+// one has lost the place, and when ctx ends; the attempt may go on then. It lasts as long as Config.Drain and some milliseconds.
 func (p *Pair) Failover(ctx context.Context) error {
 	var was State
 	var untaken uint64
@@ -103,10 +103,19 @@ func (p *Pair) Failover(ctx context.Context) error {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	down := time.Duration(0) // since when this one has stood down, by the pair's clock
 	for {
 		// A booster that stands down without a successor has not failed over.
-		if s := p.Status(); s.State != was && (s.Held || s.PeerActive) {
+		s := p.Status()
+		switch {
+		case s.State != was && (s.Held || s.PeerActive):
 			return nil
+		case was != Active || s.State == Active:
+			down = 0
+		case down == 0:
+			down = p.cfg.clock()
+		case p.cfg.clock()-down > wordTime:
+			return fmt.Errorf("fail over: %w", ErrNotTaken)
 		}
 		if p.untaken.Load() != untaken {
 			return fmt.Errorf("fail over: %w", ErrNotTaken)

@@ -125,6 +125,27 @@ func TestPairLosesItsPlaceWhileItDrains(t *testing.T) {
 	})
 }
 
+// A booster that loses its place to nobody while it drains does not wait for a successor for
+// ever: when all are stopped the other one may have gone a moment before.
+func TestPairLosesItsPlaceToNobody(t *testing.T) {
+	gather(t, func(conf *Config) {
+		conf.Drain = func(ctx context.Context) { <-ctx.Done() }
+	}, func(c *club) {
+		failed := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(c.ctx, 20*time.Second)
+			defer cancel()
+			failed <- c.pairs["a"].Failover(ctx)
+		}()
+		time.Sleep(100 * time.Millisecond)
+		c.unplug("a", true)
+		if err := <-failed; !errors.Is(err, ErrNotTaken) {
+			t.Errorf("failing over: %v", err)
+		}
+		c.unplug("a", false)
+	})
+}
+
 // A drain for nothing is taken back.
 func TestPairResumes(t *testing.T) {
 	var c *club

@@ -74,6 +74,10 @@ const (
 	// yieldFor is how long an active booster offers its place.
 	yieldFor = time.Second
 
+	// wordTime is how long after this booster has lost its place a planned failover waits
+	// for word of the other one, which may have gone as well.
+	wordTime = 5 * time.Second
+
 	// untakenPause is how long it goes on in peace when the place was not taken:
 	// each offer holds new connections for up to a second.
 	untakenPause = 10 * time.Second

@@ -17,7 +17,7 @@ type Status struct {
 	// PeerHeard says whether the other booster was heard within the failover
 	// time, and PeerActive whether it said then that it is active.
 	PeerHeard, PeerActive bool
-	// Witnesses are the agents that count, by name.
+	// Witnesses are the agents that count, by name, or that are asked for want of a list.
 	Witnesses []WitnessStatus
 	// VirtualIP says whether the virtual IP is on this machine.
 	VirtualIP bool
