@@ -113,8 +113,7 @@ func (f *Fleet) SetOut(names map[string]string) {
 }
 
 // InFlight returns how many requests hold a place on the server: those that it works
-// on, for clients that have gone away too. It is 0 for a server that is not in the
-// table.
+// on, for clients that have gone away too, also when it has left the table.
 func (f *Fleet) InFlight(name string) int { return f.balancer.InFlight(name) }
 
 // SetHold begins or ends the hold of work: requests that may put something into

@@ -87,8 +87,8 @@
 //   - The disk is full, or a file can't be put in place: nothing half-written stays,
 //     Status.Degraded says it, and the path is tried again after 1 s and then less
 //     often, at least each minute.
-//   - A peer says that it keeps no folder alike: it is asked again some times, for it may
-//     just have been started, and then no more often than all are compared with.
+//   - A peer says that it keeps no folder alike: it is asked again for some seconds, for it
+//     may just have been started, and then no more often than all are compared with.
 //   - A peer does not answer, or sends nothing for 15 s: others are asked; it is tried
 //     again after half a second and then less often, at least each 30 s.
 //   - Links, devices, and names that not all systems can hold are not copied;

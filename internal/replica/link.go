@@ -20,9 +20,9 @@ const (
 	// or asked, is asked again.
 	firstAgain = 500 * time.Millisecond
 	lastAgain  = 30 * time.Second
-	// sureAfter is how often in a row a peer must have said that it keeps no folder: one
-	// that has just been started says so too. With firstAgain that is 3 s and more.
-	sureAfter = 3
+	// sureAfter is how long a peer must have said that it keeps no folder: one that has
+	// just been started says so too.
+	sureAfter = 3 * time.Second
 )
 
 // link tells one peer what is new, and compares what both know. Its fields are
@@ -33,7 +33,8 @@ type link struct {
 	pending map[string]struct{} // paths to tell
 	compare bool                // digests are to be compared now
 	waiting []chan error        // want to know how that ended
-	none    int                 // how often in a row the peer had no folder
+	none    time.Time           // since when the peer says that it has no folder; zero: it does not
+	sure    bool                // that has been so for long enough
 	cancel  context.CancelFunc
 }
 
@@ -158,7 +159,7 @@ func (r *Replica) exchange(ctx context.Context, l *link) error {
 		case len(paths) == 0:
 			return nil
 		default:
-			if l.none >= sureAfter {
+			if l.sure {
 				continue // it is asked again as others are compared with
 			}
 			if err := r.push(ctx, l.peer, r.entriesOf(paths)); err != nil {
@@ -172,13 +173,17 @@ func (r *Replica) exchange(ctx context.Context, l *link) error {
 // is left to do. It is for the link's goroutine.
 func (r *Replica) noFolder(l *link, err error) error {
 	if !errors.Is(err, ErrNoFolder) {
-		l.none = 0
+		l.none, l.sure = time.Time{}, false
 		return err
 	}
-	if l.none++; l.none < sureAfter {
+	if l.none.IsZero() {
+		l.none = time.Now()
+	}
+	if time.Since(l.none) < sureAfter {
 		return err
 	}
-	if l.none == sureAfter {
+	if !l.sure {
+		l.sure = true
 		r.log.Info("a peer keeps no folder alike", "peer", l.peer)
 	}
 	r.mu.Lock()

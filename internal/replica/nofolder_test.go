@@ -48,9 +48,16 @@ func TestPeerWithoutFolder(t *testing.T) {
 func TestNoFolder(t *testing.T) {
 	a := newCluster(t, "a").node("a")
 	l := &link{peer: "stranger"}
-	for i := 1; i <= sureAfter+1; i++ {
-		if err := a.noFolder(l, ErrNoFolder); (err == nil) != (i >= sureAfter) {
-			t.Errorf("answer %d: %v", i, err)
+	for i := range 5 {
+		if err := a.noFolder(l, ErrNoFolder); err == nil {
+			t.Errorf("answer %d is its last word", i)
+		}
+		l.none = time.Now() // so that it does not matter how long the loop takes
+	}
+	l.none = time.Now().Add(-sureAfter)
+	for range 2 {
+		if err := a.noFolder(l, ErrNoFolder); err != nil || !l.sure {
+			t.Errorf("after %s: %v", sureAfter, err)
 		}
 	}
 	other := errors.New("it does not answer")

@@ -62,8 +62,7 @@ func (r *Replica) Status() Status {
 }
 
 // Sync takes in what changed in the folder, compares with all peers that are alive,
-// and waits until what they have is here; a server that was away calls it before it
-// serves. Files that are being written, and files that can't be fetched, are not
+// and waits until what they have is here. Files that are being written, and files that can't be fetched, are not
 // waited for: see Status.Missing.
 func (r *Replica) Sync(ctx context.Context) error {
 	done := make(chan error, 1)

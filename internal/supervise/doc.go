@@ -8,7 +8,8 @@
 // its port or go on writing when the server is gone. All of a group that was
 // asked to end have until the end of the grace, also when its first process, a
 // shell that runs the server, ends before the others; what one leaves behind
-// that ended by itself is killed at once. Its standard input is the null device,
+// that ended by itself is killed at once, and what a lead server leaves behind by its
+// guard. Its standard input is the null device,
 // since a server that asks a question on it would wait for ever.
 //
 // # An agent's crash leaves the server alone
