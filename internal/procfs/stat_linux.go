@@ -15,12 +15,16 @@ type Stat struct {
 	State byte
 	// Group is the process group.
 	Group int
+	// Threads is how many threads it has, a first one that has ended included.
+	Threads int
 	// Start is when the process started, in clock ticks after boot.
 	Start uint64
 }
 
-// Ended says whether nothing is left of the process but its exit status.
-func (s Stat) Ended() bool { return s.State == 'Z' || s.State == 'X' }
+// Ended says whether nothing is left of the process but its exit status. The state
+// is its first thread's alone: the other threads of a process that was killed may
+// run on, and hold its ports, for some 10 ms.
+func (s Stat) Ended() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
 
 // ReadStat reads the process pid.
 func ReadStat(pid int) (Stat, error) {
@@ -50,11 +54,15 @@ func ParseStat(data []byte) (Stat, error) {
 	if err != nil {
 		return Stat{}, fmt.Errorf("stat: process group: %w", err)
 	}
+	threads, err := strconv.Atoi(fields[17])
+	if err != nil {
+		return Stat{}, fmt.Errorf("stat: number of threads: %w", err)
+	}
 	start, err := strconv.ParseUint(fields[19], 10, 64)
 	if err != nil {
 		return Stat{}, fmt.Errorf("stat: start time: %w", err)
 	}
-	return Stat{State: fields[0][0], Group: group, Start: start}, nil
+	return Stat{State: fields[0][0], Group: group, Threads: threads, Start: start}, nil
 }
 
 // GroupLives tells whether the process group has a member that is more than a

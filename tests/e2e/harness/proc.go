@@ -3,7 +3,6 @@
 package harness
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/omflow/booster/internal/procfs"
 )
 
 // processes returns the running processes for which match is true.
@@ -65,13 +66,8 @@ func listening(address string) int {
 // Alive reports whether the process runs or is stopped; a dead one that nobody
 // has waited for yet is not alive.
 func Alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	// The state follows the name, which may hold anything.
-	after := stat[bytes.LastIndexByte(stat, ')')+1:]
-	return len(after) > 1 && after[1] != 'Z' && after[1] != 'X'
+	stat, err := procfs.ReadStat(pid)
+	return err == nil && !stat.Ended()
 }
 
 // Memory is what a process has in memory, in bytes.
