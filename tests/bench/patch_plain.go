@@ -105,11 +105,10 @@ func (s *plainSync) receive(c net.Conn, target string) {
 }
 
 // take writes the files of one patch.
-func (s *plainSync) take(c net.Conn, dir string, p patchSize) (err error) {
+func (s *plainSync) take(c net.Conn, dir string, p patchSize) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	var files []*os.File // that are to be synced
 	for i := range p.files {
 		f, err := os.Create(filepath.Join(dir, fileName(i)))
 		if err != nil {
@@ -123,6 +122,12 @@ func (s *plainSync) take(c net.Conn, dir string, p patchSize) (err error) {
 	if !s.synced {
 		return nil
 	}
+	return syncFiles(dir, p)
+}
+
+// syncFiles returns when the files of a patch, and their folder, are on the disk for sure.
+func syncFiles(dir string, p patchSize) error {
+	var files []*os.File
 	for i := range p.files {
 		f, err := os.Open(filepath.Join(dir, fileName(i)))
 		if err != nil {

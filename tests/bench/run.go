@@ -19,7 +19,7 @@ func run(args []string) error {
 	}
 	only := flag.String("only", "", "cpu, flood or patch; default cpu and flood")
 	rounds := flag.Int("rounds", 5, "rounds of the cpu and the patch benchmark")
-	by := flag.String("by", "", "the patch benchmark of one alone: booster, plain, lsyncd, csync2 or Syncthing")
+	by := flag.String("by", "", "the patch benchmark of one alone: booster, plain, nginx, inotify, lsyncd, csync2 or Syncthing")
 	peers := flag.Int("peers", 2, "peers in the patch benchmark")
 	span := flag.Duration("time", 0, "how long each measurement takes (default cpu 3s, flood 20s)")
 	booster := flag.String("booster", "", "the booster's binary; default: built now")
