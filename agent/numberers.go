@@ -82,7 +82,7 @@ func (n *numberers) Propose(ctx context.Context, p api.Proposal) error {
 		case r := <-results:
 			answers++
 			var stale *history.StaleError
-			if r.err == nil || errors.As(r.err, &stale) || errors.Is(r.err, api.ErrRefused) {
+			if r.err == nil || errors.As(r.err, &stale) || errors.Is(r.err, api.ErrRefused) || errors.Is(r.err, api.ErrChanging) {
 				n.active.Store(&r.from)
 				return r.err // the others find out from the active one
 			}

@@ -33,14 +33,19 @@ const (
 	// publishTime bounds how long an agent may take to publish what waits there: a
 	// change settles, is read and stored, and gets its number.
 	publishTime = time.Minute
+	// heldTime bounds how long a server's proposals are held back because it works on
+	// control requests. A deploy on OMFLOW 1.1.0.0 takes 2 to 3 s.
+	heldTime = time.Minute
 )
 
 // releases is a booster's part in releases. It lives as long as the node.
 type releases struct {
 	*sequence.Sequencer
-	node *gossip.Node
+	node     *gossip.Node
+	changing func(server string) bool
 
 	mu        sync.Mutex
+	held      map[string]heldBack // by server, see Propose
 	standings []standing
 	copies    []copying
 	asked     time.Time
@@ -52,8 +57,9 @@ type standing struct {
 	api.Standing
 }
 
-// newReleases opens the booster's sequence of releases.
-func newReleases(node *gossip.Node, log *slog.Logger, stateDir string, active func() (uint64, bool)) (*releases, error) {
+// newReleases opens the booster's sequence of releases. changing reports whether a server
+// works on a request that may change its files.
+func newReleases(node *gossip.Node, log *slog.Logger, stateDir string, active func() (uint64, bool), changing func(server string) bool) (*releases, error) {
 	s, err := sequence.New(sequence.Config{
 		Dir: filepath.Join(stateDir, "releases"), Node: node.Name(), Active: active, Do: node.Do,
 		Others: func() (boosters, agents []string) {
@@ -65,7 +71,44 @@ func newReleases(node *gossip.Node, log *slog.Logger, stateDir string, active fu
 	if err != nil {
 		return nil, fmt.Errorf("open the sequence of releases: %w", err)
 	}
-	return &releases{Sequencer: s, node: node}, nil
+	return &releases{Sequencer: s, node: node, changing: changing, held: make(map[string]heldBack)}, nil
+}
+
+// Propose implements api.Booster. A server that works on a control request has perhaps
+// written half of the files that belong together: what it proposes is held back until it
+// has answered, but for heldTime at most, as when requests follow each other without end,
+// or one never ends.
+func (r *releases) Propose(ctx context.Context, p api.Proposal, from string) error {
+	server := p.Manifest.Origin
+	if r.changing(server) && r.holdBack(server, time.Now()) {
+		return fmt.Errorf("%w: server %s works on a control request, or did a second ago; what it has changed is published when that has ended, or after %s", api.ErrChanging, server, heldTime)
+	}
+	err := r.Sequencer.Propose(ctx, p, from)
+	if err == nil {
+		r.mu.Lock()
+		delete(r.held, server)
+		r.mu.Unlock()
+	}
+	return err
+}
+
+// heldBack is since when, and until when, proposals of a server were held back.
+type heldBack struct{ since, last time.Time }
+
+// holdBack reports whether a proposal of the server is to be held back once more.
+func (r *releases) holdBack(server string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.held[server]
+	if now.Sub(h.last) > heldTime { // that was another change
+		h.since = now
+	}
+	if now.Sub(h.since) >= heldTime {
+		return false
+	}
+	h.last = now
+	r.held[server] = h
+	return true
 }
 
 // checkRelease refuses what OMFLOW Server would not start with.
@@ -231,4 +274,15 @@ func opener(got map[release.Hash][]byte) func(release.Hash) (io.ReadCloser, erro
 }
 
 // handler answers what other nodes ask of releases.
-func (r *releases) handler() http.Handler { return api.BoosterHandler(r.Sequencer, gossip.Sender) }
+func (r *releases) handler() http.Handler { return api.BoosterHandler(r, gossip.Sender) }
+
+// changing reports whether the server works on a request that may change its files.
+func changing(server string) bool {
+	now, found := time.Now(), false
+	pools.Range(func(_, value any) bool {
+		p, ok := value.(*pool)
+		found = found || ok && p.fleet.Balancer().Changing(now, server)
+		return !found
+	})
+	return found
+}

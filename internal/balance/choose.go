@@ -43,6 +43,9 @@ type Request struct {
 	// Work is true for a request that may put something into the servers' own queue of
 	// work, which the hold of work keeps waiting; see SetHold.
 	Work bool
+	// Changes is true for a request that may change the server's files or what it has in
+	// memory; see Balancer.Changing.
+	Changes bool
 	// Tried are servers that failed this request. They are not chosen again
 	// while another is up.
 	Tried []*Server
@@ -63,6 +66,7 @@ type Grant struct {
 	Why     Why
 	lane    Lane
 	work    bool
+	changes bool
 	key     uint32
 	working int64 // how many requests the server worked on when it began, this one too
 }
@@ -140,7 +144,10 @@ func (b *Balancer) grant(r *Request, s *Server, why Why) Grant {
 	if r.Work {
 		b.working.Add(1)
 	}
-	return Grant{Server: s, Why: why, lane: r.Lane, work: r.Work, key: r.Key, working: working(s.load.Load())}
+	if r.Changes {
+		s.begins()
+	}
+	return Grant{Server: s, Why: why, lane: r.Lane, work: r.Work, changes: r.Changes, key: r.Key, working: working(s.load.Load())}
 }
 
 // seen counts the session of a request that was granted a slot.
@@ -303,6 +310,9 @@ func (b *Balancer) Release(now time.Time, g Grant, o Outcome) {
 	load := s.load.Add(-g.lane.unit())
 	if g.work {
 		b.working.Add(-1)
+	}
+	if g.changes {
+		s.ends(now.Sub(b.epoch))
 	}
 	if o.Served > 0 {
 		s.observe(o.Served)

@@ -39,6 +39,8 @@ type Load struct {
 	// Demand is how many it worked on and how many waited for it, at most, in the
 	// last half to whole second.
 	Demand int `json:"demand"`
+	// Changing: the server works on a request with Changes, or did within the last second.
+	Changing bool `json:"changing,omitempty"`
 }
 
 // peak is the maximum of a figure over the last one to two demandFor.
@@ -71,13 +73,14 @@ func (b *Balancer) Loads(now time.Time) map[string]Load {
 	for _, s := range t.servers {
 		flight := all(s.load.Load())
 		s.demand = s.wanted.see(now, flight+b.waitFor(t, s))
-		if s.demand == 0 {
+		changing := s.changes(now.Sub(b.epoch))
+		if s.demand == 0 && !changing {
 			continue
 		}
 		if loads == nil {
 			loads = make(map[string]Load)
 		}
-		loads[s.name] = Load{InFlight: int(flight), Demand: int(s.demand)}
+		loads[s.name] = Load{InFlight: int(flight), Demand: int(s.demand), Changing: changing}
 	}
 	return loads
 }

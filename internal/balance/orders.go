@@ -86,10 +86,7 @@ func (b *Balancer) left(now time.Time, s *Server, was bool) {
 func (b *Balancer) InFlight(name string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.table.Load().byID[IDOf(name)]
-	if s == nil {
-		s = b.departed[IDOf(name)]
-	}
+	s := b.byName(name)
 	if s == nil {
 		return 0
 	}

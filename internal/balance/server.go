@@ -99,6 +99,9 @@ type Server struct {
 	takes atomic.Uint32
 	// latency is a moving average of the service time, in nanoseconds.
 	latency atomic.Int64
+	// changing is how many requests with Changes are in flight, and changed when the last
+	// one ended, in nanoseconds since the Balancer's epoch, or 0.
+	changing, changed atomic.Int64
 
 	name    string
 	id      uint64

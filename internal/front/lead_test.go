@@ -219,6 +219,9 @@ func TestAbandonedControlChange(t *testing.T) {
 	}
 	leave()
 	within(t, gone, "its client is gone")
+	if !s.fleet.Balancer().Changing(time.Now(), "s1") {
+		t.Error("the server works on a control change, and does not count as being changed")
+	}
 	s.eventually("its outcome is unknown", func() bool { return strings.HasPrefix(e.String(), "controlled s1") })
 	before := strings.Count(e.String(), "controlled s1")
 	up.release <- struct{}{}

@@ -179,6 +179,7 @@ func (x *passage) readCookie() {
 		x.ask.ToLead = cfg.Table.Repairs().Lead && (lane == omflow.Control || lane == omflow.File || x.pauses())
 		x.ask.Work = x.work
 		x.controls = cfg.Controlled != nil && x.ask.ToLead && lane == omflow.Control && x.trace.Class != omflow.Read
+		x.ask.Changes = x.controls
 	}
 	// One that goes to the lead leaves its session where it is.
 	x.wantsStay = cfg.Plain || lane != omflow.Flow && lane != omflow.Static && !x.ask.ToLead

@@ -51,6 +51,9 @@
 //   - No booster: changes are pending, and told.
 //   - A file changes while it is copied: the copy fails its hash; the next change
 //     brings it.
+//   - The booster knows that the server works on a request that changes its files, of which
+//     what was found may be half: it is looked for anew, and published as it is when that
+//     has ended and settled.
 //   - A peer that is gone, busy, or sends what it must not: another one is asked, and
 //     later it again.
 //   - A content in the store is damaged: it is found out when it is applied or another

@@ -41,7 +41,9 @@ type cluster struct {
 	lead    string
 	servers map[string]*server
 	// refused is what a proposal is answered with; "": nothing.
-	refused   string
+	refused string
+	// changing, if set, says whether a proposal may be half of a change.
+	changing  func() bool
 	proposals []api.Proposal
 	served    map[string]int // blobs, by who sent them
 	streams   map[string]int // of blobs, under way
@@ -192,7 +194,7 @@ func (c *cluster) all() []*server {
 // Propose implements Peers.
 func (s *server) Propose(ctx context.Context, p api.Proposal) error {
 	s.c.mu.Lock()
-	booster, refused, hang := s.c.booster, s.c.refused, s.c.hang
+	booster, refused, hang, changing := s.c.booster, s.c.refused, s.c.hang, s.c.changing
 	cut := s.c.cut == s.name
 	s.c.mu.Unlock()
 	switch {
@@ -200,6 +202,8 @@ func (s *server) Propose(ctx context.Context, p api.Proposal) error {
 		return ErrNoBooster
 	case refused != "":
 		return fmt.Errorf("%w: %s", api.ErrRefused, refused)
+	case changing != nil && changing():
+		return fmt.Errorf("%w: it works on a deploy", api.ErrChanging)
 	case hang != nil:
 		s.c.mu.Lock()
 		s.c.held++

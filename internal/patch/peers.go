@@ -17,7 +17,8 @@ var ErrNoBooster = errors.New("no active booster answers")
 type Peers interface {
 	// Propose asks the active booster to number a release. The error matches
 	// ErrNoBooster, is a *history.StaleError when the release is to be rebased, or
-	// matches api.ErrRefused when it can't become one.
+	// matches api.ErrRefused when it can't become one, or api.ErrChanging when the
+	// folder is to be looked at again.
 	Propose(ctx context.Context, p api.Proposal) error
 	// Chain returns the releases after a number, oldest first, as the active booster
 	// has them.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/internal/release"
+	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/watch"
 )
 
@@ -56,6 +57,7 @@ type waiting struct {
 func (m *Member) publishAll(ctx context.Context) {
 	var d *draft
 	pause := retryMin
+	again := false // the folder is to be looked at, at the next retry
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for {
@@ -68,7 +70,7 @@ func (m *Member) publishAll(ctx context.Context) {
 			if !ok {
 				return
 			}
-			d, pause = &draft{c.Tree, time.Now(), turn}, retryMin
+			d, pause, again = &draft{c.Tree, time.Now(), turn}, retryMin, false
 			m.wait(len(c.Added)+len(c.Changed)+len(c.Removed), "")
 		case p := <-m.publish:
 			var number uint64
@@ -79,6 +81,11 @@ func (m *Member) publishAll(ctx context.Context) {
 			}
 		case <-m.attempt:
 		case <-retry.C:
+			if again {
+				again = false
+				m.wait(0, "")
+				m.rebase() // so that the watcher gives it when it has settled
+			}
 		}
 		if d == nil {
 			continue
@@ -98,6 +105,11 @@ func (m *Member) publishAll(ctx context.Context) {
 			d = nil
 			m.wait(0, "")
 			m.rebase() // so that the watcher gives it again
+		case errors.Is(err, api.ErrChanging):
+			// What was found may be half of it, also when it may be published later.
+			d, again = nil, true
+			m.wait(-1, err.Error())
+			retry.Reset(retryMin)
 		case ctx.Err() == nil:
 			m.wait(-1, err.Error())
 			retry.Reset(pause)

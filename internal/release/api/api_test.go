@@ -205,6 +205,7 @@ func TestRefusals(t *testing.T) {
 		{"not active", "s1", false, rollout.ErrNotActive, propose, "", rollout.ErrNotActive},
 		{"stale", "s1", false, stale, propose, stale.Error(), nil},
 		{"refused", "s1", false, errors.Join(ErrRefused, errors.New("two leaves")), propose, "two leaves", ErrRefused},
+		{"half of it", "s1", false, errors.Join(ErrChanging, errors.New("it works on a deploy")), propose, "it works on a deploy", ErrChanging},
 		{"not now", "s1", false, errors.New("the disk is full"), propose, "HTTP 503: the disk is full", nil},
 		{"begin earlier", "b2", true, stale, follow, stale.Error(), nil},
 		{"unknown", "b2", true, history.ErrUnknown, approve, "", history.ErrUnknown},
@@ -218,7 +219,7 @@ func TestRefusals(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("%v, want %q", err, tt.want)
 			}
-			for _, is := range []error{rollout.ErrNotActive, ErrRefused, history.ErrUnknown, ErrBusy} {
+			for _, is := range []error{rollout.ErrNotActive, ErrRefused, history.ErrUnknown, ErrBusy, ErrChanging} {
 				if errors.Is(err, is) != (is == tt.is) {
 					t.Errorf("%v is %v: %t", err, is, !(is == tt.is))
 				}

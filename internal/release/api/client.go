@@ -49,7 +49,8 @@ type Client struct {
 // Propose asks a booster to number a release, and returns the number, which is the
 // manifest's own. The error matches rollout.ErrNotActive when the other booster is to
 // be asked, is a *history.StaleError when the release is to be rebased, and matches
-// ErrRefused when it can't become one.
+// ErrRefused when it can't become one, and ErrChanging when the folder is to be looked at
+// again.
 func (c Client) Propose(ctx context.Context, booster string, p Proposal) (number uint64, err error) {
 	var n numbered
 	err = shortFirst(p.Manifest.HasDelta(), func(delta bool) error {
@@ -332,6 +333,8 @@ func refusal(err error) error {
 		return fmt.Errorf("%w: %s", release.ErrNoParent, r.Text)
 	case r.Status == http.StatusUnprocessableEntity:
 		return fmt.Errorf("%w: %s", ErrRefused, r.Text)
+	case r.Status == http.StatusLocked:
+		return fmt.Errorf("%w: %s", ErrChanging, r.Text)
 	case r.Status == http.StatusNotFound:
 		return fmt.Errorf("%w: %s", history.ErrUnknown, r.Text)
 	case r.Status == http.StatusServiceUnavailable && r.Later:

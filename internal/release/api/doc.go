@@ -39,7 +39,8 @@
 // A refusal is a text and a status code: 409 when this booster is not the active one
 // (rollout.ErrNotActive), 412 with the head when a release does not follow it
 // (*history.StaleError), 422 when it can't be a release at all (ErrRefused), 404 for
-// a release that is not known (history.ErrUnknown), 403 when the peer may not ask
+// a release that is not known (history.ErrUnknown), 423 when the server is being changed
+// (ErrChanging), 403 when the peer may not ask
 // this, 424 when a manifest came without what it shares with a parent that is not here
 // (release.ErrNoParent), 503 when it can't be answered now; an agent that serves blobs to MaxStreams
 // others already says 503 with Retry-After (ErrBusy), and another peer is asked.

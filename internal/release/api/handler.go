@@ -44,8 +44,8 @@ type Chain interface {
 type Booster interface {
 	Chain
 	// Propose numbers a release that came from the given address. An error is
-	// rollout.ErrNotActive, a *history.StaleError, matches ErrRefused, or says why it
-	// can't be done now.
+	// rollout.ErrNotActive, a *history.StaleError, matches ErrRefused or ErrChanging, or
+	// says why it can't be done now.
 	Propose(ctx context.Context, p Proposal, from string) error
 	// Follow takes over what the active booster of that name has. An error is a
 	// *history.StaleError when the chain must begin earlier.
@@ -317,6 +317,8 @@ func answer(w http.ResponseWriter, v any, err error) {
 		_ = json.NewEncoder(w).Encode(stale.Head) // who asked has gone
 	case errors.Is(err, ErrRefused):
 		http.Error(w, strings.TrimPrefix(err.Error(), ErrRefused.Error()+": "), http.StatusUnprocessableEntity)
+	case errors.Is(err, ErrChanging):
+		http.Error(w, strings.TrimPrefix(err.Error(), ErrChanging.Error()+": "), http.StatusLocked)
 	case errors.Is(err, history.ErrUnknown):
 		http.Error(w, err.Error(), http.StatusNotFound)
 	case err != nil:

@@ -31,6 +31,10 @@ const (
 // ErrRefused: what was proposed can't be a release, now or later.
 var ErrRefused = errors.New("refused")
 
+// ErrChanging: what was proposed may be half of what the server is about to write. It is
+// to be looked at again when that has settled, and proposed as it is then.
+var ErrChanging = errors.New("the server's files are being changed")
+
 // ErrBusy: the agent serves as many others as it may.
 var ErrBusy = errors.New("the agent serves blobs to too many others")
 
