@@ -259,6 +259,36 @@ func TestOlderIsOrdered(t *testing.T) {
 	}
 }
 
+// TestWaitingIsNotNoted: where a person lets releases out, one that changes nothing here is
+// not taken for applied before that: the one before it may be let out alone, and is
+// applied then.
+func TestWaitingIsNotNoted(t *testing.T) {
+	c := newCluster(t)
+	manual := func(cfg *Config) { cfg.Manual = true }
+	s1, s2 := c.add("s1", content{"a": "1"}, manual), c.add("s2", content{"a": "1"}, manual)
+	c.wait("release 1 to be noted on both", func() bool {
+		return c.head().Number == 1 && s1.State().Applied == c.head() && s2.State().Applied == c.head()
+	})
+	s2.write(content{"a": "2"})
+	c.numbered(2)
+	c.allStaged()
+	s2.write(content{"a": "1"}) // taken back, in a release that waits too
+	c.numbered(3)
+	c.allStaged()
+	for _, s := range []*server{s1, s2} {
+		if n := s.State().Applied.Number; n != 1 {
+			t.Errorf("release %d counts as applied on %s", n, s.name)
+		}
+		if err := s.Apply(t.Context(), 2); err != nil {
+			t.Errorf("what was let out: %v", err)
+		}
+	}
+	s1.mustHold(content{"a": "2"})
+	c.rollOut()
+	s1.mustHold(content{"a": "1"})
+	s2.mustHold(content{"a": "1"})
+}
+
 // TestEditsDuringRollOut: what is saved between a release and its application stays,
 // and becomes the next one.
 func TestEditsDuringRollOut(t *testing.T) {
