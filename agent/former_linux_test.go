@@ -2,6 +2,8 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -88,6 +90,24 @@ func TestFormerName(t *testing.T) {
 	}
 	if !alive(r.PID) || r.Restarts != 0 {
 		t.Errorf("it was begun before the port was free: %+v", r)
+	}
+}
+
+// TestFormerIsGone: a server that has ended under a former name is looked for once.
+func TestFormerIsGone(t *testing.T) {
+	b := newBed(t)
+	left := b.leave("s0", b.hash("s0"))
+	if err := syscall.Kill(left, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	observe.Eventually(t, "it has ended", func() bool {
+		stat, err := procfs.ReadStat(left)
+		return err != nil || stat.Ended()
+	})
+	b.start(b.agent(nil), nil)
+	b.to.wait(t, "up", up)
+	if _, err := os.Stat(b.record("s0")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still on record: %v", err)
 	}
 }
 

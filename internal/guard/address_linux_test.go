@@ -22,7 +22,7 @@ var virtual = vip.Config{Prefix: netip.MustParsePrefix("10.1.0.10/24"), Interfac
 
 // addressLease is how long the tests' holder may have the address, long enough for a
 // machine that is busy.
-const addressLease = time.Second
+const addressLease = 2 * time.Second
 
 func addressConfig() AddressConfig {
 	c := config("/unused")
@@ -116,7 +116,7 @@ func TestAddressOfALostHolder(t *testing.T) {
 func lose(t *testing.T, signal syscall.Signal) (holder *exec.Cmd, took time.Duration) {
 	t.Helper()
 	holder, _ = process(t, "address")
-	for until := time.Now().Add(3 * addressLease); time.Now().Before(until); {
+	for until := time.Now().Add(2 * addressLease); time.Now().Before(until); {
 		if !hasAddress(t) {
 			t.Fatal("the address was taken off while its time was extended")
 		}

@@ -42,16 +42,19 @@
 // stays in force, deadline included, so that damage means an early end and
 // never two leads. The process is known by number and start time and is watched
 // through a pidfd (Linux 5.3), so that a stranger with the same number is left
-// alone. When it has ended by itself, what is left of its group is killed at
-// once, as its supervisor would.
+// alone. When it has ended, others of its group may have been asked to end, too,
+// and be at work still: what its supervisor leaves of them is killed at the
+// deadline, or at once when the record speaks of another process or of none.
 //
 // One guard works for each file (a lock on it); a second one ends at once. A
-// guard ends when the record says released, when the guarded process is gone
-// and its deadline has passed, or when it has waited for a minute for a record.
+// guard ends when the record says released, when the guarded process and its
+// group are gone and its deadline has passed, or when it has waited for a minute
+// for a record.
 //
 // What stays open: a crash of the holder between the start of the server and
 // the first Hold leaves the server unguarded, for which its supervisor's record
-// is there. A process in uninterruptible sleep can't be killed by anyone; the
+// is there. A guard that takes another's place when the process has ended finds
+// nothing of its group. A process in uninterruptible sleep can't be killed by anyone; the
 // guard goes on trying each second and says so.
 //
 // # The address guard

@@ -175,11 +175,13 @@ func watched(t *testing.T, l *Lead, pid int) {
 	})
 }
 
-// What a server that ended by itself left running is killed at once.
-func TestServerEndsByItself(t *testing.T) {
+// What a server has started may outlive it until the deadline, and no longer: it may
+// have been asked to end as well, and be at work still.
+func TestServerEndsFirst(t *testing.T) {
 	lead := open(t)
 	pid, start := server(t)
-	if err := lead.Hold(pid, start, time.Minute); err != nil {
+	begun := time.Now()
+	if err := lead.Hold(pid, start, hold); err != nil {
 		t.Fatal(err)
 	}
 	watched(t, lead, pid)
@@ -187,6 +189,40 @@ func TestServerEndsByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	observe.Eventually(t, "what it has started is killed", func() bool { return !lives(pid) })
+	if d := time.Since(begun); d < hold {
+		t.Errorf("killed after %v, with a lease of %v", d, hold)
+	}
+	observe.Eventually(t, "the guard ends", func() bool { return !guarded(t, lead) })
+}
+
+// What a server has left is killed at once when its holder has the next one guarded, or
+// none any more, however long its lease would last.
+func TestNextServerEndsTheRest(t *testing.T) {
+	for name, next := range map[string]func(*testing.T, *Lead) error{
+		"prepared": func(_ *testing.T, l *Lead) error { return l.Prepare() },
+		"held": func(t *testing.T, l *Lead) error {
+			pid, start := server(t)
+			return l.Hold(pid, start, time.Minute)
+		},
+		"released": func(_ *testing.T, l *Lead) error { return l.Release() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lead := open(t)
+			pid, start := server(t)
+			if err := lead.Hold(pid, start, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			watched(t, lead, pid)
+			if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			observe.Eventually(t, "the server has ended", func() bool { return !alive(record{pid: pid, start: start}) })
+			if err := next(t, lead); err != nil {
+				t.Fatal(err)
+			}
+			observe.Eventually(t, "what it has started is killed", func() bool { return !lives(pid) })
+		})
+	}
 }
 
 func TestDamagedFileKeepsTheDeadline(t *testing.T) {

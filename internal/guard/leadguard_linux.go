@@ -102,12 +102,21 @@ func (g *leadGuard) run() {
 		if g.on != nil {
 			wait = min(wait, g.last.deadline-now)
 		}
-		if g.on.wait(wait) {
-			g.log.Info("the lead server has ended", "pid", g.on.pid)
-			g.on.killRest()
-			g.forget()
-			g.idle = max(g.last.deadline, boottime.Now()+lookEvery)
-		}
+		g.watch(wait)
+	}
+}
+
+// watch looks at the target for that long. When its process has ended, others of its
+// group may have been asked to end, too, and be at work still: they have until the
+// deadline.
+func (g *leadGuard) watch(d time.Duration) {
+	if g.on.wait(d) {
+		g.log.Info("the lead server has ended", "pid", g.on.pid)
+		g.on.rest = true
+	}
+	if g.on != nil && g.on.rest && !procfs.GroupLives(g.on.pid) {
+		g.forget()
+		g.idle = max(g.last.deadline, boottime.Now()+lookEvery)
 	}
 }
 
@@ -115,6 +124,10 @@ func (g *leadGuard) run() {
 func (g *leadGuard) take(r record) {
 	moved := r.pid != g.last.pid || r.start != g.last.start
 	g.last = r
+	if moved && g.on != nil && g.on.ended() {
+		// Its holder starts another one, or has nothing to hold any more.
+		g.on.killRest()
+	}
 	switch {
 	case r.state == awaited:
 		g.forget()
@@ -141,7 +154,8 @@ func (g *leadGuard) forget() {
 type target struct {
 	pid   int
 	start uint64
-	pidfd int // -1: not supported by this kernel
+	pidfd int  // -1: not supported by this kernel
+	rest  bool // its process has ended, and others of its group are left
 }
 
 // newTarget returns nil when the process of the record is gone.
@@ -168,11 +182,11 @@ func (t *target) close() {
 }
 
 // wait sleeps for d, and returns true before that when the process has ended.
-// Of no target it only sleeps.
+// Of no target, and of a rest, it only sleeps.
 func (t *target) wait(d time.Duration) bool {
-	if t == nil || t.pidfd < 0 {
+	if t == nil || t.rest || t.pidfd < 0 {
 		time.Sleep(d)
-		return t != nil && t.ended()
+		return t != nil && !t.rest && t.ended()
 	}
 	// A pidfd is readable when the process has ended (pidfd_open(2)). Rounded
 	// up, so as not to be early and ask again in vain.
@@ -186,7 +200,7 @@ func (t *target) ended() bool { return !alive(record{pid: t.pid, start: t.start}
 
 // kill ends the process and its group and returns when nobody is left.
 func (t *target) kill(log *slog.Logger) {
-	if t.ended() {
+	if !t.rest && t.ended() {
 		return // and what was its group may be a stranger's by now
 	}
 	for next := boottime.Now(); ; time.Sleep(lookEvery / 20) {
@@ -206,7 +220,8 @@ func (t *target) kill(log *slog.Logger) {
 	}
 }
 
-// killRest ends what a process that has just ended left of its group.
+// killRest ends what a process that has ended left of its group, if anything, and
+// doesn't wait for that: it keeps the guard from no other target.
 func (t *target) killRest() { _ = unix.Kill(-t.pid, unix.SIGKILL) } // ESRCH: nothing was left
 
 // readRecord reads the state file.

@@ -47,6 +47,9 @@ func TestAdoption(t *testing.T) {
 	before := time.Now()
 	left := crash(t, dir, "serve", "x")
 	after := time.Now()
+	if pid, err := Recorded(dir); pid != left.PID || err != nil {
+		t.Errorf("on record: %d, %v", pid, err)
+	}
 	const slack = 5 * clockTick
 	observe.Eventually(t, "it is old enough for its age to tell", func() bool { return time.Since(after) > 4*slack })
 	s, j := supervisor(t, dir, nil, "serve", "x")

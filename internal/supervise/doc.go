@@ -8,8 +8,7 @@
 // its port or go on writing when the server is gone. All of a group that was
 // asked to end have until the end of the grace, also when its first process, a
 // shell that runs the server, ends before the others; what one leaves behind
-// that ended by itself is killed at once, and what a lead server leaves behind by its
-// guard. Its standard input is the null device,
+// that ended by itself is killed at once. Its standard input is the null device,
 // since a server that asks a question on it would wait for ever.
 //
 // # An agent's crash leaves the server alone
@@ -22,7 +21,11 @@
 // its command. The next Supervisor on that StateDir adopts a process that still
 // lives and is the very same one: same pid, same start time, same boot. If its
 // command is another now, it is stopped before the new one is started. A pid
-// that meanwhile belongs to a stranger is left alone. Exit codes of adopted
+// that meanwhile belongs to a stranger is left alone. Where the process is gone
+// and others of its group live, they would hold the server's port: they are
+// ended, with a grace of 2 s, before anything is started. They are its own if
+// its exit status is still there, or if all are of its session and have started
+// after it; others are left alone, and the log names them. Exit codes of adopted
 // processes are not known, only their parent learns them. A lock on
 // StateDir/server.lock keeps two Supervisors from one server. One whose name,
 // and so StateDir, has changed finds by [Config.Left] what was started under the

@@ -11,10 +11,17 @@ import (
 var (
 	errStopped = errors.New("the server was stopped meanwhile")
 	errEnded   = errors.New("the supervisor ended meanwhile")
+	// errGone is the process of server.pid that has surely ended.
+	errGone = errors.New("it has ended")
 )
 
-// noteAgain is between two attempts to write server.pid.
-const noteAgain = 2 * time.Second
+const (
+	// noteAgain is between two attempts to write server.pid.
+	noteAgain = 2 * time.Second
+	// restGrace is the grace of what a process has left of its group that is gone itself.
+	// It is as short as that of a lead server without a lease: this may be one's rest.
+	restGrace = 2 * time.Second
+)
 
 // keeper is the Supervisor's one goroutine and all of its state.
 type keeper struct {
@@ -30,6 +37,7 @@ type keeper struct {
 	started  time.Time
 	stopping bool // proc was asked to end
 	adopted  bool
+	rest     bool // proc is what is left of a group whose first process is gone
 	closing  bool // nothing is started any more
 	ended    bool // the loop ends
 
@@ -155,6 +163,10 @@ func (k *keeper) launch() {
 		return
 	}
 	if k.find(); k.proc != nil {
+		if k.rest {
+			k.endRest()
+			return
+		}
 		if k.running != k.cfg.hash() {
 			k.end(k.cfg.StopGrace, "it runs another command than the configured one")
 			return
@@ -210,6 +222,10 @@ func (k *keeper) adopt() (found, outdated bool) {
 		if k.find(); k.proc == nil {
 			return false, false
 		}
+		if k.rest {
+			k.endRest()
+			return true, k.running != k.cfg.hash()
+		}
 		k.launched++
 		k.log.Info("server adopted: it went on while no agent was there", "pid", k.proc.pid, "up_since", k.started)
 		k.want = true
@@ -232,11 +248,34 @@ func (k *keeper) find() {
 		return
 	}
 	proc, started, err := adoptProcess(r)
-	if err != nil {
+	switch {
+	case err == nil:
+		k.proc, k.running, k.started, k.adopted = proc, r.Hash, started, true
+	case errors.Is(err, errGone):
 		k.log.Info("the server of server.pid is gone", "pid", r.PID, "reason", err)
-		return
+		k.findRest(r)
+	default:
+		k.log.Warn("a server that may still run cannot be adopted", "pid", r.PID, "error", err)
 	}
-	k.proc, k.running, k.started, k.adopted = proc, r.Hash, started, true
+}
+
+// findRest makes what the process of a record has left ours, which is gone itself. When
+// that is nothing, the record is done with.
+func (k *keeper) findRest(r record) {
+	proc, started, err := adoptRest(r)
+	switch {
+	case err != nil:
+		k.log.Warn("what may hold the server's port is left alone", "error", err)
+	case proc != nil:
+		k.proc, k.running, k.started, k.adopted, k.rest = proc, r.Hash, started, true, true
+	default:
+		k.forget()
+	}
+}
+
+// endRest ends what is left of a group, which would hold the port of the next process.
+func (k *keeper) endRest() {
+	k.end(min(restGrace, k.cfg.StopGrace), "its first process is gone, and others of it run")
 }
 
 // end asks the process to end and sees to it that it does.
@@ -273,13 +312,11 @@ func (k *keeper) graceOver() {
 // gone takes note of a process that has ended.
 func (k *keeper) gone(e exit) {
 	asked, pid, uptime := k.stopping, k.proc.pid, time.Since(k.started)
-	k.proc, k.stopping, k.adopted, k.lastExit = nil, false, false, e.text
+	k.proc, k.stopping, k.adopted, k.rest, k.lastExit = nil, false, false, false, e.text
 	k.kill.Stop()
 	k.note.Stop()
 	k.tail.pump(true)
-	if err := removeRecord(k.cfg.StateDir); err != nil {
-		k.log.Warn("forget the process", "error", err)
-	}
+	k.forget()
 	if !asked {
 		k.log.Error("server exited", "pid", pid, "exit", e.text, "uptime", uptime)
 		k.failed(fmt.Sprintf("it exited %s after its start (%s)", round(uptime), e.text), uptime)
@@ -291,6 +328,13 @@ func (k *keeper) gone(e exit) {
 	}
 	answer(&k.stops, nil)
 	k.launch()
+}
+
+// forget removes the record of a process that is gone.
+func (k *keeper) forget() {
+	if err := removeRecord(k.cfg.StateDir); err != nil {
+		k.log.Warn("forget the process", "error", err)
+	}
 }
 
 // failed decides what follows an exit that nobody asked for.

@@ -61,10 +61,18 @@ func child(args []string) {
 		slow.Stdout = os.Stdout
 		check(slow.Start())
 		forever()
+	case "team": // serves with a second process
+		slow := exec.Command(os.Args[0], "slow")
+		slow.Stdout = os.Stdout
+		check(slow.Start())
+		fmt.Println("serving")
+		signal.Notify(term, syscall.SIGTERM)
+		<-term
 	case "slow": // still has something to do when it is asked to end
 		signal.Notify(term, syscall.SIGTERM)
 		fmt.Println("slow", os.Getpid())
 		<-term
+		fmt.Println("asked")
 		time.Sleep(300 * time.Millisecond)
 		fmt.Println("finished")
 	case "leaf":

@@ -13,10 +13,11 @@ import (
 // record is what server.pid says of the running process. Start and Boot come
 // from the kernel and tell a process from a later one with the same pid.
 type record struct {
-	PID   int    `json:"pid"`
-	Start uint64 `json:"start"`   // clock ticks after boot, proc_pid_stat(5) field 22
-	Boot  string `json:"boot"`    // /proc/sys/kernel/random/boot_id
-	Hash  string `json:"command"` // Config.hash
+	PID     int    `json:"pid"`
+	Start   uint64 `json:"start"`             // clock ticks after boot, proc_pid_stat(5) field 22
+	Session int    `json:"session,omitempty"` // session id; 0: not known
+	Boot    string `json:"boot"`              // /proc/sys/kernel/random/boot_id
+	Hash    string `json:"command"`           // Config.hash
 }
 
 const maxRecord = 4 << 10
@@ -66,6 +67,27 @@ func loadRecord(stateDir string) (r record, ok bool, err error) {
 func (c Config) Left() bool {
 	r, ok, err := loadRecord(c.StateDir)
 	return ok && err == nil && r.Hash == c.hash()
+}
+
+// Recorded returns the pid of the process on record in stateDir, if it lives, and 0 when
+// there is none. It may be called by anyone, also while a Supervisor has stateDir, and may
+// fail for want of rights. On systems where nothing is written down it fails with
+// errors.ErrUnsupported.
+func Recorded(stateDir string) (pid int, err error) {
+	if !canAdopt {
+		return 0, fmt.Errorf("on this system no server is written down: %w", errors.ErrUnsupported)
+	}
+	r, ok, err := loadRecord(stateDir)
+	if !ok || err != nil {
+		return 0, err
+	}
+	switch err := r.lives(); {
+	case errors.Is(err, errGone):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("look for process %d of server.pid: %w", r.PID, err)
+	}
+	return r.PID, nil
 }
 
 func parseRecord(data []byte) (record, error) {

@@ -107,7 +107,9 @@ func (s *Supervisor) Start() error {
 
 // Adopt is Start for a process that lives already: it is taken over, and none is
 // started. found tells whether there is one, outdated that it was started with
-// another Command, Dir or Env than the present ones.
+// another Command, Dir or Env than the present ones. One of which only a part of
+// its group is left is found, too, and is being ended: the state is Stopping
+// until that is gone, and Stopped then.
 func (s *Supervisor) Adopt() (found, outdated bool, err error) {
 	err = s.ask(func(k *keeper) { found, outdated = k.adopt() })
 	return found, outdated, err

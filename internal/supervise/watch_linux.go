@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -103,7 +104,11 @@ func (w *watch) abandon() {
 
 // record describes the process for the next supervisor.
 func (p *process) record(hash string) record {
-	return record{PID: p.pid, Start: p.watch.start, Boot: procfs.BootID(), Hash: hash}
+	r := record{PID: p.pid, Start: p.watch.start, Boot: procfs.BootID(), Hash: hash}
+	if session, err := unix.Getsid(p.pid); err == nil {
+		r.Session = session
+	}
+	return r
 }
 
 // clockTick is the unit of a record's Start: programs see 100 ticks a second on every
@@ -117,27 +122,39 @@ func startedAt(ticks uint64) time.Time {
 	return now.Add(time.Duration(ticks)*clockTick - boottime.Now())
 }
 
-// adoptProcess takes over the process of a record, and says since when it runs; the error
-// says why that is not the process which has this pid now.
-func adoptProcess(r record) (*process, time.Time, error) {
-	if boot := procfs.BootID(); boot != r.Boot {
-		return nil, time.Time{}, errors.New("the machine was started anew")
+// lives says why the process of the record is not the one which has its pid now, nil when
+// it is. It is errGone when that process has surely ended.
+func (r record) lives() error {
+	switch procfs.BootID() {
+	case r.Boot:
+	case "":
+		return errors.New("the boot id can't be read: is /proc mounted?")
+	default:
+		return fmt.Errorf("%w: the machine was started anew", errGone)
 	}
+	stat, err := procfs.ReadStat(r.PID)
+	switch {
+	case err != nil && errors.Is(unix.Kill(r.PID, 0), unix.ESRCH):
+		return fmt.Errorf("%w: no process has its pid", errGone)
+	case err != nil:
+		return err
+	case stat.Start != r.Start:
+		return fmt.Errorf("%w: the pid belongs to another process now", errGone)
+	case stat.Ended():
+		return fmt.Errorf("%w: only its exit status is left", errGone)
+	case stat.Group != r.PID:
+		return errors.New("it does not lead its process group")
+	}
+	return nil
+}
+
+// adoptProcess takes over the process of a record, and says since when it runs; the error
+// is that of lives.
+func adoptProcess(r record) (*process, time.Time, error) {
 	// The pidfd comes first: what is found out after it is about the process it
 	// refers to, even if the pid changed hands just before.
 	w := newWatch(r.PID)
-	stat, err := procfs.ReadStat(r.PID)
-	switch {
-	case err != nil:
-	case stat.Start != r.Start:
-		err = errors.New("the pid belongs to another process now")
-	case stat.Ended():
-		reap(r.PID) // ours, if an earlier supervisor of this very process could not get rid of it
-		err = errors.New("it has ended")
-	case stat.Group != r.PID:
-		err = errors.New("it does not lead its process group")
-	}
-	if err != nil {
+	if err := r.lives(); err != nil {
 		if w.pidfd != nil {
 			w.pidfd.Close()
 		}

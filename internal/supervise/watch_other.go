@@ -49,9 +49,12 @@ func (w *watch) abandon() { w.once.Do(func() { close(w.quit) }) }
 // groupLives is asked of a group that exists; zombies cannot be told apart.
 func groupLives(int) bool { return true }
 
-// record and adoptProcess are not reached where canAdopt is false.
+// What follows is not reached where canAdopt is false.
+
 func (p *process) record(string) record { return record{} }
 
-func adoptProcess(record) (*process, time.Time, error) {
-	return nil, time.Time{}, errors.New("processes cannot be adopted on this system")
-}
+func (r record) lives() error { return errors.New("processes cannot be recognised on this system") }
+
+func adoptProcess(r record) (*process, time.Time, error) { return nil, time.Time{}, r.lives() }
+
+func adoptRest(record) (*process, time.Time, error) { return nil, time.Time{}, nil }
