@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -14,7 +15,10 @@ import (
 	"github.com/omflow/booster/internal/bootstrap"
 	"github.com/omflow/booster/internal/database"
 	"github.com/omflow/booster/internal/doctor"
+	"github.com/omflow/booster/internal/omflow"
 	"github.com/omflow/booster/internal/omflow/settings"
+	"github.com/omflow/booster/internal/supervise"
+	"github.com/omflow/booster/internal/watch"
 )
 
 // agentParts is what is checked of the module omflow.agent. Package agent, which this
@@ -26,9 +30,15 @@ type agentParts struct {
 	Python   string   `json:"python"`
 	Database string   `json:"database"`
 	Patch    *struct {
-		Folder string `json:"folder"`
+		Folder  string   `json:"folder"`
+		Include []string `json:"include"`
+		Exclude []string `json:"exclude"`
 	} `json:"patch"`
-	Health json.RawMessage `json:"health"`
+	Replicate string          `json:"replicate"`
+	Health    json.RawMessage `json:"health"`
+
+	// stateDir is the server's own state folder.
+	stateDir string
 
 	// coming is what is looked at while the server of its own has not come yet; nil of
 	// one that has, and of one that was always there.
@@ -49,12 +59,12 @@ const (
 // are. secrets learns what settings.py holds of them. What cannot be read is
 // left out: the first check has told.
 func readAgent(text json.RawMessage, stateDir, python string, secrets *doctor.Secrets) *agentParts {
-	a := new(agentParts)
+	a := &agentParts{stateDir: stateDir}
 	_ = json.Unmarshal(text, a)
 	if home, err := filepath.Abs(a.Home); a.Home != "" && err == nil {
 		a.Home = home
 	}
-	a.takeOver(stateDir)
+	a.takeOver()
 	a.Python = cmp.Or(python, a.Python, "python3")
 	if a.Database == "" {
 		a.Database = databaseNone
@@ -78,11 +88,11 @@ func readAgent(text json.RawMessage, stateDir, python string, secrets *doctor.Se
 // takeOver fills in the options that a new server's agent has from the cluster. Whose
 // configuration says nothing of a server's address, or but its port, is one: package
 // agent decides so.
-func (a *agentParts) takeOver(stateDir string) {
+func (a *agentParts) takeOver() {
 	if a.Health != nil || a.Server != "" && !strings.HasPrefix(a.Server, ":") {
 		return
 	}
-	record, err := bootstrap.Load(stateDir)
+	record, err := bootstrap.Load(a.stateDir)
 	var all agentParts
 	if err == nil && record.Arrived() {
 		err = json.Unmarshal(record.Options, &all)
@@ -91,7 +101,7 @@ func (a *agentParts) takeOver(stateDir string) {
 		a.coming = &doctor.NewServer{Home: a.Home, Err: err}
 		return
 	}
-	a.Home = cmp.Or(a.Home, record.Home)
+	a.Home, a.Server, a.Replicate = cmp.Or(a.Home, record.Home), cmp.Or(a.Server, record.Server), cmp.Or(a.Replicate, all.Replicate)
 	a.Python, a.Database = cmp.Or(a.Python, all.Python), cmp.Or(a.Database, all.Database)
 	if len(a.Run) == 0 {
 		a.Run = all.Run
@@ -140,8 +150,13 @@ func (a *agentParts) checks(server doctor.Server, secrets *doctor.Secrets) (chec
 		server.Settings = func(ctx context.Context) (settings.Settings, error) { r := a.read(ctx); return r.settings, r.err }
 		checks = append(checks, server.Checks()...)
 	}
-	if a.Patch != nil {
-		checks = append(checks, doctor.Watches{Folder: cmp.Or(a.Patch.Folder, a.Home)}.Checks()...)
+	if len(a.Run) > 0 && a.Server != "" {
+		checks = append(checks, doctor.ServerPort{
+			Address: a.Server, Recorded: func() (int, error) { return supervise.Recorded(a.stateDir) },
+		}.Checks()...)
+	}
+	if trees := a.watched(); len(trees) > 0 {
+		checks = append(checks, doctor.Watches{Trees: trees}.Checks()...)
 	}
 	if a.Database == databaseNone {
 		return append(checks, doctor.Known("database", doctor.Result{State: doctor.Skipped, Detail: "the agent looks at none"}))
@@ -160,4 +175,30 @@ func (a *agentParts) checks(server doctor.Server, secrets *doctor.Secrets) (chec
 			return target, nil // whatever else is wrong in it is not about the database
 		},
 	}.Checks()...)
+}
+
+// watched are the folders that the agent watches, by the rules that package agent has for
+// them.
+func (a *agentParts) watched() (trees []doctor.Tree) {
+	below := func(folder string) string {
+		if a.Home != "" && !filepath.IsAbs(folder) {
+			return filepath.Join(a.Home, folder)
+		}
+		return folder
+	}
+	if p := a.Patch; p != nil {
+		tree := doctor.Tree{Folder: below(p.Folder), Rules: watch.Rules{Include: p.Include, Exclude: p.Exclude}}
+		if a.Home != "" && tree.Folder == a.Home {
+			tree.Rules.Exclude = slices.Concat(p.Exclude, omflow.PatchRules().Exclude)
+		}
+		trees = append(trees, tree)
+	}
+	if a.Replicate != "" {
+		tree := doctor.Tree{Folder: below(a.Replicate)}
+		if a.Home != "" && tree.Folder == filepath.Join(a.Home, "uploads") {
+			tree.Rules = omflow.UploadRules()
+		}
+		trees = append(trees, tree)
+	}
+	return trees
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -216,6 +217,17 @@ func TestDoctorAgent(t *testing.T) {
 	python := programs.Python(t)
 	home := home(t, "SECRET_KEY = 'k3y-0123456789'\nALLOWED_HOSTS = ['*']\nTIME_ZONE = 'Asia/Taipei'\nBOOSTER_IP = '127.0.0.1'\nBOOSTER_PORT = '1'\n"+
 		"DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'omflow', 'USER': 'om', 'PASSWORD': 'p4ss-word', 'HOST': '127.0.0.1', 'PORT': '2'}}\n")
+	for _, folder := range []string{"logs/a", "uploads/omformflow", "uploads/temp/x"} {
+		if err := os.MkdirAll(filepath.Join(home, filepath.FromSlash(folder)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	taken := listener.Addr().String()
 	for name, tt := range map[string]struct {
 		agent  map[string]any
 		python string
@@ -225,6 +237,10 @@ func TestDoctorAgent(t *testing.T) {
 			"home": "ok: ", "settings.py": "ok: it is read", "SECRET_KEY": "skipped: no booster tells of the other servers; the key's label is 0d3f-", "BOOSTER_IP": "ok: settings.py and `join` name the same",
 			"start command": "failed: runserver", "inotify watches": "ok: 2 folders", "database": "failed: postgres://om:***@127.0.0.1:2/omflow: reach", "OMFLOW's tables": "skipped: ",
 			"peer 127.0.0.1:1 tcp": "failed: ",
+		}},
+		"its port": {map[string]any{"server": taken, "run": []string{python}}, "", map[string]string{"server port": "failed: " + taken + " is taken"}},
+		"folders": {map[string]any{"home": home, "server": "127.0.0.1:80", "python": python, "patch": map[string]any{"exclude": []string{"/omflow/"}}, "replicate": "uploads"}, "", map[string]string{
+			"inotify watches": "ok: 3 folders", "server port": "",
 		}},
 		"another Python": {map[string]any{"home": home, "server": "127.0.0.1:80", "python": python}, "python-none", map[string]string{"python": "failed: ", "settings.py": "failed: read settings.py: run Python", "database": "failed: read settings.py"}},
 		"no join": {map[string]any{"home": home, "server": "127.0.0.1:80", "python": python, "join": nil}, "", map[string]string{

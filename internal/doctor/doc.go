@@ -4,7 +4,7 @@
 //
 // A [Check] is one question with one [Result]: ok, failed, or skipped with the reason.
 // The checks of one subject are made by a type each: [Key], [Ports], [Peers],
-// [Cluster], [Machine], [VirtualIP], [Server], [Database]; [NewServer] of a server that
+// [Cluster], [Machine], [VirtualIP], [Server], [ServerPort], [Watches], [Database]; [NewServer] of a server that
 // has yet to come. What a node is decides which
 // of them are asked; that is up to the caller, as is where the answers go. Whatever a
 // check needs of the world, sockets, look-ups, clocks, files, is a field of its type, so

@@ -4,4 +4,8 @@ package doctor
 
 import "golang.org/x/sys/unix"
 
-const errInUse = unix.EADDRINUSE
+// What the system says of an address that can't be listened at.
+const (
+	errInUse     = unix.EADDRINUSE
+	errNoAddress = unix.EADDRNOTAVAIL
+)

@@ -2,4 +2,8 @@ package doctor
 
 import "golang.org/x/sys/windows"
 
-const errInUse = windows.WSAEADDRINUSE
+// What the system says of an address that can't be listened at.
+const (
+	errInUse     = windows.WSAEADDRINUSE
+	errNoAddress = windows.WSAEADDRNOTAVAIL
+)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/omflow/booster/internal/pair/vip"
+	"github.com/omflow/booster/internal/watch"
 )
 
 // fake is a system that is well, until something of it is changed.
@@ -95,27 +96,37 @@ func TestThisMachine(t *testing.T) {
 }
 
 func TestWatches(t *testing.T) {
-	dir := t.TempDir() // with itself three folders
-	if err := os.MkdirAll(filepath.Join(dir, "a", "b"), 0o755); err != nil {
+	dir := t.TempDir() // with itself six folders
+	for _, folder := range []string{"a/b", "a/logs/c", "d"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(folder)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "a", "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "a", "file"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	all := []Tree{{Folder: dir}}
+	no := func(patterns ...string) []Tree { return []Tree{{dir, watch.Rules{Exclude: patterns}}} }
 	limit := func(n uint64, err error) System {
 		return fake(func(s *System) { s.Watches = func() (uint64, error) { return n, err } })
 	}
 	for name, tt := range map[string]struct {
-		folder string
+		trees  []Tree
 		system System
 		want   verdict
 	}{
-		"enough":    {dir, limit(6, nil), good("3 folders, and a limit of 6")},
-		"too few":   {dir, limit(5, nil), ill("3 folders are to be watched, and the limit is 5", "fs.inotify.max_user_watches=524288")},
-		"no limit":  {dir, limit(0, errors.ErrUnsupported), unknown("unsupported")},
-		"no folder": {filepath.Join(dir, "none"), limit(6, nil), unknown("count the folders")},
+		"enough":       {all, limit(12, nil), good("6 folders, and a limit of 12")},
+		"too few":      {all, limit(11, nil), ill("6 folders are to be watched, and the limit is 11", "fs.inotify.max_user_watches=524288")},
+		"excluded":     {no("logs/", "/d"), limit(11, nil), good("3 folders")},
+		"included":     {[]Tree{{dir, watch.Rules{Include: []string{"/a/b/*.py"}}}}, limit(11, nil), good("3 folders")},
+		"two":          {append(no("/a/"), Tree{Folder: filepath.Join(dir, "a")}), limit(12, nil), good("6 folders")},
+		"no limit":     {all, limit(0, errors.ErrUnsupported), unknown("unsupported")},
+		"not yet":      {append(no("logs/"), Tree{Folder: filepath.Join(dir, "none")}), limit(12, nil), good("4 folders")},
+		"below a file": {[]Tree{{Folder: filepath.Join(file, "none")}}, limit(6, nil), unknown("count the folders")},
+		"no pattern":   {no("{"), limit(6, nil), unknown("holds a brace")},
 	} {
-		tt.want.hold(t, name, result(t, Watches{Folder: tt.folder, System: tt.system}.Checks(), "inotify watches"))
+		tt.want.hold(t, name, result(t, Watches{Trees: tt.trees, System: tt.system}.Checks(), "inotify watches"))
 	}
 }
 

@@ -86,6 +86,46 @@ func TestRealPorts(t *testing.T) {
 	}
 }
 
+func TestServerPort(t *testing.T) {
+	for name, tt := range map[string]struct {
+		opened, closed error
+		pid            int
+		recorded       error
+		want           verdict
+	}{
+		"free":            {want: good("10.0.0.21:8000 is free")},
+		"the server":      {opened: errInUse, pid: 4711, want: good("runs here already", "4711")},
+		"a stranger":      {opened: errInUse, want: ill("10.0.0.21:8000 is taken, and not by a server that an agent has started", "ss -ltnp", "`server` and in `run`")},
+		"not known":       {opened: errInUse, recorded: errors.New("no such right"), want: unknown("can't be told whether by this server: no such right")},
+		"no such address": {opened: errNoAddress, want: unknown("no address of this machine")},
+		"not allowed":     {opened: fs.ErrPermission, want: unknown("permission denied")},
+		"cannot close":    {closed: errors.New("no"), want: ill("cannot be closed")},
+	} {
+		asked := ""
+		p := ServerPort{
+			Address:  "10.0.0.21:8000",
+			Recorded: func() (int, error) { return tt.pid, tt.recorded },
+			Open: func(_ context.Context, network, address string) (io.Closer, error) {
+				asked = network + " " + address
+				return closer{tt.closed}, tt.opened
+			},
+		}
+		tt.want.hold(t, name, result(t, p.Checks(), "server port"))
+		if asked != "tcp 10.0.0.21:8000" {
+			t.Errorf("%s: %s was opened", name, asked)
+		}
+	}
+	// What this machine says: 192.0.2.0/24 is for documentation (RFC 5737).
+	nobody := func() (int, error) { return 0, nil }
+	unknown("no address of this machine").hold(t, "documentation", result(t, ServerPort{Address: "192.0.2.1:8000", Recorded: nobody}.Checks(), "server port"))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ill("is taken").hold(t, "taken", result(t, ServerPort{Address: l.Addr().String(), Recorded: nobody}.Checks(), "server port"))
+}
+
 func TestLocalAddress(t *testing.T) {
 	for listen, want := range map[string]string{
 		":5169": "127.0.0.1:5169", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1", "10.0.0.1:5169": "10.0.0.1:5169", "localhost:1": "localhost:1", "x": "x",

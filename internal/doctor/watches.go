@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/omflow/booster/internal/watch"
 )
 
 const (
@@ -16,12 +18,18 @@ const (
 	watchShare = 2
 )
 
-// Watches checks that all folders below one can be watched.
+// Watches checks that all folders can be watched that the agent watches.
 type Watches struct {
-	// Folder is the uppermost.
-	Folder string
+	// Trees are what it watches.
+	Trees []Tree
 	// System tells the limit. Default: this machine.
 	System System
+}
+
+// Tree is a folder, and those below it that its rules look into.
+type Tree struct {
+	Folder string
+	Rules  watch.Rules
 }
 
 // Checks returns the check.
@@ -34,9 +42,13 @@ func (w Watches) check(ctx context.Context) Result {
 	if err != nil {
 		return skipped("%v", err)
 	}
-	n, err := countFolders(ctx, w.Folder)
-	if err != nil {
-		return skipped("%v", err)
+	n := 0
+	for _, tree := range w.Trees {
+		more, err := tree.count(ctx, mostFolders-n)
+		if err != nil {
+			return skipped("%v", err)
+		}
+		n += more
 	}
 	if want := uint64(n) * watchShare; want > limit {
 		return failed("%d folders are to be watched, and the limit is %d for all that this user watches", n, limit).
@@ -45,24 +57,37 @@ func (w Watches) check(ctx context.Context) Result {
 	return ok("%d folders, and a limit of %d", n, limit)
 }
 
-func countFolders(ctx context.Context, folder string) (n int, err error) {
-	errMany := errors.New("more folders than are ever watched")
-	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+// count counts the folders that are there, up to most.
+func (t Tree) count(ctx context.Context, most int) (n int, err error) {
+	rules, err := t.Rules.Compile()
+	if err != nil {
+		return 0, fmt.Errorf("count the folders of %s: %w", t.Folder, err)
+	}
+	err = filepath.WalkDir(t.Folder, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case path == folder && err != nil:
+		case path == t.Folder && errors.Is(err, fs.ErrNotExist):
+			return fs.SkipAll // it has not come yet
+		case path == t.Folder && err != nil:
 			return err
 		case err != nil || !d.IsDir():
 			return nil // one that cannot be read is not watched either
 		}
-		if n++; n >= mostFolders {
-			return errMany
+		below, err := filepath.Rel(t.Folder, path)
+		if err != nil {
+			return err
+		}
+		if !rules.Enters(filepath.ToSlash(below)) {
+			return fs.SkipDir
+		}
+		if n++; n >= most {
+			return fs.SkipAll
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errMany) {
-		return 0, fmt.Errorf("count the folders of %s: %w", folder, err)
+	if err != nil {
+		return 0, fmt.Errorf("count the folders of %s: %w", t.Folder, err)
 	}
 	return n, nil
 }

@@ -15,6 +15,13 @@ func TestMatcher(t *testing.T) {
 			t.Errorf("%s: %v", path, got)
 		}
 	}
+	for path, want := range map[string]bool{
+		".": true, "deep": true, "deep/er": true, "locale/zh": true, "__pycache__": false, "deep/__pycache__/er": false,
+	} {
+		if got := m.Enters(path); got != want {
+			t.Errorf("%s is looked into: %v", path, got)
+		}
+	}
 	if _, err := (Rules{Include: []string{"a["}}).Compile(); err == nil {
 		t.Error("an open bracket was taken")
 	}
