@@ -46,6 +46,10 @@
 // A quarantine.json that can't be read is kept as quarantine.json.damaged, told as an
 // error, and made anew: of what published.jsonl says was last done with each release.
 //
+// A folder that can't be read or written to at the start is an error of Open, or, with
+// Config.Tolerate, a log that is empty and takes nothing until [Log.Reopen] could open it:
+// for an owner that has other things to do.
+//
 // When two manifests of one number are there at the start, as after a write that
 // failed and could not be taken back, or after an old folder was copied over this one,
 // the one stays that the next release names as its parent, or else the one that was

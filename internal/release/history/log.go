@@ -37,6 +37,10 @@ type Config struct {
 	Dir string
 	// Keep is how many of the newest releases Prune leaves. Default 20.
 	Keep int
+	// Tolerate has Open return a Log without releases where Dir can't be read or written
+	// to, as after a disk was remounted read-only. Nothing can be added to it, see
+	// [Log.Trouble]. Default: that is an error.
+	Tolerate bool
 	// Log hears what was found wrong. Default: nobody.
 	Log *slog.Logger
 }
@@ -63,7 +67,8 @@ type Log struct {
 	mu          sync.Mutex
 	releases    []known // by number
 	quarantined map[release.Ref]string
-	published   *os.File
+	published   *os.File // nil: trouble says why
+	trouble     error
 }
 
 type known struct {
@@ -84,28 +89,63 @@ func Open(cfg Config) (*Log, error) {
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(l.manifests, 0o700); err != nil {
-		return nil, fmt.Errorf("make release log: %w", err)
-	}
-	for _, dir := range []string{l.dir, l.manifests} {
-		if err := durable.Sweep(dir); err != nil {
-			return nil, fmt.Errorf("open release log: %w", err)
-		}
-	}
-	if err := l.list(); err != nil {
-		return nil, fmt.Errorf("open release log: %w", err)
-	}
-	if err := l.loadQuarantine(); err != nil {
-		return nil, fmt.Errorf("open release log: %w", err)
-	}
-	if err := l.openPublished(); err != nil {
-		return nil, fmt.Errorf("open release log: %w", err)
+	if l.trouble = l.open(); l.trouble != nil && !cfg.Tolerate {
+		return nil, l.trouble
 	}
 	return l, nil
 }
 
+// open reads the folder. On an error the log is empty. Callers hold mu, or are Open.
+func (l *Log) open() (err error) {
+	defer func() {
+		if err != nil {
+			// Some without the marks of others could be rolled out again that did not do well.
+			l.releases, l.quarantined = nil, make(map[release.Ref]string)
+			err = fmt.Errorf("open release log: %w", err)
+		}
+	}()
+	if err := os.MkdirAll(l.manifests, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range []string{l.dir, l.manifests} {
+		if err := durable.Sweep(dir); err != nil {
+			return err
+		}
+	}
+	if err := l.list(); err != nil {
+		return err
+	}
+	if err := l.loadQuarantine(); err != nil {
+		return err
+	}
+	return l.openPublished()
+}
+
+// Trouble is why the log could not be opened, and is empty; nil when it could.
+func (l *Log) Trouble() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trouble
+}
+
+// Reopen opens the log if it could not be opened before, and returns what Trouble says
+// then.
+func (l *Log) Reopen() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trouble != nil {
+		l.trouble = l.open()
+	}
+	return l.trouble
+}
+
 // Close closes the log's files. Nothing may be called after it.
-func (l *Log) Close() error { return l.published.Close() }
+func (l *Log) Close() error {
+	if l.published == nil {
+		return nil
+	}
+	return l.published.Close()
+}
 
 // Head names the newest release, zero if there is none.
 func (l *Log) Head() release.Ref {

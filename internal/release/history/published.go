@@ -80,6 +80,9 @@ func endLine(f *os.File) error {
 
 // record appends a line and syncs it. Callers hold mu.
 func (l *Log) record(r Record) error {
+	if l.trouble != nil {
+		return l.trouble
+	}
 	r.Time = time.Now().UTC().Truncate(time.Millisecond)
 	b, err := json.Marshal(r)
 	if err != nil {

@@ -22,7 +22,7 @@ const maxNames = 4_000_000
 func (s *Sequencer) Run(ctx context.Context) {
 	t := time.NewTicker(pollTime)
 	defer t.Stop()
-	var last time.Time // of a comparison
+	last, tried := time.Time{}, time.Now() // of a comparison, and to open the log
 	var mending sync.WaitGroup
 	defer mending.Wait()
 	mending.Go(func() { s.mendAll(ctx) })
@@ -34,6 +34,13 @@ func (s *Sequencer) Run(ctx context.Context) {
 		case <-s.wake:
 			woken = true
 		case <-t.C:
+		}
+		if s.chain.Trouble() != nil {
+			if time.Since(tried) >= reopenTime {
+				s.reopen(ctx)
+				tried = time.Now()
+			}
+			continue // there is nothing that could be compared, or taken over
 		}
 		s.mu.Lock()
 		s.look()

@@ -52,6 +52,10 @@
 // # What fails, and what happens then
 //
 //   - The disk is full: the release is not taken, and its origin tries again.
+//   - Config.Dir can't be read or written to when the booster starts, as on a disk that was
+//     remounted read-only: the booster serves all the same, gives out no number and names no
+//     target, tells the origins and the status why, and tries again every 10 s. Where there
+//     is another booster, that one can lead.
 //   - The other booster does not answer in time: the origin gets its number, and the
 //     copy is made later. If this booster dies before that, the other one gets the
 //     release from the agents.

@@ -27,6 +27,8 @@ const (
 	callTime = 2 * time.Second
 	// catchUpTime bounds the copying of what another booster has missed.
 	catchUpTime = 30 * time.Second
+	// reopenTime is between two tries to open a release log that could not be opened.
+	reopenTime = 10 * time.Second
 	// chainTime bounds the fetching of a whole sequence.
 	chainTime = 5 * time.Minute
 )
@@ -70,8 +72,8 @@ type view struct {
 	target         rollout.Target
 }
 
-// New opens the release log in cfg.Dir. Run makes the Sequencer work; Close comes after
-// Run has returned.
+// New opens the release log in cfg.Dir. One that can't be opened is no error: a booster
+// serves requests without. Run makes the Sequencer work; Close comes after Run has returned.
 func New(cfg Config) (*Sequencer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -80,7 +82,7 @@ func New(cfg Config) (*Sequencer, error) {
 		cfg.Check = func(*release.Manifest) error { return nil }
 	}
 	// What stays is up to prune.
-	chain, err := history.Open(history.Config{Dir: cfg.Dir, Keep: 1, Log: cfg.Logger})
+	chain, err := history.Open(history.Config{Dir: cfg.Dir, Keep: 1, Tolerate: true, Log: cfg.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +92,27 @@ func New(cfg Config) (*Sequencer, error) {
 		keep:   history.DefaultKeep,
 		memory: make(map[release.Ref]bool), unknown: make(map[release.Ref]time.Time),
 	}
-	s.approvals.load(cfg.Dir, cfg.Logger)
+	if err := chain.Trouble(); err != nil {
+		s.log.Error("nothing is published or rolled out: this booster's releases can't be opened; it is tried again", "error", err, "every", reopenTime)
+	} else {
+		s.approvals.load(cfg.Dir, cfg.Logger)
+	}
 	s.renew()
 	return s, nil
+}
+
+// reopen opens the release log if it could not be opened before.
+func (s *Sequencer) reopen(ctx context.Context) {
+	if s.begin(ctx) != nil {
+		return
+	}
+	defer s.end()
+	if s.chain.Reopen() != nil {
+		return
+	}
+	s.log.Info("this booster's releases could be opened")
+	s.approvals.load(s.cfg.Dir, s.log)
+	s.renew()
 }
 
 // Close closes the release log, when nobody works on it any more. It must not be called
@@ -134,10 +154,14 @@ func (s *Sequencer) lead(ctx context.Context) error {
 	s.look()
 	active, ready := s.active, s.ready
 	s.mu.Unlock()
+	trouble := s.chain.Trouble()
 	switch {
 	case !active:
 		s.end()
 		return rollout.ErrNotActive
+	case trouble != nil:
+		s.end()
+		return trouble
 	case !ready:
 		s.end()
 		return errNotReady

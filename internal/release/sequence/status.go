@@ -34,6 +34,8 @@ type Status struct {
 	Head, Approved release.Ref
 	// Ready is true on the active booster, when it gives out numbers.
 	Ready bool
+	// Trouble says why the release log could not be opened, "" when it could.
+	Trouble string
 	// Releases are the newest first.
 	Releases []Release
 }
@@ -44,6 +46,9 @@ func (s *Sequencer) Status() Status {
 	s.look()
 	st := Status{Head: s.view.head, Approved: s.view.approved, Ready: s.active && s.ready}
 	s.mu.Unlock()
+	if err := s.chain.Trouble(); err != nil {
+		st.Trouble = err.Error()
+	}
 	mended := false
 	for _, e := range s.chain.List() {
 		r := Release{Entry: e, State: Past}
