@@ -154,7 +154,7 @@ func TestConnectTimeout(t *testing.T) {
 		if err := db.Ping(context.Background()); Classify(err) != Unreachable || !strings.Contains(err.Error(), "no sign-in within 200ms") {
 			t.Errorf("%s: %v", engine, err)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%s: took %s", engine, took)
 		}
 		db.Close()

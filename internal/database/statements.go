@@ -24,7 +24,7 @@ import (
 //	         DROP TABLE TABLE
 //
 //	Journal  SELECT id, left(queue_id, 256) FROM omflow_queuedata ORDER BY id LIMIT N
-//	         SELECT q.id, left(q.queue_id, 256), left(q.input_param, 2000), CASE WHEN length(q.input_param) > 2000 THEN 1 ELSE 0 END, CASE WHEN length(q.input_param) > 2000 AND q.input_param LIKE '%"outflow_done": %' THEN 1 ELSE 0 END, CASE WHEN length(q.input_param) > 2000 THEN substr(q.input_param, strpos(q.input_param, '"outflow_content": {'), 600) END FROM omflow_queuedata q WHERE q.id >= N ORDER BY q.id LIMIT N   (only when there are new rows)
+//	         SELECT q.id, left(q.queue_id, 256), left(q.input_param, 4000), CASE WHEN length(q.input_param) > 4000 THEN 1 ELSE 0 END, CASE WHEN length(q.input_param) > 4000 AND q.input_param LIKE '%"outflow_done": %' THEN 1 ELSE 0 END, CASE WHEN length(q.input_param) > 4000 THEN substr(q.input_param, strpos(q.input_param, '"outflow_content": {'), 600) END FROM omflow_queuedata q WHERE q.id >= N ORDER BY q.id LIMIT N   (only when there are new rows)
 //	         SELECT count(*) FROM omflow_queuedata          (only when N rows came)
 //
 // The driver adds to that: an SSLRequest before the startup message unless

@@ -143,16 +143,25 @@ func (db *DB) stranded(ctx context.Context, since time.Time, only map[string]boo
 	if err := db.readMentions(ctx, strandedStatements[db.target.Engine].pauses, moved); err != nil {
 		return nil, err
 	}
-	found, _, err := db.unmentioned(ctx, r, moved, nil)
+	_, q, err := db.readQueue(ctx, MaxJournalRows)
 	if err != nil {
 		return nil, err
 	}
-	past, _, err := db.unmentioned(ctx, ended, moved, nil)
+	moved.take(q.mentions)
+	found, _, err := db.unmentioned(ctx, r, moved, q, nil)
+	if err != nil {
+		return nil, err
+	}
+	past, _, err := db.unmentioned(ctx, ended, moved, q, nil)
+	if err != nil {
+		return nil, err
+	}
+	still, err := db.unnamed(ctx, slices.Concat(found, past), MaxJournalRows, nil)
 	if err != nil {
 		return nil, err
 	}
 	unbegun, err := db.unbegun(ctx, r, ended)
-	return slices.Concat(found, past, unbegun), err
+	return append(still, unbegun...), err
 }
 
 // runningTickets are the tickets that run, by flow.
@@ -198,9 +207,9 @@ func (db *DB) strandedRows(ctx context.Context, flows []*strandedFlow, statement
 }
 
 // unmentioned returns the tickets that run and that nothing mentions. gone is told of
-// those that have moved on since; nil: it does not matter. more reports that there are more
-// than maxStranded.
-func (db *DB) unmentioned(ctx context.Context, r runningTickets, moved mentions, gone func(StrandedTicket)) (found []StrandedTicket, more bool, err error) {
+// those that have moved on since; nil: it does not matter. Of rows that have come since q was
+// read it knows nothing: see unnamed. more reports that there are more than maxStranded.
+func (db *DB) unmentioned(ctx context.Context, r runningTickets, moved mentions, q *queueRead, gone func(StrandedTicket)) (found []StrandedTicket, more bool, err error) {
 	left := maxStranded
 	for _, f := range r.order {
 		var rows []strandedRow
@@ -213,7 +222,7 @@ func (db *DB) unmentioned(ctx context.Context, r runningTickets, moved mentions,
 		rows = rows[:min(len(rows), left)]
 		left -= len(rows)
 		for batch := range slices.Chunk(rows, strandedBatch) {
-			held, err := db.proved(ctx, f.uuid, r.proof, batch)
+			held, err := db.proved(ctx, f.uuid, r.proof, batch, q)
 			if err != nil {
 				return nil, false, err
 			}

@@ -96,7 +96,7 @@ func (db *DB) unbegunBranches(ctx context.Context, f *strandedFlow, row stranded
 	if all.proof == proofPast {
 		t.proof = proofForm
 	}
-	held, err := db.proved(ctx, f.uuid, t.proof, []strandedRow{row})
+	held, err := db.proved(ctx, f.uuid, t.proof, []strandedRow{row}, nil)
 	own, ok := held[row.id]
 	if err != nil || !ok {
 		return t, false, err

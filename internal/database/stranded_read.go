@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -62,14 +63,15 @@ type provedRow struct {
 }
 
 // proved returns those of a flow's rows of which it is proved that they are stranded: of all
-// of them in one statement.
-func (db *DB) proved(ctx context.Context, flow string, by proof, rows []strandedRow) (map[int64]provedRow, error) {
+// of them in one statement. Of the journal it looks through what q has not been read of.
+func (db *DB) proved(ctx context.Context, flow string, by proof, rows []strandedRow, q *queueRead) (map[int64]provedRow, error) {
 	ids := make([]string, len(rows))
 	for i, r := range rows {
 		ids[i] = strconv.FormatInt(r.id, 10)
 	}
 	s := strandedStatements[db.target.Engine]
 	statement := strings.ReplaceAll(s.ticket, "{proof}", strings.ReplaceAll(s.proofs[by], "{data}", strings.Join(ids, ",")))
+	statement = strings.ReplaceAll(statement, "{unread}", q.unread(s.among))
 	result, err := db.pool.QueryContext(ctx, db.strandedStatement(statement, StrandedTicket{Flow: flow, proof: by}))
 	if err != nil {
 		return nil, err
@@ -124,6 +126,8 @@ func mentioned(param string) (keys []string) {
 	}
 	return keys
 }
+
+func (m mentions) take(o mentions) { maps.Copy(m, o) }
 
 func (m mentions) add(keys []string) {
 	for _, key := range keys {

@@ -14,10 +14,11 @@ import (
 // flow's row; {queue}, {module} and {method} for columns of a row of the journal; {passed}
 // for the queue_id of one that does not count; {after} for a row and {no} for a ticket's
 // number. restore has two parameters: input_param, and the data_param that the ticket must
-// still have; spare has the second alone.
+// still have; spare has the second alone. {unread} stands for what narrows down which rows
+// of the journal are looked through for tickets; among is that, with {rows} for their IDs.
 type strandedSQL struct {
 	flows, design, running, ended, journal, pauses, ticket, begin, restore string
-	opener, opened, row, later, passed, spare                              string
+	opener, opened, row, later, passed, spare, among                       string
 	// proofs are what proves that a ticket is stranded; {proof} stands for one of them in
 	// ticket and restore.
 	proofs [proofsCount]string
@@ -70,7 +71,7 @@ func strandedOf(w strandedWords) strandedSQL {
 	}
 	flag := func(column string) string { return `CASE WHEN t.` + column + ` = ` + w.yes + ` THEN 1 ELSE 0 END` }
 	open := ` WHERE t.id IN ({data}) AND t.running = ` + w.yes + ` AND t.history = ` + w.no + ` AND t.closed = ` + w.no
-	unnamed := ` AND NOT EXISTS (SELECT 1 FROM omflow_queuedata q WHERE ` + w.naming(`q.input_param`)
+	unnamed := ` AND NOT EXISTS (SELECT 1 FROM omflow_queuedata q WHERE {unread}` + w.naming(`q.input_param`)
 	unpaused := ` AND NOT EXISTS (SELECT 1 FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = ` + w.yes + ` AND ` + w.naming(`p.input_param`) + `)`
 	newestRow := ` AND NOT EXISTS (SELECT 1 FROM {table} s WHERE s.id > t.id AND s.data_no = t.data_no)`
 	form := ` WHERE t.id IN ({data}) AND t.running = ` + w.no + ` AND t.history = ` + w.no + ` AND t.closed = ` + w.no + ` AND t.error = ` + w.no
@@ -108,6 +109,7 @@ func strandedOf(w strandedWords) strandedSQL {
 		passed: `DELETE FROM omflow_queuedata WHERE queue_id = '{queue}'`,
 		spare: `UPDATE {table} SET running = ` + w.no + `, history = ` + w.yes + ` WHERE id = {data} AND running = ` + w.yes +
 			` AND history = ` + w.no + ` AND closed = ` + w.no + ` AND ` + same(`data_param`, w.one),
+		among: `q.id IN ({rows}) AND `,
 		times: w.times,
 	}
 }
@@ -124,7 +126,7 @@ func oracleNaming(param string) string {
 const oracleOpen = ` WHERE t."ID" IN ({data}) AND t."RUNNING" = 1 AND t."HISTORY" = 0 AND t."CLOSED" = 0`
 
 var (
-	oracleUnnamed  = ` AND NOT EXISTS (SELECT 1 FROM "OMFLOW_QUEUEDATA" q WHERE ` + oracleNaming(`q."INPUT_PARAM"`)
+	oracleUnnamed  = ` AND NOT EXISTS (SELECT 1 FROM "OMFLOW_QUEUEDATA" q WHERE {unread}` + oracleNaming(`q."INPUT_PARAM"`)
 	oracleUnpaused = ` AND NOT EXISTS (SELECT 1 FROM "OMFLOW_SCHEDULER" p WHERE p."CYCLE" = 'Once' AND p."IS_ACTIVE" = 1 AND ` +
 		oracleNaming(`p."INPUT_PARAM"`) + `)`
 	oracleParam = `CASE WHEN DBMS_LOB.GETLENGTH(t."DATA_PARAM") <= ` + strconv.Itoa(maxDataParam) + ` THEN t."DATA_PARAM" END`
@@ -193,6 +195,7 @@ var strandedStatements = map[Engine]strandedSQL{
 		passed: `DELETE FROM "OMFLOW_QUEUEDATA" WHERE DBMS_LOB.SUBSTR("QUEUE_ID", {chars}, 1) = '{queue}'`,
 		spare: `UPDATE "{table}" SET "RUNNING" = 0, "HISTORY" = 1 WHERE "ID" = {data} AND "RUNNING" = 1 AND "HISTORY" = 0 AND "CLOSED" = 0` +
 			` AND DBMS_LOB.COMPARE("DATA_PARAM", :1) = 0`,
+		among: `q."ID" IN ({rows}) AND `,
 		times: `2006-01-02 15:04:05`,
 	},
 }
@@ -200,7 +203,7 @@ var strandedStatements = map[Engine]strandedSQL{
 // strandedStatement is a statement about one ticket.
 func (db *DB) strandedStatement(statement string, t StrandedTicket) string {
 	statement = strings.ReplaceAll(statement, "{proof}", strandedStatements[db.target.Engine].proofs[t.proof])
-	return strings.NewReplacer("{table}", ticketTable(db.target.Engine, t.Flow), "{flow}", t.Flow, "{data}", strconv.FormatInt(t.DataID, 10),
+	return strings.NewReplacer("{table}", ticketTable(db.target.Engine, t.Flow), "{flow}", t.Flow, "{data}", strconv.FormatInt(t.DataID, 10), "{unread}", "",
 		"{queue}", t.step.queueID, "{module}", t.step.module, "{method}", t.step.method, "{chars}", strconv.Itoa(maxQueueID)).Replace(statement)
 }
 

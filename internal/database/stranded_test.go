@@ -262,6 +262,7 @@ func TestPostgresStranded(t *testing.T) {
 	testStranded(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "now()", old: "now() - interval '3 days'"})
 	testRelated(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "now()", old: "now()"})
 	testManyUnfinished(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "now()", old: "now()"})
+	testComesBetween(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "now()", old: "now()"})
 }
 
 func TestMariaDBStranded(t *testing.T) {
@@ -278,4 +279,5 @@ func TestMariaDBStranded(t *testing.T) {
 	testStranded(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "utc_timestamp(6)", old: "utc_timestamp(6) - interval 3 day"})
 	testRelated(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "utc_timestamp(6)", old: "utc_timestamp(6)"})
 	testManyUnfinished(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "utc_timestamp(6)", old: "utc_timestamp(6)"})
+	testComesBetween(strandedWorld{t: t, db: db, yes: "true", no: "false", at: "utc_timestamp(6)", old: "utc_timestamp(6)"})
 }

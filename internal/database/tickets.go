@@ -31,6 +31,7 @@ type Ticket struct {
 type step struct {
 	ticket, opener Ticket
 	unsure         bool
+	longer         bool     // than what is read of it
 	mentions       []string // keys of what is mentioned, see the type mentions
 }
 
@@ -50,8 +51,20 @@ type journalKey struct {
 
 func (r JournalRow) key() journalKey { return journalKey{r.ID, r.QueueID} }
 
-// headOf is the SQL of one engine: {from} for a row, {limit}, {chars} and {head} as in
-// endedSQL. Of a row that is longer than its head it reads whether a member outflow_done is
+// maxStepHead bounds, in characters, what is read of a row's input_param once, when it is
+// first seen: what is longer is looked through by each statement again. Oracle gives no more
+// than maxParamHead at once.
+const maxStepHead = 4000
+
+func stepHead(e Engine) int {
+	if e == Oracle {
+		return maxParamHead
+	}
+	return maxStepHead
+}
+
+// headOf is the SQL of one engine: {from} for a row, {limit} and {chars} as in endedSQL,
+// {head} for stepHead. Of a row that is longer than its head it reads whether a member outflow_done is
 // behind that, and where outflow_content begins: in JSON no text can have a member's name
 // with its quotes, for they would be escaped.
 func headOf(top, tail, length, around string) string {
@@ -110,7 +123,7 @@ func (db *DB) tickets(ctx context.Context, rows []JournalRow) (map[journalKey]st
 
 // heads reads what limit rows from one on are about, as far as that is not known.
 func (db *DB) heads(ctx context.Context, from int64, limit int, known map[journalKey]step) error {
-	statement := strings.NewReplacer("{head}", strconv.Itoa(maxParamHead), "{from}", strconv.FormatInt(from, 10)).Replace(headStatements[db.target.Engine])
+	statement := strings.NewReplacer("{head}", strconv.Itoa(stepHead(db.target.Engine)), "{from}", strconv.FormatInt(from, 10)).Replace(headStatements[db.target.Engine])
 	result, err := db.pool.QueryContext(ctx, limited(statement, limit))
 	if err != nil {
 		return err
@@ -126,7 +139,7 @@ func (db *DB) heads(ctx context.Context, from int64, limit int, known map[journa
 		key := journalKey{id, queueID(queue)}
 		if _, ok := known[key]; !ok {
 			s := readStep(key.queue, param.String, behind{longer != 0, done != 0, opener.String})
-			s.mentions = mentioned(param.String)
+			s.longer, s.mentions = longer != 0, mentioned(param.String)
 			known[key] = s
 		}
 	}

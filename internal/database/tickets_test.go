@@ -73,9 +73,9 @@ func testTickets(t *testing.T, db *DB) {
 	t.Helper()
 	// Each is longer than what is read of it at first: behind that are members that matter.
 	more := map[int]string{
-		5: `}, "x": "` + strings.Repeat("x", 2*maxParamHead) + `"}`,
-		6: `}, "x": "` + strings.Repeat("x", 2*maxParamHead) + `", "outflow_content": ` + param(otherFlow, otherFlow, "FITEM_3", 4, 8) + `}}}`,
-		7: `}, "x": "` + strings.Repeat("x", 2*maxParamHead) + `", "outflow_done": true}`,
+		5: `}, "x": "` + strings.Repeat("x", 2*maxStepHead) + `"}`,
+		6: `}, "x": "` + strings.Repeat("x", 2*maxStepHead) + `", "outflow_content": ` + param(otherFlow, otherFlow, "FITEM_3", 4, 8) + `}}}`,
+		7: `}, "x": "` + strings.Repeat("x", 2*maxStepHead) + `", "outflow_done": true}`,
 	}
 	add := func(id, row int) {
 		t.Helper()

@@ -48,7 +48,9 @@ var (
 
 	strandedProof = ` WHERE t.id IN \(([\d,]{1,1000})\) AND t.running = true AND t.history = false AND t.closed = false` + strandedNowhere
 
-	strandedNowhere = ` AND NOT EXISTS \(SELECT 1 FROM omflow_queuedata q WHERE ` + strandedNaming("q") + `\) ` +
+	// Rows that were read to their end need not be looked through; the stand-in looks through
+	// all.
+	strandedNowhere = ` AND NOT EXISTS \(SELECT 1 FROM omflow_queuedata q WHERE (?:q.id IN \([\d,]{1,1000}\) AND )?` + strandedNaming("q") + `\) ` +
 		`AND NOT EXISTS \(SELECT 1 FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = true AND ` + strandedNaming("p") + `\)`
 )
 
