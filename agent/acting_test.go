@@ -101,9 +101,9 @@ func TestCommandFails(t *testing.T) {
 				b.to.wait(t, "up", up)
 			}
 			b.to.say(ordering(5, 2))
-			ask := b.to.waitAsk(t, "told", func(a rollout.Ask) bool { return a.Release == 2 && len(a.Missed) > 0 })
-			if text := ask.Missed[0]; !strings.Contains(text, "release 2 is applied on server s1") || !strings.Contains(text, "exit status 4: no such unit") {
-				t.Errorf("told %q", ask.Missed)
+			ask := b.to.waitAsk(t, "told", func(a rollout.Ask) bool { return a.Release == 2 && len(a.FailedCommands) > 0 })
+			if text := ask.FailedCommands[0]; !strings.Contains(text, "release 2 is applied on server s1") || !strings.Contains(text, "exit status 4: no such unit") {
+				t.Errorf("told %q", ask.FailedCommands)
 			}
 		})
 	}

@@ -21,7 +21,7 @@ func (m *monitor) putAndRun(ctx context.Context, p *patching, number uint64) err
 	err := p.run(ctx)
 	if err != nil && ctx.Err() == nil {
 		text := fmt.Sprintf("release %d is applied on server %s, and the command for it has failed, so that the server may run on what was there before: %v", number, m.name, err)
-		m.part.answers <- func() { m.part.missed.add(time.Now(), []string{text}) }
+		m.part.answers <- func() { m.part.failed.add(time.Now(), []string{text}) }
 	}
 	return err
 }

@@ -53,14 +53,16 @@ type part struct {
 	stranded time.Time      // when that has found any last
 	ended    time.Time      // when a lead process was seen to end last
 	calendar *calendar      // nil without a database
-	missed   *missed        // schedules that nobody has fired
+	missed   notices        // schedules that nobody has fired
+	left     notices        // tickets that stand still, and that nobody but people can move on
+	failed   notices        // commands for a change that have failed
 	prove    time.Time      // until when schedules were caught up with before the lead's start
 	deployed rollout.Epoch  // the control epoch at which the deployed flows were read last
 	pauses   lostPauses     // that the lead server does not know of
 }
 
 func newPart() *part {
-	return &part{tenant: rollout.NewTenant(), answers: make(chan func(), 4), timer: time.NewTimer(0), missed: &missed{}}
+	return &part{tenant: rollout.NewTenant(), answers: make(chan func(), 4), timer: time.NewTimer(0)}
 }
 
 // question is what the booster is told.
@@ -77,6 +79,7 @@ func (m *monitor) question(now time.Time) rollout.Ask {
 	m.fillSchedules(now, &ask)
 	m.fillFlows(&ask)
 	m.fillPauses(&ask)
+	m.fillReplica(&ask)
 	p.fill(now, &ask)
 	if m.absent() != "" {
 		ask.Offer = 0 // it can't be the lead server yet

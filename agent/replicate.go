@@ -10,6 +10,7 @@ import (
 
 	"github.com/omflow/booster/internal/omflow"
 	"github.com/omflow/booster/internal/replica"
+	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/watch"
 )
 
@@ -99,6 +100,16 @@ func (m *monitor) endReplicate() {
 		m.replica.log.Warn("the replicated folder was not closed as planned", "folder", m.replica.folder, "error", err)
 	}
 	m.replica = nil
+}
+
+// fillReplica says what of the replicated folder may be missing here.
+func (m *monitor) fillReplica(ask *rollout.Ask) {
+	if m.replica == nil {
+		ask.Uncompared = m.cur.replicate != "" // it could not be opened
+		return
+	}
+	lag := m.replica.Lag()
+	ask.MissingFiles, ask.Uncompared = lag.Missing, lag.Uncompared
 }
 
 // serveReplicas answers what other agents ask of the replicated folder.

@@ -38,6 +38,7 @@ type board struct {
 	asked  rollout.Ask
 	answer func(rollout.Ask) (rollout.Answer, error)
 	epoch  rollout.Epoch
+	copies replica.Peers // nil: there are no others
 }
 
 func (b *board) Ask(_ context.Context, ask rollout.Ask) (rollout.Answer, error) {
@@ -64,6 +65,9 @@ func (b *board) Facts() map[string]alike.Facts { return nil }
 func (b *board) Ahead(context.Context) (time.Duration, error) { return 0, errNoBooster }
 
 func (b *board) Replicas() replica.Peers {
+	if b.copies != nil {
+		return b.copies
+	}
 	return replicas.Client{Agents: func() []string { return nil }}
 }
 

@@ -38,33 +38,33 @@ const (
 	maxVacancy = 5 * time.Minute
 	// maxCaughtUp bounds what is fired for one time without a lead server.
 	maxCaughtUp = 200
-	// missedTime is how long people are told of a schedule that was missed.
-	missedTime = 24 * time.Hour
+	// noticeTime is how long people are told of what somebody has to look after.
+	noticeTime = 24 * time.Hour
 )
 
-// missed are schedules that nobody has fired, or of which that is not known, and what else
-// people are told for a day. It belongs to the monitor's goroutine.
-type missed struct{ list []missedAt }
+// notices are what people are told of one kind of thing that somebody has to look after,
+// for a day. They belong to the monitor's goroutine.
+type notices struct{ list []notice }
 
-type missedAt struct {
+type notice struct {
 	text string
 	at   time.Time
 }
 
-func (m *missed) add(now time.Time, texts []string) {
+func (n *notices) add(now time.Time, texts []string) {
 	for _, text := range texts {
-		if len(text) > rollout.MaxMissedText {
-			text = strings.ToValidUTF8(text[:rollout.MaxMissedText], "")
+		if len(text) > rollout.MaxNoticeText {
+			text = strings.ToValidUTF8(text[:rollout.MaxNoticeText], "")
 		}
-		m.list = slices.DeleteFunc(m.list, func(e missedAt) bool { return e.text == text }) // what is still so
-		m.list = append(m.list, missedAt{text, now})
+		n.list = slices.DeleteFunc(n.list, func(e notice) bool { return e.text == text }) // what is still so
+		n.list = append(n.list, notice{text, now})
 	}
-	m.list = m.list[max(0, len(m.list)-rollout.MaxMissed):]
+	n.list = n.list[max(0, len(n.list)-rollout.MaxNotices):]
 }
 
-func (m *missed) texts(now time.Time) (texts []string) {
-	m.list = slices.DeleteFunc(m.list, func(e missedAt) bool { return now.Sub(e.at) > missedTime })
-	for _, e := range m.list {
+func (n *notices) texts(now time.Time) (texts []string) {
+	n.list = slices.DeleteFunc(n.list, func(e notice) bool { return now.Sub(e.at) > noticeTime })
+	for _, e := range n.list {
 		texts = append(texts, e.text)
 	}
 	return texts
@@ -201,7 +201,7 @@ func (c *calendar) catchUp(ctx context.Context, ran, ended time.Time) (told []st
 		told = append(told, line+" may not have been fired: the lead server ended at about that time")
 	}
 	if len(due) > 0 {
-		old := schedule.Wall(until.Add(-missedTime), zone).Format(schedule.Layout)
+		old := schedule.Wall(until.Add(-noticeTime), zone).Format(schedule.Layout)
 		if err := db.ForgetMissed(ctx, old); err != nil {
 			c.data.log.Debug("what was fired late stays among OMFLOW's schedules", "error", err)
 		}
@@ -260,7 +260,7 @@ func (m *monitor) calendar() *calendar {
 func (m *monitor) fillSchedules(now time.Time, ask *rollout.Ask) {
 	p := m.part
 	ask.Ended = p.endedAgo(now)
-	ask.Missed = p.missed.texts(now)
+	ask.Missed, ask.StrandedTickets, ask.FailedCommands = p.missed.texts(now), p.left.texts(now), p.failed.texts(now)
 	if !p.stranded.IsZero() {
 		ask.Stranded = max(1, now.Sub(p.stranded))
 	}

@@ -190,13 +190,13 @@ func TestEndedSteps(t *testing.T) {
 	}
 }
 
-// TestMissedIsBounded: what a booster is told is never so much that it refuses it.
-func TestMissedIsBounded(t *testing.T) {
-	var m missed
+// TestNoticesAreBounded: what a booster is told is never so much that it refuses it.
+func TestNoticesAreBounded(t *testing.T) {
+	var m notices
 	now := time.Now()
-	m.add(now.Add(-missedTime-time.Second), []string{"old"})
-	for i := range 3 * rollout.MaxMissed {
-		m.add(now, []string{string(rune('A'+i)) + strings.Repeat("任", rollout.MaxMissedText)})
+	m.add(now.Add(-noticeTime-time.Second), []string{"old"})
+	for i := range 3 * rollout.MaxNotices {
+		m.add(now, []string{string(rune('A'+i)) + strings.Repeat("任", rollout.MaxNoticeText)})
 	}
 	ask := rollout.Ask{Server: "s1", Missed: m.texts(now)}
 	text, err := json.Marshal(ask)
@@ -204,10 +204,10 @@ func TestMissedIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got rollout.Ask
-	if err := json.Unmarshal(text, &got); err != nil || got.Validate() != nil || len(got.Missed) != rollout.MaxMissed {
+	if err := json.Unmarshal(text, &got); err != nil || got.Validate() != nil || len(got.Missed) != rollout.MaxNotices {
 		t.Errorf("%d texts, %v, %v", len(got.Missed), err, got.Validate())
 	}
-	if m.add(now, []string{"new"}); len(m.texts(now.Add(missedTime+time.Second))) != 0 {
+	if m.add(now, []string{"new"}); len(m.texts(now.Add(noticeTime+time.Second))) != 0 {
 		t.Error("it is told for ever")
 	}
 }

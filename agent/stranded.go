@@ -182,7 +182,7 @@ func (m *monitor) tellStranded(texts []string) {
 	for _, text := range texts {
 		m.log.LogAttrs(context.Background(), slog.LevelError, "tickets need somebody to look after them", slog.String("tickets", text))
 	}
-	m.part.missed.add(time.Now(), texts)
+	m.part.left.add(time.Now(), texts)
 }
 
 // seekStranded looks for tickets that a process which has ended left stranded, so that

@@ -65,20 +65,20 @@ func TestLeadRestoresStranded(t *testing.T) {
 	}
 	restored()
 	told := func(a rollout.Ask) bool {
-		return slices.ContainsFunc(a.Missed, func(text string) bool {
+		return slices.ContainsFunc(a.StrandedTickets, func(text string) bool {
 			return strings.HasPrefix(text, "ticket 2 of flow mission stands still") && strings.Contains(text, "about to come to a form")
 		})
 	}
-	if ask := b.to.waitAsk(t, "somebody is told", told); len(ask.Missed) != 1 || unclear.DataNo != 2 {
-		t.Errorf("told %q, want ticket %d alone", ask.Missed, unclear.DataNo)
+	if ask := b.to.waitAsk(t, "somebody is told", told); len(ask.StrandedTickets) != 1 || unclear.DataNo != 2 {
+		t.Errorf("told %q, want ticket %d alone", ask.StrandedTickets, unclear.DataNo)
 	}
 	if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	b.to.wait(t, "up again as the lead", func(next gossip.Report) bool { return up(next) && next.Lead && next.PID != r.PID })
 	restored()
-	if ask := b.to.waitAsk(t, "somebody is told", told); len(ask.Missed) != 1 {
-		t.Errorf("told again: %q", ask.Missed)
+	if ask := b.to.waitAsk(t, "somebody is told", told); len(ask.StrandedTickets) != 1 {
+		t.Errorf("told again: %q", ask.StrandedTickets)
 	}
 }
 

@@ -61,15 +61,15 @@ func TestStrandedTries(t *testing.T) {
 }
 
 // What is still so is told once, and for a day from then on.
-func TestMissedToldAgain(t *testing.T) {
-	var m missed
+func TestToldAgain(t *testing.T) {
+	var m notices
 	now := time.Now()
 	m.add(now, []string{"a", "b"})
 	m.add(now.Add(time.Hour), []string{"a"})
 	if got := m.texts(now.Add(2 * time.Hour)); !slices.Equal(got, []string{"b", "a"}) {
 		t.Errorf("told %v", got)
 	}
-	if got := m.texts(now.Add(missedTime + time.Minute)); !slices.Equal(got, []string{"a"}) {
+	if got := m.texts(now.Add(noticeTime + time.Minute)); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("told a day later %v", got)
 	}
 }

@@ -35,6 +35,14 @@
 // change that was not taken in yet is waited for, never lost. Only a writer that
 // comes in the microseconds between that look and the rename is not seen.
 //
+// # What a node lacks
+//
+// [Replica.Lag] counts the files that others are known to have and that are not here:
+// those that a comparison has told of, those that could not be fetched, and those that were
+// told of more than five seconds ago. What came just now is on its way. From its start, and
+// when it finds others again after it found none, a node does not know what it lacks until
+// it has compared with all that are alive once. Nothing is looked through for that.
+//
 // # Deletions
 //
 // A deletion is an entry too, and is remembered for Config.TombstoneLife, up to

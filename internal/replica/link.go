@@ -33,6 +33,7 @@ type link struct {
 	pending map[string]struct{} // paths to tell
 	compare bool                // digests are to be compared now
 	waiting []chan error        // want to know how that ended
+	known   bool                // what the peer knows has been taken in since it came
 	none    time.Time           // since when the peer says that it has no folder; zero: it does not
 	sure    bool                // that has been so for long enough
 	cancel  context.CancelFunc
@@ -47,15 +48,20 @@ func (r *Replica) look(ctx context.Context) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	alone := len(r.links) == 0
 	for peer, l := range r.links {
 		if !alive[peer] {
 			l.cancel()
 			delete(r.links, peer)
 		}
 	}
+	r.level() // a peer that never answered may be gone
 	for peer := range alive {
 		if !alive[peer] || r.links[peer] != nil {
 			continue
+		}
+		if alone {
+			r.leveled = time.Time{} // the others may have gone on without this node
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		l := &link{peer: peer, wake: make(chan struct{}, 1), pending: make(map[string]struct{}), compare: true, cancel: cancel}
@@ -150,6 +156,12 @@ func (r *Replica) exchange(ctx context.Context, l *link) error {
 			return ErrNotReady
 		case compare:
 			err := r.noFolder(l, r.compareWith(ctx, l.peer))
+			if err == nil {
+				r.mu.Lock()
+				l.known = true
+				r.level()
+				r.mu.Unlock()
+			}
 			for _, w := range waiting {
 				w <- err
 			}

@@ -3,6 +3,7 @@ package replica
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -17,7 +18,8 @@ const (
 type task struct {
 	path    string
 	due     time.Time
-	seq     uint64 // first come, first served
+	since   time.Time // when it was asked for, or asked for again while running
+	seq     uint64    // first come, first served
 	fails   int
 	err     error // of the last try
 	running bool
@@ -57,7 +59,7 @@ func (q *queue) want(path string) {
 	t := q.tasks[path]
 	switch {
 	case t == nil:
-		t = &task{path: path, at: -1}
+		t = &task{path: path, since: time.Now(), at: -1}
 		q.tasks[path] = t
 	case t.running:
 		t.again = true
@@ -109,8 +111,8 @@ func (q *queue) done(t *task, err error) {
 	t.running, t.err = false, err
 	switch {
 	case t.again:
-		t.again, t.fails = false, 0
-		q.put(t, time.Now())
+		t.again, t.fails, t.since = false, 0, time.Now()
+		q.put(t, t.since)
 	case err != nil:
 		q.put(t, time.Now().Add(min(firstRetry<<min(t.fails, 10), lastRetry)))
 		t.fails++
@@ -146,6 +148,19 @@ func (q *queue) failing() (n int, path string, err error) {
 		return 0, "", nil
 	}
 	return n, last.path, last.err
+}
+
+// overdue counts the paths that were asked for at the given time or before, and those
+// that have failed. What was changed here, and waits to be taken in, is not missing.
+func (q *queue) overdue(asked time.Time) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range q.tasks {
+		if !t.since.After(asked) || t.err != nil && !errors.Is(t.err, errChanged) {
+			n++
+		}
+	}
+	return n
 }
 
 // rest waits until nothing is under way and all that waits has failed before.

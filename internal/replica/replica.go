@@ -61,6 +61,7 @@ type Replica struct {
 	ready       bool
 	asked       map[string]bool // peers that know no more of what is unsure
 	links       map[string]*link
+	leveled     time.Time         // see level
 	refused     map[string]string // local names that can't be on all nodes, with the reason
 	refusals    int               // of what peers told
 	said        map[string]bool   // causes that were logged
@@ -298,6 +299,9 @@ func (r *Replica) restore() error {
 		rec := r.index.get(path)
 		r.index.set(path, record{entry: rec.entry, unsure: rec.unsure})
 		r.queue.want(path)
+	}
+	if !r.leveled.IsZero() {
+		r.leveled = time.Now() // what is gone counts as missing at once, see Lag
 	}
 	r.outdated = append(r.outdated, gone...)
 	r.rewrite(true) // a line can't take back what another says

@@ -3,6 +3,7 @@ package rollout
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -112,8 +113,8 @@ func (a *asker) begun(word asker, another bool) {
 
 // candidates returns the servers that can be the lead and whose agents are alive,
 // the best first: those that can be kept running, then those on the newest release,
-// then those with the newest control changes, then the one that is preferred, then by
-// name.
+// then those that lack the fewest files, then those with the newest control changes, then
+// the one that is preferred, then by name.
 func (g agents) candidates(now time.Time, prefer string, epoch Epoch) []string {
 	var names []string
 	for name, a := range g {
@@ -143,9 +144,23 @@ func (g agents) candidates(now time.Time, prefer string, epoch Epoch) []string {
 	}
 	slices.SortFunc(names, func(x, y string) int {
 		return cmp.Or(cmp.Compare(broken(x), broken(y)), cmp.Compare(g[y].ask.Release, g[x].ask.Release),
-			cmp.Compare(rank(x), rank(y)), cmp.Compare(x, y))
+			cmp.Compare(g.lag(x, prefer), g.lag(y, prefer)), cmp.Compare(rank(x), rank(y)), cmp.Compare(x, y))
 	})
 	return names
+}
+
+// unknownLag is the lag of a server that may lack any number of files.
+const unknownLag = math.MaxInt
+
+// lag is how many files of the replicated folder a server lacks that others have. What it
+// has not compared with the others is nothing to it while there was no lead server yet, and
+// nothing to the one that was the lead last, lead: what came since it came there.
+func (g agents) lag(server, lead string) int {
+	a := g[server]
+	if a.ask.Uncompared && lead != "" && server != lead {
+		return unknownLag
+	}
+	return a.ask.MissingFiles
 }
 
 // born returns when the oldest living process was started, as early as that can have

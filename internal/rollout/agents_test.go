@@ -25,6 +25,9 @@ func TestCandidates(t *testing.T) {
 		"e-preferred": good(nil),
 		"a-old":       good(func(a *asker) { a.ask.Release = 4 }),
 		"b-behind":    good(func(a *asker) { a.ask.Epoch = "a=1" }),
+		"b-lacks":     good(func(a *asker) { a.ask.MissingFiles = 1 }),
+		"a-lacks":     good(func(a *asker) { a.ask.MissingFiles = 2 }),
+		"a-unknown":   good(func(a *asker) { a.ask.Uncompared = true }),
 		"a-down":      good(func(a *asker) { a.ask.Runs, a.ask.Epoch = "", "" }),
 		"a-failed":    good(func(a *asker) { a.ask.Failed, a.ask.Release = true, 6 }),
 		"a-retried":   good(func(a *asker) { a.failed, a.ask.Release = at(41), 6 }),
@@ -35,7 +38,7 @@ func TestCandidates(t *testing.T) {
 		"x-stranger":  good(func(a *asker) { a.ask.Candidate = false }),
 	}
 	got := strings.Join(g.candidates(at(100), "e-preferred", epoch), " ")
-	if want := "e-preferred a-down c-plain d-plain z-retried b-behind a-old a-retried a-failed"; got != want {
+	if want := "e-preferred a-down c-plain d-plain z-retried b-behind b-lacks a-lacks a-unknown a-old a-retried a-failed"; got != want {
 		t.Errorf("%s, want\n%s", got, want)
 	}
 }

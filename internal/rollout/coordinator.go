@@ -28,6 +28,10 @@ const (
 	journalTime = time.Second
 	// orderEvery is how often the boosters are given orders when there is nothing to do.
 	orderEvery = time.Second
+	// lagTime is how long a server is not made the lead because it lacks files of the
+	// replicated folder that others have. Without a lead server there are no schedules,
+	// control requests and attachments, so it is not waited for longer.
+	lagTime = 30 * time.Second
 	// patience is how long a server that is to be the lead stays down for that, when
 	// the flow queue does not come to rest. Then it serves as a follower meanwhile.
 	patience = 5 * time.Second
@@ -119,10 +123,14 @@ type Coordinator struct {
 	targeted   Target    // as last seen, since targetedAt
 	targetedAt time.Time
 	wanted     string // the lead that an operator asked for, or ""
-	doing      string // for people
-	waiting    string // what for, for people
-	restarts   uint64 // the last order's number
-	legacy     legacy
+	// laggard is the server that is not made the lead since lagging because it lacks files
+	// of the replicated folder; "" when there is none.
+	laggard  string
+	lagging  time.Time
+	doing    string // for people
+	waiting  string // what for, for people
+	restarts uint64 // the last order's number
+	legacy   legacy
 	// staleNames are the servers whose flow queues stand still, the same ones since
 	// staleSince: all are waited for that have lost the database at the same time.
 	staleNames     string
@@ -228,6 +236,7 @@ func (c *Coordinator) look(now time.Time) {
 	}
 	c.agents, c.journal, c.between, c.looked, c.readAt, c.legacy = make(agents), Journal{}, Journal{}, false, time.Time{}, legacy{}
 	c.orders, c.doors, c.doorsAt, c.wanted = Orders{}, Doors{}, time.Time{}, ""
+	c.laggard, c.lagging = "", time.Time{}
 	m, _ := decodeMark(c.cfg.Marks()[LeadKey]) // an unreadable one names nobody
 	c.before = m.Others
 	c.lease = remembered(now, c.cfg.Marks()[LeadKey])

@@ -48,6 +48,27 @@
 // and not hear it. The holder's witnesses are part of the mark that all nodes keep,
 // and are written there before the holder is told others.
 //
+// # Which server it becomes
+//
+// One that can be kept running before one that can't, then one on the newest release, then
+// the one that lacks the fewest files of the replicated folder, then one that has seen the
+// newest control change, then the one that was the lead last, which the mark names, then the
+// first by name.
+//
+// A lead server that does not find a ticket's attachments marks them as deleted for good
+// (measured on OMFLOW 1.1.0.0). So one that was off, or cut off, is not to become the lead
+// before it has what came meanwhile. Agents say how many files they know that others have
+// and they have not ([Ask].MissingFiles), and whether there may be more ([Ask].Uncompared).
+// Who has not compared comes last; but while there was no lead server yet, as at a cluster's
+// first start, nobody is behind for that, and neither is ever the server that was the lead
+// last, to which all came.
+//
+// If the best one is behind others all the same, or has not compared, because they can't be
+// the lead or are not there, it is waited for, without a lead server, for 30 s at most. Then
+// it becomes the lead as it is, and that is logged. Files that nobody has whose agent asks
+// are not waited for. An operator's choice that is behind is waited for as long while the
+// lead server goes on, and then given up.
+//
 // # The time without a lead server
 //
 // What the schedules were to do while there was no lead server, nobody has done. So a

@@ -14,20 +14,51 @@ import (
 // nextLead returns the server that should be made the lead now, or "".
 func (c *Coordinator) nextLead(now time.Time) string {
 	if c.lease.holder != "" || c.lease.unknown || c.cfg.FixedLead() != "" || !c.looked {
+		c.laggard, c.lagging = "", time.Time{}
 		return ""
 	}
 	candidates := c.agents.candidates(now, c.prefer(), c.epoch)
 	if len(candidates) == 0 {
+		c.laggard, c.lagging = "", time.Time{}
 		return ""
 	}
 	best := candidates[0]
-	if slices.Contains(candidates, c.wanted) {
+	if slices.Contains(candidates, c.wanted) && !c.lags(now, c.wanted) {
 		return c.wanted
 	}
 	if best != c.prefer() && now.Sub(c.since) < gatherTime {
 		return ""
 	}
+	if !c.lags(now, best) {
+		c.laggard, c.lagging = "", time.Time{}
+		return best
+	}
+	if c.laggard = best; c.lagging.IsZero() {
+		c.lagging = now
+		c.cfg.Logger.Warn("no server is made the lead yet: the best one lacks files of the replicated folder that others have, or has not compared it with theirs",
+			"server", best, "at_most", lagTime)
+	}
+	if now.Sub(c.lagging) < lagTime {
+		return ""
+	}
 	return best
+}
+
+// lags reports whether a server may lack files of the replicated folder that others have:
+// one whose agent asks, or one that has not asked this booster yet. What all of them lack is
+// not worth waiting for.
+func (c *Coordinator) lags(now time.Time, server string) bool {
+	lead := c.prefer()
+	lag := c.agents.lag(server, lead)
+	if lag == 0 || lag == unknownLag {
+		return lag != 0
+	}
+	for other, a := range c.agents {
+		if a.alive(now) && c.agents.lag(other, lead) < lag {
+			return true
+		}
+	}
+	return len(c.absent(now)) > 0
 }
 
 // prefer is the server that was the lead before.
@@ -158,6 +189,18 @@ func (r *round) notLead(server string, err error) error {
 // move takes the lead from one server and gives it to another, or to a new process of
 // the same.
 func (r *round) move(ctx context.Context, from, to string) error {
+	if from != to {
+		r.yields = func(now time.Time) bool { return r.c.lease.holder != from || len(r.c.stale(now)) > 0 }
+		err := r.until(ctx, lagTime, "server "+to+" to have the files of the replicated folder that others have", func(now time.Time) bool {
+			return r.c.agents[to] == nil || !r.c.lags(now, to)
+		})
+		if errors.Is(err, errYield) {
+			return err
+		}
+		if err != nil {
+			return r.notLead(to, err)
+		}
+	}
 	begun := time.Now()
 	r.yields = func(now time.Time) bool { return len(r.c.stale(now)) > 0 }
 	err := r.spare(ctx, from)

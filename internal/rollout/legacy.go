@@ -63,14 +63,19 @@ func (a *asker) lost(now time.Time) bool {
 
 // oldDoors reports whether the boosters are to be given orders although there may be
 // nothing to do: because a server may have died whose agent is lost, which they know;
-// or because one that has just started holds work until it gets some. The latter not
+// because one that has just started holds work until it gets some; or because a release
+// goes to the next server, and which one that is depends on who is up now: one that came
+// up a moment ago would be taken for one of which nothing is lost. The last two not
 // before the lead server is known: work may be held for its start.
 func (c *Coordinator) oldDoors() bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(c.doorsAt) >= orderEvery && (c.lease.settled || c.cfg.FixedLead() != "") {
-		return true
+	if c.lease.settled || c.cfg.FixedLead() != "" {
+		server, _ := c.nextRelease(now)
+		if server != "" || now.Sub(c.doorsAt) >= orderEvery {
+			return true
+		}
 	}
 	if now.Sub(c.doorsAt) < FenceTime {
 		return false

@@ -91,6 +91,11 @@ type Ask struct {
 	// Stale is true when the process has lost database connections that it does
 	// not make anew: its flow queue stands still.
 	Stale bool `json:"stale,omitempty"`
+	// MissingFiles is how many files of the replicated folder others are known to have and
+	// this server does not. Uncompared is true while that is not known, since the folder has
+	// not been compared with the others' since the agent was started, or found others again.
+	MissingFiles int  `json:"missing_files,omitempty"`
+	Uncompared   bool `json:"uncompared,omitempty"`
 	// Failed is true when the process could not be kept running.
 	Failed bool `json:"failed,omitempty"`
 	// Term is the highest term that the agent has heard of.
@@ -108,8 +113,12 @@ type Ask struct {
 	// it is not known when.
 	Ended time.Duration `json:"ended,omitempty"`
 	// Missed names schedules that nobody has fired when a lead server ended, or of which
-	// that is not known, for people to run. At most MaxMissed.
-	Missed []string `json:"missed,omitempty"`
+	// that is not known, for people to run; StrandedTickets names tickets that stand still
+	// and that no start of a lead server moves on; FailedCommands names commands for a change
+	// that have failed. At most MaxNotices of each, in sentences of MaxNoticeText bytes.
+	Missed          []string `json:"missed,omitempty"`
+	StrandedTickets []string `json:"stranded_tickets,omitempty"`
+	FailedCommands  []string `json:"failed_commands,omitempty"`
 	// Stranded is how long ago the agent found tickets that only a lead server's start
 	// moves on, although the journal has no row of them; 0 when it found none.
 	Stranded time.Duration `json:"stranded,omitempty"`
@@ -138,19 +147,42 @@ func (a Ask) Validate() error {
 	if a.Age < 0 || a.Ended < 0 || a.Stranded < 0 || a.Since < 0 {
 		return errors.New("ask: an age is negative")
 	}
+	if a.MissingFiles < 0 {
+		return fmt.Errorf("ask: %d files are missing", a.MissingFiles)
+	}
 	if a.Pauses < 0 || a.Pauses > maxPauses {
 		return fmt.Errorf("ask: %d tickets in a pause", a.Pauses)
 	}
 	if len(a.Flows) > maxName {
 		return fmt.Errorf("ask: a version of flows of %d bytes", len(a.Flows))
 	}
-	if err := checkMissed(a.Missed); err != nil {
-		return fmt.Errorf("ask: %w", err)
+	for _, texts := range [][]string{a.Missed, a.StrandedTickets, a.FailedCommands} {
+		if err := checkNotices(texts); err != nil {
+			return fmt.Errorf("ask: %w", err)
+		}
 	}
 	if err := checkWitnesses(a.Witnesses); err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
 	return a.Epoch.Validate()
+}
+
+// Bounds of what an agent tells people of one kind of thing: sentences, and bytes of each.
+const (
+	MaxNotices    = 20
+	MaxNoticeText = 400
+)
+
+func checkNotices(texts []string) error {
+	if len(texts) > MaxNotices {
+		return fmt.Errorf("%d sentences for people, more than %d", len(texts), MaxNotices)
+	}
+	for _, text := range texts {
+		if len(text) > MaxNoticeText {
+			return errors.New("a sentence for people of too many bytes")
+		}
+	}
+	return nil
 }
 
 func checkWitnesses(names []string) error {

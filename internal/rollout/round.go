@@ -85,7 +85,11 @@ func (c *Coordinator) plan(now time.Time) (what string, do func(context.Context,
 		}
 	}
 	if lead != "" {
-		return "starting " + lead + " as the lead server", func(ctx context.Context, r *round) error { return r.install(ctx, lead) }
+		what := "starting " + lead + " as the lead server"
+		if c.lags(now, lead) {
+			what += ", although it may lack files of the replicated folder that others have"
+		}
+		return what, func(ctx context.Context, r *round) error { return r.install(ctx, lead) }
 	}
 	if a := c.agents[c.wanted]; c.wanted != "" && (a == nil || !a.alive(now)) {
 		c.cfg.Logger.Warn("the server that was to become the lead has no agent any more that answers", "server", c.wanted)

@@ -79,6 +79,40 @@ func TestBadRelease(t *testing.T) {
 	})
 }
 
+// TestReleaseAfterAServerCameBack: one that the boosters have last seen down, and that is up
+// again, is not tried before the origin, which is where a bad release is to stop.
+func TestReleaseAfterAServerCameBack(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.do(func() { w.releases.publish("s2", false) })
+		w.until(3*time.Minute, "all have the first", w.releases.allHave)
+		var c *Coordinator
+		w.do(func() { c, w.server("s3").unseen = w.activeBooster().coordinator, true })
+		for seen := true; seen; w.pass(10 * time.Millisecond) {
+			c.mu.Lock()
+			seen = c.doors.Up["s3"]
+			c.mu.Unlock()
+		}
+		w.do(func() {
+			w.server("s3").unseen = false
+			w.releases.publish("s2", false)
+			w.server("s3").agent.changed = true // it is the first to say that it has staged it
+		})
+		first := ""
+		w.until(3*time.Minute, "all have it", func() bool {
+			for _, s := range w.servers {
+				if first == "" && s.agent.release == 2 {
+					first = s.name
+				}
+			}
+			return w.releases.allHave()
+		})
+		if first != "s2" {
+			t.Errorf("%s had it first", first)
+		}
+	})
+}
+
 // TestReleaseThatOneServerCantApply: the others get it, and that one later.
 func TestReleaseThatOneServerCantApply(t *testing.T) {
 	simulate(t, 2, 3, 1, func(w *world) {

@@ -29,6 +29,9 @@ type simAgent struct {
 	full     bool      // its disk
 	applying time.Time // until when it applies a release
 	restored time.Time // when files that were gone were brought back
+	// missing files of the replicated folder; uncompared: there may be more.
+	missing    int
+	uncompared bool
 }
 
 type heard struct {
@@ -95,7 +98,7 @@ func (a *simAgent) run(ctx context.Context) {
 
 // says is what the agent tells. The caller holds w.mu.
 func (a *simAgent) says(now time.Time) Ask {
-	ask := Ask{Server: a.s.name, Candidate: true, Release: a.release, Staged: a.staged, Trouble: a.trouble}
+	ask := Ask{Server: a.s.name, Candidate: true, Release: a.release, Staged: a.staged, Trouble: a.trouble, MissingFiles: a.missing, Uncompared: a.uncompared}
 	if a.release != 0 {
 		ask.ReleaseHash = a.s.w.releases.hash(a.release)
 	}

@@ -145,7 +145,7 @@ func (b *simBooster) order(ctx context.Context, o Orders) (Doors, error) {
 		x.orders, x.expires = Orders{Term: o.Term, Hold: o.Hold, Out: maps.Clone(o.Out)}, time.Now().Add(OrderTime)
 		d := Doors{InFlight: maps.Clone(x.flight), Up: make(map[string]bool), Working: x.working}
 		for _, s := range w.servers {
-			d.Up[s.name] = s.up() || time.Since(s.ended) < w.blur
+			d.Up[s.name] = !s.unseen && (s.up() || time.Since(s.ended) < w.blur)
 		}
 		doors.Add(d)
 		if x != b {

@@ -20,6 +20,7 @@ type simServer struct {
 	leadEnded time.Time
 	hangs     bool // a process that is started does not become well
 	crash     bool // it ends soon
+	unseen    bool // boosters have yet to see that it is up
 }
 
 // process is one life of an OMFLOW Server.

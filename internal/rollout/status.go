@@ -21,9 +21,9 @@ type Status struct {
 	Epoch  Epoch
 	// Behind are the servers that have not seen the newest control change.
 	Behind []string
-	// Missed names schedules that nobody has fired when a lead server ended, or of which
-	// that is not known: people are to look after them.
-	Missed []string
+	// Missed, StrandedTickets and FailedCommands are what agents tell people to look after,
+	// see Ask.
+	Missed, StrandedTickets, FailedCommands []string
 	// Pauses is how many tickets wait in a pause that is over and that the lead server
 	// does not know of.
 	Pauses int
@@ -43,6 +43,9 @@ func (c *Coordinator) Status() (s Status, ok bool) {
 		Rows: len(c.journal.rows), Oldest: c.journal.Oldest(now), Epoch: c.epoch,
 		Pauses: c.overduePauses(now),
 	}
+	if s.Doing == "" && c.laggard != "" {
+		s.Waiting = "server " + c.laggard + " to have the files of the replicated folder that others have"
+	}
 	if c.blind != nil {
 		s.Blind = c.blind.Error()
 	}
@@ -51,8 +54,12 @@ func (c *Coordinator) Status() (s Status, ok bool) {
 			s.Behind = append(s.Behind, name)
 		}
 		s.Missed = append(s.Missed, a.ask.Missed...)
+		s.StrandedTickets = append(s.StrandedTickets, a.ask.StrandedTickets...)
+		s.FailedCommands = append(s.FailedCommands, a.ask.FailedCommands...)
 	}
-	slices.Sort(s.Missed)
+	for _, texts := range [][]string{s.Missed, s.StrandedTickets, s.FailedCommands} {
+		slices.Sort(texts)
+	}
 	slices.Sort(s.Behind)
 	return s, true
 }

@@ -1,10 +1,6 @@
 package rollout
 
-import (
-	"errors"
-	"fmt"
-	"time"
-)
+import "time"
 
 // Vacancy is a time without a lead server, as the one who is to end it is told: what
 // was to be done by the schedules meanwhile, nobody has done.
@@ -14,24 +10,6 @@ type Vacancy struct {
 	// agent of the one before has seen its process end.
 	Ran   time.Duration `json:"ran"`
 	Ended time.Duration `json:"ended"`
-}
-
-// Bounds of Ask.Missed: entries, and bytes of each.
-const (
-	MaxMissed     = 20
-	MaxMissedText = 400
-)
-
-func checkMissed(missed []string) error {
-	if len(missed) > MaxMissed {
-		return fmt.Errorf("%d missed schedules, more than %d", len(missed), MaxMissed)
-	}
-	for _, text := range missed {
-		if len(text) > MaxMissedText {
-			return errors.New("a missed schedule of too many bytes")
-		}
-	}
-	return nil
 }
 
 // heirTime is how long before it became the active one a booster looks for what was not
