@@ -48,6 +48,24 @@ func TestLeadWithoutCommand(t *testing.T) {
 	}
 }
 
+// TestLeadIsStopped: an agent that is stopped with its lead server gives the lease back, and
+// does not ask for it anew.
+func TestLeadIsStopped(t *testing.T) {
+	b := newBed(t)
+	b.to.say(granting())
+	a := b.agent(b.omflow())
+	b.start(a, nil)
+	b.to.wait(t, "up as the lead", func(r gossip.Report) bool { return up(r) && r.Lead })
+	if err := a.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.to.mu.Lock()
+	defer b.to.mu.Unlock()
+	if last := b.to.asked; last.Grant != 0 || last.Runs != "" || last.Offer != 0 || last.Candidate {
+		t.Errorf("its last word: %+v", last)
+	}
+}
+
 // TestGuardIsLetGo: the end of an agent closes the guard's file, also when its server was
 // no lead.
 func TestGuardIsLetGo(t *testing.T) {

@@ -1,0 +1,55 @@
+//go:build unix
+
+package agent
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/omflow/booster/internal/testbed/programs"
+)
+
+// TestBoostersAreReadAsTheirOwner: root validates a configuration without join, and the
+// settings.py that names the boosters is another user's code.
+func TestBoostersAreReadAsTheirOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("root alone can be another user")
+	}
+	python := ""
+	for _, path := range []string{programs.Python(t), "/usr/bin/python3"} {
+		// One that was installed for root alone won't do.
+		if exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--", path, "-c", "").Run() == nil {
+			python = path
+		}
+	}
+	if python == "" {
+		t.Skip("there is no setpriv, or no Python that another user may run")
+	}
+	home, err := os.MkdirTemp("", "boosters") // t.TempDir's parent is root's alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(home)
+	text := "import os\nBOOSTER_IP, BOOSTER_PORT = '10.0.0.11', str(5000 + os.getuid() % 1000)\n"
+	if err := os.Mkdir(filepath.Join(home, "omflow"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "omflow", "settings.py"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a := &Agent{Home: home, Python: python}
+	for uid, want := range map[int]string{0: "10.0.0.11:5000", 65534: "10.0.0.11:5534"} {
+		if err := os.Chown(home, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := a.Boosters(t.Context()); !slices.Equal(got, []string{want}) || err != nil {
+			t.Errorf("in the folder of user %d: %q, %v", uid, got, err)
+		}
+	}
+}
