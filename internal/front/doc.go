@@ -47,8 +47,9 @@
 //
 // Of each request that makes a server work on a ticket it is noted which server that was
 // (Config.Owners): before it is sent, as one that may, and when the answer says that it was
-// carried out, by the ticket's number. One that was never answered, or with an error, stays a
-// may for some minutes.
+// carried out, by the ticket's number. One that was never answered, or with an error of the
+// server's or of OMFLOW's flow engine, stays a may for some minutes, and so does a create that
+// was answered without a number, since its ticket may be opened later.
 //
 // # What fails, and what happens then
 //

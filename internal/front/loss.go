@@ -77,6 +77,7 @@ func (x *passage) judge(h *held, body []byte) (again, answered bool) {
 }
 
 func (x *passage) refuseLost(server *balance.Server) {
+	x.noteUnsent()
 	x.log(slog.LevelWarn, "a ticket was not created", server.Name(), errSilentLoss)
 	x.refuse(omflow.NotCreated)
 }

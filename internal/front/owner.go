@@ -49,16 +49,21 @@ func (x *passage) noteAnswer(status int, body []byte) {
 	if o.number == 0 && x.create == nil || status != http.StatusOK {
 		return
 	}
-	no, done, ok := omflow.TicketAnswer(body)
-	if ok && x.create != nil {
+	no, outcome := x.f.cfg.Table.TicketAnswer(body)
+	if outcome != omflow.TicketUnclear && x.create != nil {
 		x.create.End(no)
 	}
-	switch {
-	case !ok || o.number == 0:
+	if o.number == 0 {
 		return
-	case !done:
+	}
+	switch {
+	case outcome == omflow.TicketRefused:
 		x.noteUnsent()
 		return
+	case outcome != omflow.TicketDone:
+		return
+	case no == 0 && o.opens && o.no == 0 && o.request.Row == 0:
+		return // it may have a step in the queue that makes the ticket later
 	case no == 0:
 		no = o.no
 	}

@@ -56,19 +56,35 @@ func (a reply) refused(messages []string) bool {
 	return a.status == http.StatusForbidden && string(a.result) == "null" && a.says(messages)
 }
 
+// begins reports whether the answer's message begins with one of the texts.
+func (a reply) begins(texts []string) bool {
+	for _, text := range texts {
+		if _, ok := cutText(a.message, text); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // sameText reports whether raw, the inside of a string of a scanned object, stands for
 // text, which has no U+FFFD.
 func sameText(raw []byte, text string) bool {
-	for len(raw) > 0 {
+	rest, ok := cutText(raw, text)
+	return ok && len(rest) == 0
+}
+
+// cutText returns what follows text at the beginning of raw, see sameText.
+func cutText(raw []byte, text string) (rest []byte, ok bool) {
+	for len(text) > 0 {
 		want, n := utf8.DecodeRuneInString(text)
-		if n == 0 {
-			return false
+		if len(raw) == 0 {
+			return nil, false
 		}
 		var r rune
 		if r, raw = jsonscan.DecodeRune(raw); r != want {
-			return false
+			return nil, false
 		}
 		text = text[n:]
 	}
-	return text == ""
+	return raw, true
 }

@@ -135,8 +135,8 @@ func TestCreatedPage(t *testing.T) {
 	for language, want := range map[string]string{"en": "Create data successfully.", "zh-TW": "開單成功。", "ja": "作成しました。", "zh-CN": "开单成功。"} {
 		r := &Request{Method: "POST", Path: openedPath, Header: http.Header{"Accept-Language": {language}}}
 		page := DefaultTable().CreatedPage(1234, r)
-		no, done, ok := TicketAnswer(page.Body)
-		if page.Status != 200 || no != 1234 || !done || !ok || !strings.Contains(string(page.Body), want) {
+		no, outcome := DefaultTable().TicketAnswer(page.Body)
+		if page.Status != 200 || no != 1234 || outcome != TicketDone || !strings.Contains(string(page.Body), want) {
 			t.Errorf("%s: %d %s", language, page.Status, page.Body)
 		}
 	}

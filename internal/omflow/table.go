@@ -32,9 +32,9 @@ type Table struct {
 	api        []byte
 	agreeWords []string // the segments of the agree_get URL
 
-	wrong, expired, created []string
-	live, ready             health.Check
-	texts                   [reasons][languages]profile.Text
+	wrong, expired, created, failed []string
+	live, ready                     health.Check
+	texts                           [reasons][languages]profile.Text
 }
 
 // ownRule is a pattern that was added.
@@ -83,7 +83,8 @@ func NewTable(p *profile.Profile) (*Table, error) {
 		urls: make(map[string]rule), verbs: make(map[string]Class), extensions: make(map[string]bool),
 		agreeWords: strings.FieldsFunc(p.AgreeGet.Path, func(r rune) bool { return r == '/' }),
 		wrong:      every(p.Tokens.Wrong), expired: every(p.Tokens.Expired), created: every(p.Tickets.Created),
-		live: checkOf(p.Health.Live), ready: checkOf(p.Health.Ready),
+		failed: every(p.Tickets.Failed),
+		live:   checkOf(p.Health.Live), ready: checkOf(p.Health.Ready),
 	}
 	for i := range p.URLs {
 		t.addURL(&p.URLs[i])

@@ -94,13 +94,35 @@ func digits(value []byte) (n int64) {
 	return n
 }
 
-// TicketAnswer reads the answer to a request that opens or pushes a ticket: whether it
-// says that this was done, and the ticket's number, 0 for none. ok is false when it is
-// not one of OMFLOW's JSON answers.
-func TicketAnswer(body []byte) (no int64, done, ok bool) {
+// TicketOutcome is what an answer says of a request that opens or pushes a ticket.
+type TicketOutcome uint8
+
+const (
+	// TicketUnclear: the answer is not one of OMFLOW's JSON answers.
+	TicketUnclear TicketOutcome = iota
+	// TicketDone: it was carried out.
+	TicketDone
+	// TicketRefused: nothing of it was carried out.
+	TicketRefused
+	// TicketFailed: the flow engine had begun with it, and ended in an error. It goes from
+	// one flow to another within one request (a flow that checks a ticket's data, one within
+	// another, one that has opened another): when the second one fails, the first may have
+	// put a step into the flow queue (checkActive in omengine.py, OMFLOW 1.1.0.0).
+	TicketFailed
+)
+
+// TicketAnswer reads the answer to a request that opens or pushes a ticket. no is the
+// ticket's number when it was carried out, 0 for none.
+func (t *Table) TicketAnswer(body []byte) (no int64, outcome TicketOutcome) {
 	a, ok := readReply(body)
-	if !ok || a.status != http.StatusOK {
-		return 0, false, ok
+	switch {
+	case !ok:
+		return 0, TicketUnclear
+	case a.status == http.StatusOK:
+		return digits(a.result), TicketDone
+	case a.begins(t.failed):
+		return 0, TicketFailed
+	default:
+		return 0, TicketRefused
 	}
-	return digits(a.result), true, true
 }

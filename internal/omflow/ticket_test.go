@@ -40,19 +40,25 @@ func TestTicketFields(t *testing.T) {
 
 func TestTicketAnswer(t *testing.T) {
 	for _, tt := range []struct {
-		body     string
-		no       int64
-		done, ok bool
+		body    string
+		no      int64
+		outcome TicketOutcome
 	}{
-		{`{"status": 200, "message": "開單成功。", "result": 12}`, 12, true, true},
-		{`{"status": 200, "message": "", "result": null}`, 0, true, true},
-		{`{"status": 404, "message": "", "result": 12}`, 0, false, true},
-		{`{"message": "", "result": 12}`, 0, false, false},
-		{`<html>`, 0, false, false},
-		{``, 0, false, false},
+		{`{"status": 200, "message": "開單成功。", "result": 12}`, 12, TicketDone},
+		{`{"status": 200, "message": "", "result": null}`, 0, TicketDone},
+		{`{"status": 200, "message": "開單失敗：", "result": 12}`, 12, TicketDone},
+		{`{"status": 404, "message": "", "result": 12}`, 0, TicketRefused},
+		{`{"status": 404, "message": "該流程目前為停用狀態。", "result": null}`, 0, TicketRefused},
+		{`{"status": 404, "message": "開單失敗", "result": null}`, 0, TicketRefused},
+		{`{"status": 404, "message": "開單失敗：該流程沒有已部署的版本", "result": null}`, 0, TicketFailed},
+		{`{"status": 404, "message": "\u63a8\u55ae\u5931\u6557\uff1a", "result": null}`, 0, TicketFailed},
+		{`{"status": 404, "message": "Failed to push data:x", "result": null}`, 0, TicketFailed},
+		{`{"message": "", "result": 12}`, 0, TicketUnclear},
+		{`<html>`, 0, TicketUnclear},
+		{``, 0, TicketUnclear},
 	} {
-		if no, done, ok := TicketAnswer([]byte(tt.body)); no != tt.no || done != tt.done || ok != tt.ok {
-			t.Errorf("%s: %d, %v, %v", tt.body, no, done, ok)
+		if no, outcome := DefaultTable().TicketAnswer([]byte(tt.body)); no != tt.no || outcome != tt.outcome {
+			t.Errorf("%s: %d, %d", tt.body, no, outcome)
 		}
 	}
 }
@@ -64,8 +70,8 @@ func FuzzTicketFields(f *testing.F) {
 		if got, _ := table.TicketFields(body); got.No < 0 || got.Row < 0 {
 			t.Errorf("%+v", got)
 		}
-		if no, done, ok := TicketAnswer(body); no < 0 || done && !ok {
-			t.Errorf("%d, %v, %v", no, done, ok)
+		if no, outcome := table.TicketAnswer(body); no < 0 || no > 0 && outcome != TicketDone {
+			t.Errorf("%d, %d", no, outcome)
 		}
 	})
 }

@@ -122,7 +122,7 @@ func (p *Profile) tidy() {
 			*list.words = nil
 		}
 	}
-	for _, m := range []*Messages{&p.Tokens.Wrong, &p.Tokens.Expired, &p.Tickets.Created} {
+	for _, m := range []*Messages{&p.Tokens.Wrong, &p.Tokens.Expired, &p.Tickets.Created, &p.Tickets.Failed} {
 		for language, texts := range *m {
 			if len(texts) == 0 {
 				delete(*m, language)

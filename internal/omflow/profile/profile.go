@@ -201,6 +201,9 @@ type Tickets struct {
 	List string `json:"list,omitempty"`
 	// Created are the messages that a ticket was opened.
 	Created Messages `json:"created,omitempty"`
+	// Failed are the beginnings of the messages that the flow engine had begun with a
+	// ticket, and ended in an error: steps of it may be in the flow queue all the same.
+	Failed Messages `json:"failed,omitempty"`
 	// NoModel are the messages of IDs and List on a server that lacks the flow's
 	// model, and so can't have opened a ticket.
 	NoModel []string `json:"no_model,omitempty"`

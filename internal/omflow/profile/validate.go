@@ -178,6 +178,7 @@ func (p *Profile) validateMessages() error {
 		messages Messages
 	}{
 		{"tokens.wrong", p.Tokens.Wrong}, {"tokens.expired", p.Tokens.Expired}, {"tickets.created", p.Tickets.Created},
+		{"tickets.failed", p.Tickets.Failed},
 		{"tickets.no_model", Messages{"": p.Tickets.NoModel}},
 	} {
 		count := 0
