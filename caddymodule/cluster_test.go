@@ -179,8 +179,11 @@ func TestActive(t *testing.T) {
 	const question = "/.well-known/omflow/active"
 	// Long enough that a busy machine is not what makes it inactive.
 	secondary := b.cluster(address, "booster {\nrole secondary\nfailover_after 10s\n}", server)
+	begun := time.Now()
 	b.load(secondary)
-	if _, _, err := b.get(question); err == nil || !strings.Contains(err.Error(), "status 503") {
+	_, _, err := b.get(question)
+	// Where that took as long as a secondary looks for the other one, it may be active.
+	if soon := time.Since(begun) < 3*time.Second; soon && err == nil || err != nil && !strings.Contains(err.Error(), "status 503") {
 		t.Errorf("the secondary at first: %v", err)
 	}
 	observe.Succeeds(t, "the secondary alone", func() error { _, _, err := b.get(question); return err })

@@ -153,8 +153,11 @@ func (s Status) print(out io.Writer) error {
 		}
 		page.WriteString("\n")
 	}
-	if s.Lead != nil {
+	switch {
+	case s.Lead != nil:
 		s.Lead.print(&page)
+	case s.Pair != nil && s.Pair.State != pairActive:
+		s.printLeadUnknown(&page)
 	}
 	if s.Pauses != nil {
 		s.Pauses.print(&page)

@@ -164,7 +164,10 @@ func TestStatusIsPlain(t *testing.T) {
 		Servers:  []ServerStatus{{Name: "s1", Reason: text}},
 		Members:  []MemberStatus{{Name: "s1", Version: text, Problem: text}},
 		Problems: []string{text},
-		Lead:     &LeadStatus{Doing: text, Waiting: text, Missed: []string{text}},
+		Lead: &LeadStatus{
+			Server: text, State: leadRuns, Doing: text, Waiting: text, Behind: []string{text},
+			Missed: []string{text}, StrandedTickets: []string{text}, FailedCommands: []string{text},
+		},
 	}
 	for _, unread := range []string{"", text} {
 		s.Lead.FlowQueueError = unread

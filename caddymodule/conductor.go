@@ -48,6 +48,8 @@ type conductor struct {
 
 	fetching chan struct{} // has a value while it is fetched which server got which ticket
 
+	word activesWord // of a standby
+
 	copying chan struct{} // has a value while tokens are copied
 	told    []string      // who knows all tokens that were copied so far; of who copies
 }
@@ -64,7 +66,7 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	if c.seeker, err = c.newSeeker(); err != nil {
 		return nil, err
 	}
-	if c.releases, err = newReleases(node, log, stateDir, active); err != nil {
+	if c.releases, err = newReleases(node, log, stateDir, active, changing); err != nil {
 		return nil, err
 	}
 	coordinator, err := rollout.New(rollout.Config{
@@ -91,6 +93,7 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 	mux.HandleFunc("POST "+ownersPath, c.serveOwners)
 	mux.HandleFunc("POST "+ownersFetchPath, c.serveOwnersFetch)
 	mux.HandleFunc("POST "+turnsPath, c.serveTurn)
+	mux.HandleFunc("GET "+leadStatusPath, c.serveLeadStatus)
 	mux.HandleFunc("POST "+created.SettlePath, c.serveSettle)
 	mux.HandleFunc("POST "+created.ReservePath, c.serveReserve)
 	mux.HandleFunc("GET "+doctor.SettingsPath, serveSettings(node))
@@ -193,6 +196,9 @@ func (c *conductor) apply() rollout.Doors {
 	d.InFlight, d.Up = make(map[string]int), make(map[string]bool)
 	for _, s := range f.Servers() {
 		d.InFlight[s.Name], d.Up[s.Name] = s.InFlight, s.Up
+	}
+	for name := range c.orders.Out {
+		d.InFlight[name] = f.InFlight(name) // also of one that has left the table with requests on it
 	}
 	_, d.Working, _ = f.Held()
 	return d

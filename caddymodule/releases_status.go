@@ -91,6 +91,9 @@ func (a *App) releasesStatus() (s *ReleasesStatus, problems []string) {
 	}
 	r := node.conductor.releases
 	st := r.Status()
+	if st.Trouble != "" {
+		problems = append(problems, "releases: nothing is published or rolled out, since this booster's state_dir can't be read or written to; it is tried again: "+plain(st.Trouble))
+	}
 	s = &ReleasesStatus{
 		Head: st.Head.Number, Waiting: []uint64{}, Quarantined: []QuarantineStatus{}, Pending: []PendingStatus{}, Lost: []LostStatus{}, Conflicts: []ConflictStatus{},
 	}

@@ -19,7 +19,8 @@ type Status struct {
 	// Queue is how many requests wait, by lane.
 	Queue   map[string]int `json:"queue"`
 	Members []MemberStatus `json:"members"`
-	// Lead tells of the lead server. Only the active booster of a cluster has it.
+	// Lead tells of the lead server. Boosters of a cluster have it; a standby that does not
+	// reach the active booster has not.
 	Lead *LeadStatus `json:"lead,omitempty"`
 	// Pauses tells of flows with a pause. It is there where there are OMFLOW Servers.
 	Pauses *PausesStatus `json:"pauses,omitempty"`
@@ -34,6 +35,12 @@ type Status struct {
 	// Problems are what an operator must put right.
 	Problems []string `json:"problems,omitempty"`
 }
+
+// States of a booster in the pair.
+const (
+	pairActive  = "active"
+	pairStandby = "standby"
+)
 
 // PairStatus is the booster's place in the pair.
 type PairStatus struct {
@@ -160,12 +167,12 @@ func serverStatus(pool string, s fleet.Status) ServerStatus {
 }
 
 func (a *App) pairStatus(members []gossip.Member) *PairStatus {
-	p := &PairStatus{Role: rolePrimary, State: "standby"}
+	p := &PairStatus{Role: rolePrimary, State: pairStandby}
 	if a.Booster != nil && a.Booster.Role != "" {
 		p.Role = a.Booster.Role
 	}
 	if a.active() {
-		p.State = "active"
+		p.State = pairActive
 	}
 	if node := runningNode(); node != nil && node.pair != nil {
 		s := node.pair.Status()

@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// LeadStatus tells of the lead server and of what the servers' restarts wait for. The
-// active booster alone knows.
+// LeadStatus tells of the lead server and of what the servers' restarts wait for, as the
+// active booster knows it.
 type LeadStatus struct {
+	// From is the active booster that says so, "" for the one that was asked itself.
+	From string `json:"from,omitempty"`
 	// Server is the lead server, or "" while there is none.
 	Server string `json:"server"`
 	// State is lead, starting, or none.
@@ -28,8 +30,12 @@ type LeadStatus struct {
 	// Behind are the servers that have not seen that.
 	Behind []string `json:"behind,omitempty"`
 	// Missed names schedules that nobody has fired when a lead server ended, or of which
-	// that is not known, since a day: see to them by hand.
-	Missed []string `json:"missed_schedules,omitempty"`
+	// that is not known; StrandedTickets names tickets that stand still, and that nobody
+	// but people can move on; FailedCommands names commands of on_change that have failed.
+	// Each is named for a day: see to it by hand.
+	Missed          []string `json:"missed_schedules,omitempty"`
+	StrandedTickets []string `json:"stranded_tickets,omitempty"`
+	FailedCommands  []string `json:"failed_commands,omitempty"`
 	// OverduePauses is how many tickets wait in a pause that is over and that the lead
 	// server does not know of. It is restarted for them.
 	OverduePauses int `json:"overdue_pauses,omitempty"`
@@ -42,19 +48,29 @@ const (
 	leadNone     = "none"
 )
 
+// leadStatus is what this booster, or else the active one, knows.
 func (a *App) leadStatus() *LeadStatus {
 	node := runningNode()
 	if node == nil || node.conductor == nil {
 		return nil
 	}
-	s, ok := node.conductor.coordinator.Status()
+	if l := node.conductor.lead(); l != nil {
+		return l
+	}
+	return node.conductor.leadOfActive()
+}
+
+// lead is what this booster knows, nil when it is not the active one.
+func (c *conductor) lead() *LeadStatus {
+	s, ok := c.coordinator.Status()
 	if !ok {
 		return nil
 	}
 	l := &LeadStatus{
 		Server: s.Lead, State: leadNone, Doing: s.Doing, Waiting: s.Waiting,
 		FlowQueue: s.Rows, FlowQueueAge: s.Oldest.Seconds(), FlowQueueError: s.Blind,
-		Control: string(s.Epoch), Behind: s.Behind, Missed: s.Missed, OverduePauses: s.Pauses,
+		Control: string(s.Epoch), Behind: s.Behind, OverduePauses: s.Pauses,
+		Missed: s.Missed, StrandedTickets: s.StrandedTickets, FailedCommands: s.FailedCommands,
 	}
 	switch {
 	case s.Running:
@@ -73,9 +89,9 @@ func (l *LeadStatus) sentence() string {
 	var b strings.Builder
 	switch l.State {
 	case leadRuns:
-		fmt.Fprintf(&b, "%s is the lead server", l.Server)
+		fmt.Fprintf(&b, "%s is the lead server", plain(l.Server))
 	case leadStarting:
-		if b.WriteString(l.Server); l.Doing != "" {
+		if b.WriteString(plain(l.Server)); l.Doing != "" {
 			b.WriteString(" becomes the lead server")
 		} else {
 			b.WriteString(" was the lead server last, and its agent does not answer")
@@ -88,6 +104,9 @@ func (l *LeadStatus) sentence() string {
 	}
 	if l.Waiting != "" {
 		fmt.Fprintf(&b, ", waiting for %s", plain(l.Waiting))
+	}
+	if l.From != "" {
+		fmt.Fprintf(&b, " (so says %s, the active booster)", l.From)
 	}
 	return b.String()
 }
@@ -105,13 +124,18 @@ func (l *LeadStatus) print(page *strings.Builder) {
 		page.WriteString("Flow queue: empty\n")
 	}
 	if len(l.Behind) > 0 {
-		fmt.Fprintf(page, "To be refreshed after a control change: %s\n", strings.Join(l.Behind, ", "))
+		fmt.Fprintf(page, "To be refreshed after a control change: %s\n", plain(strings.Join(l.Behind, ", ")))
 	}
 	if l.OverduePauses > 0 {
 		fmt.Fprintf(page, "Tickets whose pause has ended and that the lead server does not know of: %d\n", l.OverduePauses)
 	}
-	for _, missed := range l.Missed {
-		fmt.Fprintf(page, "Missed: %s\n", plain(missed))
+	for _, of := range []struct {
+		what  string
+		texts []string
+	}{{"Missed", l.Missed}, {"Stranded", l.StrandedTickets}, {"Command failed", l.FailedCommands}} {
+		for _, text := range of.texts {
+			fmt.Fprintf(page, "%s: %s\n", of.what, plain(text))
+		}
 	}
 }
 
@@ -129,7 +153,7 @@ func (a *App) serveLead(w http.ResponseWriter, r *http.Request, name string) err
 	if err != nil {
 		return apiError(http.StatusConflict, "make server %s the lead: %w", name, err)
 	}
-	lead := a.leadStatus()
+	lead := node.conductor.lead()
 	if lead == nil { // it was passed on
 		lead = &LeadStatus{Server: name, State: leadStarting, Doing: "the active booster was told, and its status says how far it is"}
 	}
