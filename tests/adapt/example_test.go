@@ -3,6 +3,7 @@ package adapt
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,8 +22,10 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("OMFLOW_KEY", trust.Generate())
-	home := t.TempDir()
+	key, home := filepath.Join(t.TempDir(), "key"), t.TempDir()
+	if err := os.WriteFile(key, []byte(trust.Generate()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	at := sectionLine.FindAllSubmatchIndex(text, -1)
 	if len(at) != 4 {
 		t.Fatalf("there are %d files in it, not 4", len(at))
@@ -41,14 +44,25 @@ func TestExample(t *testing.T) {
 			for _, w := range warnings {
 				t.Errorf("warning: %s", w)
 			}
-			// The folder of OMFLOW Server is checked, and not here.
-			there, err := json.Marshal(home)
-			if err != nil {
-				t.Fatal(err)
-			}
-			validate(t, strings.ReplaceAll(string(adapted), `"/opt/omflow"`, string(there)))
+			// The folder of OMFLOW Server is checked, and the key read, and neither is here.
+			there := strings.NewReplacer(
+				`"/opt/omflow"`, quote(t, home),
+				`"{file./etc/omflow-booster/booster.key}"`, quote(t, "{file."+key+"}"),
+				`"{file./etc/omflow-booster/agent.key}"`, quote(t, "{file."+key+"}"),
+			)
+			validate(t, there.Replace(string(adapted)))
 		})
 	}
+}
+
+// quote writes a string as JSON has it.
+func quote(t *testing.T, s string) string {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // validate does what `booster validate` does.
