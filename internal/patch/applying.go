@@ -129,7 +129,6 @@ func (m *Member) apply(ctx context.Context, f *folder, target *release.Manifest)
 	if err != nil {
 		return err
 	}
-	m.log.Info("release applied", "from", result.From, "to", result.To, "changes", result.Changes.String(), "kept_aside", len(result.Kept))
 	if err := m.applied(f, extra); err != nil {
 		return fmt.Errorf("note that it is applied: %w", err)
 	}
