@@ -123,7 +123,7 @@ func TestDoctorCluster(t *testing.T) {
 			"versions": "skipped: only a running node knows", "state_dir": "ok: ", "system clock": "skipped: the whole cluster",
 		}},
 		"another key": {configuration("booster-b", free, trust.Generate(), address), 1, map[string]string{
-			peer + "tcp": "ok: ", peer + "key": "failed: the node there uses another cluster key", peer + "udp": "skipped: a node answers only", peer + "clock": "skipped: ", "names": "skipped: ",
+			peer + "tcp": "ok: ", peer + "key": "failed: what answers there has another cluster key, or is no node", peer + "udp": "skipped: a node answers only", peer + "clock": "skipped: ", "names": "skipped: ",
 		}},
 		"no key": {configuration("booster-b", free, "{env.OMFLOW_NO_SUCH_KEY}", address), 1, map[string]string{
 			"configuration": "failed: ", "cluster key": "failed: key is written and empty", peer + "tcp": "ok: ", peer + "key": "skipped: this node's own key",

@@ -180,11 +180,16 @@ type machine struct {
 	mu    sync.Mutex
 	waits []time.Duration // since reset
 	worst []time.Duration // the 99th percentiles before
+	still time.Duration   // the maximum before
 }
 
 // starved is how late one waking in a hundred may be before a figure that is missed
 // says nothing of the cluster: a quarter of what a member has for its answer.
 const starved = 50 * time.Millisecond
+
+// stoodStill is how late a single one may be: what a member has for two answers. All that
+// was due meanwhile comes at once then, and members are held to be dead.
+const stoodStill = 400 * time.Millisecond
 
 func watchMachine(t testing.TB) *machine {
 	const period = 5 * time.Millisecond
@@ -221,10 +226,10 @@ func (m *machine) late() (p99, most time.Duration) {
 
 // reset begins a new span.
 func (m *machine) reset() {
-	p99, _ := m.late()
+	p99, most := m.late()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.worst, m.waits = append(m.worst, p99), nil
+	m.worst, m.still, m.waits = append(m.worst, p99), max(m.still, most), nil
 }
 
 // excuse skips the test if the machine was too busy for it, in any span.
@@ -232,9 +237,9 @@ func (m *machine) excuse(t testing.TB, text string) {
 	t.Helper()
 	m.reset()
 	m.mu.Lock()
-	worst := slices.Max(m.worst)
+	worst, still := slices.Max(m.worst), m.still
 	m.mu.Unlock()
-	if worst > starved {
-		t.Skipf("%s; but this machine is too busy to tell: one in a hundred goroutines was woken %v late", text, worst)
+	if worst > starved || still > stoodStill {
+		t.Skipf("%s; but this machine is too busy to tell: one in a hundred goroutines was woken %v late, one %v", text, worst, still)
 	}
 }

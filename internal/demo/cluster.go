@@ -53,8 +53,8 @@ func (d *cluster) write() error {
 	persist_config off
 	auto_https off
 	omflow {
-		name      booster
-		listen    127.0.0.1:%d
+		name booster
+		listen 127.0.0.1:%d
 		state_dir %q
 	}
 }
@@ -71,15 +71,15 @@ http://%s {
 	admin off
 	persist_config off
 	omflow {
-		name      %[1]s
-		listen    127.0.0.1:%[2]d
-		join      127.0.0.1:%[3]d
+		name %[1]s
+		listen 127.0.0.1:%[2]d
+		join 127.0.0.1:%[3]d
 		state_dir %[4]q
 		agent {
-			home       %[5]q
-			server     127.0.0.1:%[6]d
-			run        %[7]q omflow stand-in --name %[1]s --listen 127.0.0.1:%[6]d --home %[5]q --database 127.0.0.1:%[8]d --postgres 127.0.0.1:%[10]d --time-scale %[9]g
-			database   postgres://omflow@127.0.0.1:%[10]d/omflow?sslmode=disable
+			home %[5]q
+			server 127.0.0.1:%[6]d
+			run %[7]q omflow stand-in --name %[1]s --listen 127.0.0.1:%[6]d --home %[5]q --database 127.0.0.1:%[8]d --postgres 127.0.0.1:%[10]d --time-scale %[9]g
+			database postgres://omflow@127.0.0.1:%[10]d/omflow?sslmode=disable
 			stop_grace 5s
 			patch
 			replicate

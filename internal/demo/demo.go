@@ -60,6 +60,9 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("servers: write a number from 1 to %d, not %d", maxServers, c.Servers)
 	}
 	for what, address := range map[string]string{"listen": c.Listen, "admin": c.Admin} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("%s %q: write an address and a port, such as %s", what, address, defaultListen)
+		}
 		if !trust.AllLoopback(address) {
 			return fmt.Errorf("%s %s: the demo serves on loopback addresses only, such as %s", what, address, defaultListen)
 		}

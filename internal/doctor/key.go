@@ -42,7 +42,7 @@ func (k Key) check() Result {
 	if len(k.Secrets) == 0 {
 		switch {
 		case k.Written > 0:
-			return failed("key is written and empty").advise("set the variable that its placeholder names, also for the service: in the systemd unit with EnvironmentFile")
+			return failed("key is written and empty").advise("write the key into the file, or set the variable, that its placeholder names; the service's user must be able to read the file, and have the variable")
 		case trust.AllLoopback(k.Addresses...):
 			return ok("none, and none is needed: only loopback addresses are used")
 		}

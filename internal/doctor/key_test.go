@@ -25,7 +25,7 @@ func TestKey(t *testing.T) {
 		"two":      {Key{2, []string{key, other}, nil}, good("first of 2")},
 		"none":     {Key{0, nil, []string{":5169", "10.0.0.1:5169"}}, ill("there is none, and :5169, 10.0.0.1:5169 can be reached", "keygen")},
 		"loopback": {Key{0, nil, []string{"127.0.0.1:5169"}}, good("none is needed")},
-		"empty":    {Key{1, nil, []string{"127.0.0.1:5169"}}, ill("written and empty", "EnvironmentFile")},
+		"empty":    {Key{1, nil, []string{"127.0.0.1:5169"}}, ill("written and empty", "into the file")},
 		"garbage":  {Key{1, []string{"p4ssw0rd"}, nil}, ill("read cluster key 1 of 1", "keygen")},
 		"twice":    {Key{2, []string{key, key}, nil}, ill("given twice")},
 		"example":  {Key{2, []string{key, shown[0] + "="}, nil}, ill("an example's", "keygen")},

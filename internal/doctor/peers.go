@@ -143,7 +143,7 @@ func judgeTCP(v Visit, address string) Result {
 }
 
 func judgeKey(v Visit) Result {
-	const sameKey = "write the same `key` on both nodes; is the variable that it comes from set for both services?"
+	const sameKey = "write the same `key` on both nodes; can both services read the file, or the variable, that it comes from?"
 	var remote *net.OpError
 	var record tls.RecordHeaderError
 	err := v.Handshake
@@ -158,7 +158,7 @@ func judgeKey(v Visit) Result {
 	case errors.Is(err, errNoIdentity):
 		return skipped("%v", err)
 	case errors.Is(err, trust.ErrWrongKey):
-		return failed("the node there uses another cluster key").advise(sameKey)
+		return failed("what answers there has another cluster key, or is no node").advise(sameKey)
 	case errors.Is(err, trust.ErrClock):
 		return failed("%v", err).advise("set the clocks, with chrony or systemd-timesyncd")
 	case errors.As(err, &remote) && remote.Op == "remote error":

@@ -92,7 +92,7 @@ func TestVisit(t *testing.T) {
 	}{
 		"a node":         {node(as(nil, a), date), good("it is booster booster-a, and has the same key")},
 		"an older key":   {node(as(nil, b, a), date), good("booster-a")},
-		"another key":    {node(as(nil, trust.Generate()), date), ill("uses another cluster key", "same `key`")},
+		"another key":    {node(as(nil, trust.Generate()), date), ill("has another cluster key, or is no node", "same `key`")},
 		"knows it not":   {node(as(nil, b), date), ill("refuses this one's key", "same `key`")},
 		"another day":    {node(as(hours(80), a), date), ill("differ by more than 24 hours", "set the clocks")},
 		"no TLS":         {func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n"); c.Read(make([]byte, 4096)) }, ill("does not speak TLS", "port in `join`")},

@@ -24,8 +24,9 @@ const (
 	diagV6Only     = 11 // INET_DIAG_SKV6ONLY
 )
 
-// diagWait bounds an answer of the kernel's, which takes a millisecond or a few.
-const diagWait = 3 * time.Second
+// diagWait bounds an answer of the kernel's, which takes a millisecond or a few, unless this
+// process stands still.
+const diagWait = 10 * time.Second
 
 // socket is what the kernel tells of one.
 type socket struct {

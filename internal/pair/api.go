@@ -96,10 +96,10 @@ func (p *Pair) Failover(ctx context.Context) error {
 			p.handOver()
 		}
 	}) {
-		return fmt.Errorf("fail over: %w", context.Canceled)
+		return fmt.Errorf("change places: %w", context.Canceled)
 	}
 	if !ok {
-		return fmt.Errorf("fail over: %w", ErrNoPeer)
+		return fmt.Errorf("change places: %w", ErrNoPeer)
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -115,17 +115,17 @@ func (p *Pair) Failover(ctx context.Context) error {
 		case down == 0:
 			down = p.cfg.clock()
 		case p.cfg.clock()-down > wordTime:
-			return fmt.Errorf("fail over: %w", ErrNotTaken)
+			return fmt.Errorf("change places: %w", ErrNotTaken)
 		}
 		if p.untaken.Load() != untaken {
-			return fmt.Errorf("fail over: %w", ErrNotTaken)
+			return fmt.Errorf("change places: %w", ErrNotTaken)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("fail over: %w", ctx.Err())
+			return fmt.Errorf("change places: %w", ctx.Err())
 		case <-p.ctx.Done():
-			return fmt.Errorf("fail over: %w", context.Canceled)
+			return fmt.Errorf("change places: %w", context.Canceled)
 		}
 	}
 }

@@ -92,10 +92,20 @@ func (s *server) put(t testing.TB, text string) {
 	}
 }
 
+// roomToSpare skips a test where the disk has so little room left that a server fetches
+// nothing on offers.
+func roomToSpare(t *testing.T, s *server) {
+	t.Helper()
+	if err := s.roomBeside([]release.File{{Size: 1 << 20}}, spareRoom); err != nil {
+		t.Skip(err)
+	}
+}
+
 // TestSpare: of what is fetched on offers a little stays, unless a release names it, and
 // what is too large or not there is not fetched.
 func TestSpare(t *testing.T) {
 	c, s1, s2 := two(t, content{"a": "1"})
+	roomToSpare(t, s2)
 	var texts []string
 	offer := func(size int64, text string) {
 		s2.Offered("s1", []api.Content{{SHA256: sum(text), Size: size}})
@@ -147,6 +157,7 @@ func TestSpare(t *testing.T) {
 // offer may.
 func TestOfferTwice(t *testing.T) {
 	c, s1, s2 := two(t, content{"a": "1"})
+	roomToSpare(t, s2)
 	var contents []api.Content
 	for i := range api.MaxOffered / 2 {
 		text := fmt.Sprint("content ", i)
@@ -175,6 +186,7 @@ func TestOfferTwice(t *testing.T) {
 // server did not have to fetch it for: one of its own.
 func TestSpareNamed(t *testing.T) {
 	c, s1, s2 := two(t, content{"a": "1"})
+	roomToSpare(t, s2)
 	offer := func(text string) {
 		s1.put(t, text)
 		s2.Offered("s1", []api.Content{{SHA256: sum(text), Size: int64(len(text))}})

@@ -160,7 +160,7 @@ func (r *round) waits(format string, args ...any) {
 }
 
 // errLate ends waiting that has taken too long.
-var errLate = errors.New("not within")
+var errLate = errors.New("waited in vain")
 
 // until looks, and repeats the orders, until ready says so. The error of a deadline
 // says what was waited for.
@@ -189,7 +189,7 @@ func (r *round) until(ctx context.Context, limit time.Duration, what string, rea
 			return nil
 		}
 		if now.After(deadline) {
-			return fmt.Errorf("%s: %w %s", what, errLate, limit)
+			return fmt.Errorf("%w for %s, for %s", errLate, limit, what)
 		}
 		r.c.pause(ctx)
 		if err := ctx.Err(); err != nil {

@@ -144,6 +144,40 @@ func TestHangAndEndlessEndWithTheFault(t *testing.T) {
 	}
 }
 
+// What is held is neither carried out nor answered before the fault ends, and is then.
+func TestHoldEndsWithTheFault(t *testing.T) {
+	c := newCluster(t, 1, 0)
+	in := c.Servers[0].Instruments()
+	cl := newClient(t, c, 0)
+	tok := token(t, cl)
+	in.Reset()
+	if err := in.Inject(instrument.Fault{Kind: instrument.Hold, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	held := make(chan client.Answer, 1)
+	go func() {
+		a, err := cl.Create(t.Context(), tok, "mission", "held")
+		if err != nil {
+			t.Error(err)
+		}
+		held <- a
+	}()
+	observe.Eventually(t, "request in the server", func() bool { return in.Stats().InFlight == 1 })
+	expect(t, must(t)(newClient(t, c, 0).Create(t.Context(), tok, "mission", "next")), 200, "Create")
+	select {
+	case a := <-held:
+		t.Errorf("it was answered: %s", a.Body)
+	default:
+	}
+	if n := in.Stats().Created["held"]; n != 0 {
+		t.Errorf("%d tickets were opened", n)
+	}
+	if err := in.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, <-held, 200, "Create")
+}
+
 func TestInstrumentsOverHTTP(t *testing.T) {
 	c := newCluster(t, 1, 0)
 	url := c.Servers[0].URL() + "/__testbed/"
@@ -175,7 +209,7 @@ func TestInstrumentsOverHTTP(t *testing.T) {
 	if a := do("GET", "stats", ""); !strings.Contains(string(a.Body), `"GET /accounts/login/":1`) || !strings.Contains(string(a.Body), `"requests":1,`) {
 		t.Errorf("stats %s", a.Body)
 	}
-	if a := do("POST", "fault", `{"kind":"refuse","seconds":0.3}`); a.Code != 200 {
+	if a := do("POST", "fault", `{"kind":"refuse","seconds":2}`); a.Code != 200 {
 		t.Fatalf("refusing: HTTP %d %s", a.Code, a.Body)
 	}
 	observe.Eventually(t, "connections refused", func() bool { _, err := cl.Get(t.Context(), "/rest/x"); return err != nil })

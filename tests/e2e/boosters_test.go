@@ -44,7 +44,7 @@ func TestTwoBoosters(t *testing.T) {
 	}
 	known := func(n *harness.Node, want string) {
 		t.Helper()
-		harness.Wait(t, 20*time.Second, n.Name+" knows what the other was told", func() error {
+		harness.Wait(t, time.Minute, n.Name+" knows what the other was told", func() error {
 			status, err := n.Status()
 			if err != nil {
 				return err
@@ -92,7 +92,7 @@ func TestTwoBoosters(t *testing.T) {
 		}
 		servers[a.Server()] = true
 	}
-	harness.Wait(t, 20*time.Second, "the second spreads the calls", func() error {
+	harness.Wait(t, time.Minute, "the second spreads the calls", func() error {
 		call()
 		return atLeast(len(servers), 3)
 	})
@@ -105,7 +105,7 @@ func TestTwoBoosters(t *testing.T) {
 	if len(servers) < 2 { // s2 was resumed a moment ago, and starts slowly
 		t.Errorf("without the first booster the calls went to %v only", servers)
 	}
-	harness.Wait(t, 20*time.Second, "the second takes over", func() error {
+	harness.Wait(t, time.Minute, "the second takes over", func() error {
 		status, err := second.Status()
 		if err == nil && (status.Pair.State != "active" || status.Pair.Term%2 != 0) {
 			err = fmt.Errorf("pair %+v", status.Pair)

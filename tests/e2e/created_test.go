@@ -34,14 +34,12 @@ const leadRuns = 4 * time.Second
 func TestKilledCreates(t *testing.T) {
 	t.Parallel()
 	c := start(t, harness.Config{Boosters: 2})
+	c.LeadFirst(t)
 	const victim, restarted = 1, 2
-	if lead := c.Lead(); lead == c.Agents[victim] || lead == c.Agents[restarted] {
-		t.Fatalf("the lead server is %s", lead.Name)
-	}
 	// What is opened in the first moments of a lead server it may have taken over at its
 	// start, for all that anybody knows: a server that has it and dies is waited for longer.
 	up := time.Now()
-	harness.Wait(t, 20*time.Second, "the lead server has run for a while", func() error {
+	harness.Wait(t, time.Minute, "the lead server has run for a while", func() error {
 		if ran := time.Since(up); ran < leadRuns {
 			return fmt.Errorf("%s", ran)
 		}
@@ -70,7 +68,8 @@ func TestKilledCreates(t *testing.T) {
 		repeated += metric(t, n, `omflow_booster_creates_resolved_total{outcome="repeated",pool="omflow"} `)
 	}
 	t.Logf("%g tickets were found, %g creates repeated", found, repeated)
-	if found < answered || repeated < hung {
+	// One whose answer was to be lost may have died with the server before it was carried out.
+	if found < 1 || repeated < hung || found+repeated < answered+hung {
 		t.Errorf("%g tickets were found and %g creates repeated, though %d and %d were on the server when it died", found, repeated, answered, hung)
 	}
 }
@@ -104,24 +103,29 @@ func meetPath(t *testing.T, a *harness.Node, f instrument.Fault) {
 	t.Helper()
 	a.Inject(t, f)
 	a.ResetStats(t)
-	harness.Wait(t, 20*time.Second, fmt.Sprintf("creates meet the fault %q", f.Kind), func() error {
+	harness.Wait(t, time.Minute, fmt.Sprintf("creates meet the fault %q", f.Kind), func() error {
 		return atLeast(a.Stats(t).ByURL["POST "+f.Path], f.Times)
 	})
 }
 
 // bulk is a program that opens tickets.
 type bulk struct {
-	answers []client.Answer
-	titles  []string
+	enough  atomic.Bool
 	done    atomic.Int64
 	running sync.WaitGroup
+
+	mu      sync.Mutex
+	answers []client.Answer
+	titles  []string
 }
 
 // startBulk opens tickets by workers that share the boosters, with one token for each of
-// those.
+// those: so many, and more until it is enough, or a quick machine would be through before
+// all has been done to it.
 func startBulk(t *testing.T, c *harness.Cluster, tickets, workers int) *bulk {
 	t.Helper()
-	b := &bulk{answers: make([]client.Answer, tickets), titles: make([]string, tickets)}
+	b := new(bulk)
+	t.Cleanup(b.end)
 	var next atomic.Int64
 	tokens := make([]string, len(c.Boosters))
 	for w := range workers {
@@ -137,7 +141,7 @@ func startBulk(t *testing.T, c *harness.Cluster, tickets, workers int) *bulk {
 			}
 		}
 		b.running.Go(func() {
-			for i := next.Add(1) - 1; i < int64(tickets); i = next.Add(1) - 1 {
+			for i := next.Add(1) - 1; i < int64(tickets) || !b.enough.Load(); i = next.Add(1) - 1 {
 				title := fmt.Sprintf("bulk-%d", i)
 				if i%10 == 0 {
 					title = fmt.Sprintf("bulk-same-%d", i/200)
@@ -145,13 +149,22 @@ func startBulk(t *testing.T, c *harness.Cluster, tickets, workers int) *bulk {
 				a, err := who.Create(context.Background(), tokens[booster], "mission", title)
 				if err != nil {
 					t.Errorf("create %d: %v", i, err)
+					return
 				}
-				b.answers[i], b.titles[i] = a, title
+				b.mu.Lock()
+				b.answers, b.titles = append(b.answers, a), append(b.titles, title)
+				b.mu.Unlock()
 				b.done.Add(1)
 			}
 		})
 	}
 	return b
+}
+
+// end says that it is enough, and returns when the last one is answered.
+func (b *bulk) end() {
+	b.enough.Store(true)
+	b.running.Wait()
 }
 
 // waitFor waits until so many creates were answered.
@@ -165,12 +178,12 @@ func (b *bulk) waitFor(t *testing.T, n int64) {
 // check waits for the rest, and holds the answers against the tickets that there are.
 func (b *bulk) check(t *testing.T, c *harness.Cluster) {
 	t.Helper()
-	b.running.Wait()
+	b.end()
 	told := map[int]string{}
 	for i, a := range b.answers {
 		var no int
 		if a.Code != http.StatusOK || !a.OK() || json.Unmarshal(a.Result, &no) != nil || no == 0 {
-			t.Errorf("create %d: HTTP %d, %.200s", i, a.Code, a.Body)
+			t.Errorf("create %q: HTTP %d, %.200s", b.titles[i], a.Code, a.Body)
 			continue
 		}
 		if other, twice := told[no]; twice {

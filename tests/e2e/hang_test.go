@@ -19,18 +19,19 @@ import (
 func TestHungServer(t *testing.T) {
 	const responseTimeout = 3 * time.Second
 	c := start(t, harness.Config{Front: "response_timeout " + responseTimeout.String()})
+	c.LeadFirst(t)
 	const victim = 1
 	name := c.Agents[victim].Name
 	sessions := c.SignIn(t, 60)
 	load := harness.StartLoad(t, sessions, harness.LoadConfig{Rate: 200, CreateEvery: 5, Titles: "hang"})
-	harness.Wait(t, 20*time.Second, "the load runs", func() error { return atLeast(len(load.Records()), 200) })
+	harness.Wait(t, time.Minute, "the load runs", func() error { return atLeast(len(load.Records()), 200) })
 
 	old := c.Agents[victim].ServerPID()
 	// At least one create is on the server when it stops; what else is there is chance.
 	meet(t, c.Agents[victim], instrument.Fault{Kind: instrument.Hang, Path: createPath, Times: 1})
 	stopped := time.Now()
 	c.StopServer(t, victim)
-	harness.Wait(t, 40*time.Second, "the agent replaces the process", func() error {
+	harness.Wait(t, time.Minute, "the agent replaces the process", func() error {
 		status, err := c.Booster.Status()
 		if err != nil {
 			return err
@@ -54,18 +55,20 @@ func TestHungServer(t *testing.T) {
 	if countUnknown(records) == 0 {
 		t.Error("no create was on the server when it was stopped")
 	}
-	limit := responseTimeout + 2*time.Second + harness.SlowestRead(records, stopped)
+	const wait = responseTimeout * 9 / 10 // it may be a little early, for the sake of speed
+	spared := harness.SlowestSpared(records, name, stopped)
+	limit := min(standstill, responseTimeout+2*time.Second+spared)
 	slow := map[int]int{}
 	for _, r := range records {
 		if r.Took() > limit {
 			t.Errorf("took longer than the response timeout: %s", r)
 		}
-		if r.Took() > responseTimeout*9/10 { // it may be a little early, for the sake of speed
+		if r.Took() > wait {
 			slow[r.Session]++
 		}
 	}
 	for session, n := range slow {
-		if n > 1 {
+		if n > 1 && spared < wait { // or it may be this machine that they waited for
 			t.Errorf("browser %d waited %d times", session, n)
 		}
 	}

@@ -28,7 +28,7 @@ func TestKeys(t *testing.T) {
 
 	stranger.Start(t)
 	const refusal = "uses another cluster key"
-	harness.Wait(t, 20*time.Second, "the booster refuses the agent", func() error {
+	harness.Wait(t, time.Minute, "the booster refuses the agent", func() error {
 		return atLeast(refusals(c.Booster, refusal), 1)
 	})
 	// It goes on trying. Its tries are of two kinds, connections and packets.
@@ -45,7 +45,7 @@ func TestKeys(t *testing.T) {
 	if n := refusals(c.Booster, refusal); n > 1 {
 		t.Errorf("the booster logged %d times that the agent was refused", n)
 	}
-	if n := refusals(c.Booster, "WARN") + refusals(c.Booster, `"level":"warn"`); n > 10 {
+	if n := warnings(c.Booster); n > 10 {
 		t.Errorf("the booster logged %d warnings", n)
 	}
 
@@ -59,7 +59,7 @@ func TestKeys(t *testing.T) {
 				rejoin(t, c.Agents[2])
 			}
 		}
-		harness.Wait(t, 20*time.Second, fmt.Sprintf("all are there with %d keys", len(keys)), func() error {
+		harness.Wait(t, time.Minute, fmt.Sprintf("all are there with %d keys", len(keys)), func() error {
 			status, err := c.Booster.Status()
 			if err != nil {
 				return err
@@ -78,11 +78,11 @@ func TestKeys(t *testing.T) {
 	c.RanOnce(t, records, "key")
 
 	// The old key is worth nothing any more.
-	seen := len(c.Booster.Log())
 	stranger.Stop(t)
+	seen := len(c.Booster.Log())
 	stranger.Keys = []string{old}
 	stranger.Start(t)
-	harness.Wait(t, 20*time.Second, "the agent is back with the old key", func() error {
+	harness.Wait(t, time.Minute, "the agent is back with the old key", func() error {
 		return atLeast(strings.Count(stranger.Log(), "serving initial configuration"), 2)
 	})
 	harness.Hold(t, 3*time.Second, "the old key is refused", func() error {
@@ -107,3 +107,14 @@ func rejoin(t *testing.T, a *harness.Node) {
 }
 
 func refusals(n *harness.Node, text string) int { return strings.Count(n.Log(), text) }
+
+// warnings counts what a node warned of that is not about a member or a server: where
+// processes wait for a processor, those are thought to be away now and then.
+func warnings(n *harness.Node) (count int) {
+	for line := range strings.Lines(n.Log()) {
+		if strings.Contains(line, `"level":"warn"`) && !strings.Contains(line, `"member":`) && !strings.Contains(line, `"server":`) {
+			count++
+		}
+	}
+	return count
+}

@@ -20,10 +20,8 @@ const createPath = "/flowmanage/api/omdata/edit/"
 // and it takes requests as before.
 func TestKilledServer(t *testing.T) {
 	c := start(t, harness.Config{})
+	c.LeadFirst(t)
 	const victim = 1 // not the lead server, without which no ticket is opened for some seconds
-	if c.Lead() == c.Agents[victim] {
-		t.Fatal("the victim is the lead server")
-	}
 	name := c.Agents[victim].Name
 	sessions := c.SignIn(t, 60)
 	load := harness.StartLoad(t, sessions, harness.LoadConfig{Rate: 200, CreateEvery: 5, Titles: "kill"})
@@ -37,7 +35,7 @@ func TestKilledServer(t *testing.T) {
 	c.KillServer(t, victim)
 	dead := time.Now()
 
-	harness.Wait(t, 60*time.Second, "the agent starts the server again", func() error {
+	harness.Wait(t, time.Minute, "the agent starts the server again", func() error {
 		status, err := c.Booster.Status()
 		if err != nil {
 			return err
@@ -62,7 +60,9 @@ func TestKilledServer(t *testing.T) {
 	if n := countUnknown(records); n < lost+hung {
 		t.Errorf("%d creates were told that their outcome is unknown, but %d were on the server that failed", n, lost+hung)
 	}
-	limit := 2*time.Second + harness.SlowestRead(records, dead)
+	// Not longer than on the servers that live, and there no longer than a machine stands
+	// still.
+	limit := min(standstill, 2*time.Second+harness.SlowestSpared(records, name, dead))
 	for _, r := range records {
 		if r.Title == "" && r.Took() > limit {
 			t.Errorf("a read took longer than %s: %s", limit, r)
@@ -70,12 +70,15 @@ func TestKilledServer(t *testing.T) {
 	}
 }
 
+// standstill is longer than a machine stands still that has other things to do.
+const standstill = 20 * time.Second
+
 // meet has so many creates of the load meet a fault as it says.
 func meet(t *testing.T, a *harness.Node, f instrument.Fault) {
 	t.Helper()
 	a.Inject(t, f)
 	a.ResetStats(t)
-	harness.Wait(t, 20*time.Second, fmt.Sprintf("creates meet the fault %q", f.Kind), func() error {
+	harness.Wait(t, time.Minute, fmt.Sprintf("creates meet the fault %q", f.Kind), func() error {
 		return atLeast(a.Stats(t).ByURL["POST "+createPath+"None/"], f.Times)
 	})
 }

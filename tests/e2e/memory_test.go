@@ -30,9 +30,7 @@ func TestIdleMemory(t *testing.T) {
 	})
 	// A database, a booster, three agents, three servers and the lead's guard: what the
 	// end of a test looks for when it tells what was left behind.
-	if n := len(harness.ProcessesOf(c.Dir)); n != 9 {
-		t.Errorf("the cluster is %d processes", n)
-	}
+	harness.Wait(t, time.Minute, "the cluster's processes", func() error { return processes(c.Dir, 9) })
 	for name, m := range most {
 		t.Logf("%s: %d MB, %d of them its own", name, m.Resident/megabyte, m.Own/megabyte)
 		if m.Own >= maxOwn || m.Resident >= maxResident {

@@ -21,9 +21,7 @@ const longStep = 45 * time.Second
 func TestLongStep(t *testing.T) {
 	t.Parallel()
 	c := start(t, harness.Config{Front: "control_settle 500ms"})
-	if c.Lead() != c.Agents[0] {
-		t.Fatal("the first server is not the lead")
-	}
+	c.LeadFirst(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 	defer cancel()
 	err := faults.CheckLongStep(ctx, c.Door(t), longStep, func(context.Context) error {

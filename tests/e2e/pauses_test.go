@@ -21,8 +21,8 @@ func TestPauses(t *testing.T) {
 	c := start(t, harness.Config{})
 	leads := c.WatchLeads(t)
 	defer leads.Stop(t)
-	harness.Wait(t, 30*time.Second, "the booster knows the flows that pause", func() error { return pausing(c) })
-	naps(t, c, 36, engine.NapPause+15*time.Second)
+	harness.Wait(t, time.Minute, "the booster knows the flows that pause", func() error { return pausing(c) })
+	naps(t, c, 36, engine.NapPause+time.Minute)
 	for _, a := range c.Agents {
 		if got := a.Stats(t).Created; a != c.Lead() && len(got) > 0 {
 			t.Errorf("%s, which is not the lead server, has opened %v", a.Name, got)
@@ -40,15 +40,19 @@ func TestPausesOnFollowers(t *testing.T) {
 	c := start(t, harness.Config{Front: "repairs_off pauses"})
 	leads := c.WatchLeads(t)
 	defer leads.Stop(t)
-	naps(t, c, 36, 2*time.Minute)
+	opening := naps(t, c, 36, 4*time.Minute)
 	followers := 0
 	for _, a := range c.Agents {
 		if got := a.Stats(t).Created; a != c.Lead() && len(got) > 0 {
 			followers++
 		}
 	}
-	if n := leads.Count(); followers == 0 || n != 2 {
-		t.Errorf("%d followers have opened tickets, and there were %d processes of the lead server, want 2", followers, n)
+	// One restart is for all that are there, ten seconds after the first was due: on a machine
+	// on which it takes longer than that to open them, more come later, and wait for another
+	// one, which is not before three minutes are over.
+	most := 2 + int(opening/(10*time.Second))
+	if n := leads.Count(); followers == 0 || n < 2 || n > most {
+		t.Errorf("%d followers have opened tickets, and there were %d processes of the lead server, want 2 to %d", followers, n, most)
 	}
 }
 
@@ -62,8 +66,8 @@ func pausing(c *harness.Cluster) error {
 }
 
 // naps has one client open n tickets that pause, eight at a time, and waits until each
-// is at its form, in one row.
-func naps(t *testing.T, c *harness.Cluster, n int, patience time.Duration) {
+// is at its form, in one row. It returns how long it took to open them.
+func naps(t *testing.T, c *harness.Cluster, n int, patience time.Duration) (opening time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
@@ -75,6 +79,7 @@ func naps(t *testing.T, c *harness.Cluster, n int, patience time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
 	var clients sync.WaitGroup
 	turns := make(chan struct{}, 8)
 	for i := range n {
@@ -88,7 +93,7 @@ func naps(t *testing.T, c *harness.Cluster, n int, patience time.Duration) {
 		})
 	}
 	clients.Wait()
-	begun := time.Now()
+	opening = time.Since(began)
 	harness.Wait(t, patience, "all tickets go on", func() error {
 		open, err := c.Queries.Tickets(database.TicketQuery{Flow: engine.NapUUID, Open: true, Limit: 10 * n})
 		if err != nil {
@@ -107,5 +112,6 @@ func naps(t *testing.T, c *harness.Cluster, n int, patience time.Duration) {
 		}
 		return nil
 	})
-	t.Logf("after %.1f s all tickets had gone on", time.Since(begun).Seconds())
+	t.Logf("%.1f s after they were opened all tickets had gone on", (time.Since(began) - opening).Seconds())
+	return opening
 }

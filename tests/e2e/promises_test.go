@@ -38,6 +38,7 @@ func TestPromises(t *testing.T) {
 
 func keep(t *testing.T, promises []faults.Promise) {
 	c := start(t, harness.Config{Front: "control_settle 500ms"})
+	c.LeadFirst(t)
 	leads := c.WatchLeads(t)
 	defer leads.Stop(t)
 	door := c.Door(t)

@@ -78,7 +78,7 @@ func authority(t *testing.T, n *harness.Node) *x509.CertPool {
 	t.Helper()
 	root := filepath.Join(n.Dir, "caddy", "pki", "authorities", "local", "root.crt")
 	pool := x509.NewCertPool()
-	harness.Wait(t, 20*time.Second, "Caddy makes its authority", func() error {
+	harness.Wait(t, time.Minute, "Caddy makes its authority", func() error {
 		pem, err := os.ReadFile(root)
 		if err != nil {
 			return err
@@ -163,7 +163,7 @@ func TestWellKnown(t *testing.T) {
 	c := start(t, harness.Config{Servers: []harness.Server{{}}})
 	check := func(want map[string]int) {
 		t.Helper()
-		harness.Wait(t, 20*time.Second, "the answers", func() error {
+		harness.Wait(t, time.Minute, "the answers", func() error {
 			for question, code := range want {
 				resp, err := http.Get(c.Booster.URL + "/.well-known/omflow/" + question)
 				if err != nil {

@@ -49,7 +49,7 @@ func TestReloadLosesNothing(t *testing.T) {
 	}
 	secure = net.JoinHostPort("127.0.0.1", port)
 	for _, first := range []visitor{newKeeper(plain, nil), newKeeper(secure, trusted)} {
-		harness.Wait(t, 20*time.Second, "the server is up and the certificate there", first.visit)
+		harness.Wait(t, time.Minute, "the server is up and the certificate there", first.visit)
 		first.close()
 	}
 
@@ -84,15 +84,15 @@ func TestStopLosesNothing(t *testing.T) {
 	})
 	address := strings.TrimPrefix(c.Booster.URL, "http://")
 	first := newKeeper(address, nil)
-	harness.Wait(t, 20*time.Second, "the server is up", first.visit)
+	harness.Wait(t, time.Minute, "the server is up", first.visit)
 	first.close()
 
 	crowd := &crowd{stop: make(chan struct{})}
 	crowd.add(50, 100*time.Millisecond, func() visitor { return newKeeper(address, nil) })
 	crowd.add(50, 100*time.Millisecond, func() visitor { return &passerBy{newKeeper(address, nil)} })
-	harness.Wait(t, 20*time.Second, "all are there", func() error { return atLeast(crowd.count(), 2000) })
+	harness.Wait(t, time.Minute, "all are there", func() error { return atLeast(crowd.count(), 2000) })
 	c.Booster.Signal(syscall.SIGTERM)
-	harness.Wait(t, 20*time.Second, "the booster ends", func() error {
+	harness.Wait(t, time.Minute, "the booster ends", func() error {
 		if crowd.refused() == 0 || !c.Booster.Ended() {
 			return errors.New("it still runs")
 		}
@@ -222,8 +222,13 @@ func (c *crowd) end(t *testing.T) {
 	}
 }
 
-// visitTime is when a visitor gives up.
-const visitTime = 20 * time.Second
+const (
+	// visitTime is when a visitor gives up.
+	visitTime = 20 * time.Second
+	// idleTime is when one takes it that its connection has ended. Those that ask nothing
+	// for six seconds are ended by a reload without a word.
+	idleTime = 5 * time.Second
+)
 
 // keeper is a client that keeps its connection until it is told that it ends, and never
 // makes a request twice, unlike net/http's.
@@ -233,6 +238,7 @@ type keeper struct {
 	conn    net.Conn    // nil when it has none
 	read    *bufio.Reader
 	visits  int
+	visited time.Time // when the last visit ended
 }
 
 func newKeeper(address string, trusted *tls.Config) *keeper {
@@ -240,6 +246,10 @@ func newKeeper(address string, trusted *tls.Config) *keeper {
 }
 
 func (k *keeper) visit() error {
+	if time.Since(k.visited) > idleTime {
+		k.close()
+	}
+	defer func() { k.visited = time.Now() }()
 	kept := k.conn != nil
 	err := k.once()
 	if err != nil {

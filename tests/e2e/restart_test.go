@@ -50,14 +50,14 @@ func TestRestartedAgents(t *testing.T) {
 		a.Signal(signal)
 		select {
 		case <-a.Done():
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%s does not end", a.Name)
 		}
 		if !harness.Alive(pid) {
 			t.Errorf("the server of %s ended with its agent", a.Name)
 		}
 		a.Start(t)
-		harness.Wait(t, 60*time.Second, "the new agent of "+a.Name+" adopts the server, and reaches the booster", func() error {
+		harness.Wait(t, time.Minute, "the new agent of "+a.Name+" adopts the server, and reaches the booster", func() error {
 			if !strings.Contains(a.Log(), "server adopted") {
 				return errors.New("no server was adopted")
 			}
@@ -88,7 +88,7 @@ func TestRestartedAgents(t *testing.T) {
 	a := c.Agents[0]
 	pid := a.ServerPID()
 	a.Signal(syscall.SIGTERM)
-	harness.Wait(t, 20*time.Second, "the agent that is stopped stops its server", func() error {
+	harness.Wait(t, time.Minute, "the agent that is stopped stops its server", func() error {
 		if harness.Alive(pid) {
 			return fmt.Errorf("process %d lives", pid)
 		}

@@ -79,7 +79,7 @@ var faultsSeen = map[string]string{
 	"parameter":         `has "stamped" of the parameter`,
 	"attachment-kept":   `marked it deleted`,
 	"attachments-apart": `got no number|instead of its own`,
-	"schedule-once":     `fired [23] times in one`,
+	"schedule-once":     `fired too often`,
 	"pauses":            `8 of 12 tickets never came to the end of their step`,
 	"schedule-deleted":  `in the database again`,
 	"create-honest":     `12 creates were answered with success and 4 tickets exist`,

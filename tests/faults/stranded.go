@@ -40,31 +40,58 @@ func (d Door) checkStranded(ctx context.Context, flow, title string, slow func(d
 	}
 	fast := func(context.Context) error { return slow(d.Truth, 0) }
 	defer undo(ctx, &err, fast)
-	title = newTitle(title)
-	// What they are answered depends on where they were: those of the server that dies
-	// are told nothing.
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		_, _ = v.open(ctx, d.crowd(), flow, title)
-	}()
-	defer func() { <-answered }()
+	var opened string
+	for try := 1; ; try++ {
+		opened = newTitle(title)
+		// What they are answered depends on where they were: those of the server that dies
+		// are told nothing.
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			_, _ = v.open(ctx, d.crowd(), flow, opened)
+		}()
+		defer func() { <-answered }()
+		all, err := d.betweenSteps(ctx, flow, opened)
+		if err != nil {
+			return err
+		}
+		if all {
+			break
+		}
+		if try == slowTries {
+			return errors.New("the tickets were never all out of the journal")
+		}
+		if err := d.waitForOneRow(ctx, flow, opened, d.crowd()); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(fast(ctx), d.Kill(ctx, 0)); err != nil {
+		return fmt.Errorf("killing a server: %w", err)
+	}
+	return d.waitForOneRow(ctx, flow, opened, d.crowd())
+}
+
+// betweenSteps waits until all tickets of a title are there, run, and are in no row of the
+// journal. It returns false when one of them has come to its form: then they were too far
+// apart.
+func (d Door) betweenSteps(ctx context.Context, flow, title string) (all bool, err error) {
 	ok, err := d.wait(ctx, func() (bool, error) {
-		_, running, err := d.openRows(flow, title)
-		if err != nil || running < d.crowd() {
-			return false, err
+		waiting, running, err := d.openRows(flow, title)
+		if err != nil || len(waiting) > 0 {
+			return true, err
+		}
+		if running < d.crowd() {
+			return false, nil
 		}
 		journal, err := d.Truth.Queue()
 		if err != nil {
 			return false, fmt.Errorf("reading the journal: %w", err)
 		}
-		return len(journal) == 0, nil
+		all = len(journal) == 0
+		return all, nil
 	})
 	if err != nil || !ok {
-		return fmt.Errorf("the tickets were never all out of the journal: %w", orSilent(err))
+		return false, fmt.Errorf("the tickets were never all out of the journal: %w", orSilent(err))
 	}
-	if err := errors.Join(fast(ctx), d.Kill(ctx, 0)); err != nil {
-		return fmt.Errorf("killing a server: %w", err)
-	}
-	return d.waitForOneRow(ctx, flow, title, d.crowd())
+	return all, nil
 }

@@ -15,6 +15,8 @@ type Kind string
 const (
 	// Hang takes requests and neither carries them out nor answers.
 	Hang Kind = "hang"
+	// Hold takes requests and carries them out when the fault ends.
+	Hold Kind = "hold"
 	// Slow takes Factor times as long.
 	Slow Kind = "slow"
 	// Garbage answers bytes that are not HTTP.
@@ -52,7 +54,7 @@ type Fault struct {
 // Validate tells what is wrong with the fault.
 func (f Fault) Validate() error {
 	switch f.Kind {
-	case Hang, Garbage, Close, Drop, Cut, Header, Endless:
+	case Hang, Hold, Garbage, Close, Drop, Cut, Header, Endless:
 	case Slow:
 		if !(f.Factor > 0 && f.Factor <= maxFactor) {
 			return fmt.Errorf("slow needs a factor of more than 0 and at most %d", maxFactor)
@@ -176,6 +178,13 @@ func (i *injected) apply(w http.ResponseWriter, r *http.Request, done <-chan str
 		case <-done:
 		}
 		panic(http.ErrAbortHandler)
+	case Hold:
+		select {
+		case <-i.over:
+		case <-done:
+			panic(http.ErrAbortHandler)
+		}
+		next(w, r, 1)
 	case Drop:
 		next(&discard{header: http.Header{}}, r, 1)
 		panic(http.ErrAbortHandler)

@@ -147,9 +147,9 @@ func (in *Instruments) Serve(w http.ResponseWriter, r *http.Request, next func(h
 		return
 	}
 	load := !slices.Contains(in.cfg.Health, path)
+	f := in.active(path) // first: a request that is counted has met the fault that it was to meet
 	in.enter(r.Method+" "+path, load)
 	defer in.leave(load)
-	f := in.active(path)
 	if f == nil {
 		next(w, r, 1)
 		return

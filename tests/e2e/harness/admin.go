@@ -67,8 +67,9 @@ func (s Status) MemberStates() map[string]string {
 	return states
 }
 
-// asking is for the admin API and instruments, which answer at once or never.
-var asking = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+// asking is for the admin API and instruments, which answer at once or never; at once is
+// what a busy machine takes for it.
+var asking = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // Status asks the node's admin API.
 func (n *Node) Status() (Status, error) {

@@ -39,12 +39,16 @@ func (c *Cluster) Door(t testing.TB) faults.Door {
 }
 
 // endServer ends the server of agent i and returns when the agent has started it
-// again and the booster gives it requests.
+// again and the booster gives it requests. One that is just being restarted, because
+// something has changed, is waited for.
 func (c *Cluster) endServer(ctx context.Context, i int, s syscall.Signal) error {
 	n := c.Agents[i]
 	old := n.ServerPID()
-	if old == 0 {
-		return fmt.Errorf("server %s does not run", n.Name)
+	for deadline := time.Now().Add(StartTime); old == 0; old = n.ServerPID() {
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return fmt.Errorf("server %s does not run", n.Name)
+		}
+		time.Sleep(pollPeriod)
 	}
 	if err := syscall.Kill(old, s); err != nil {
 		return fmt.Errorf("send %v to server %s: %w", s, n.Name, err)
@@ -137,6 +141,18 @@ func (c *Cluster) leads() []int {
 		line, err := os.ReadFile(filepath.Join(folder, "cmdline"))
 		return err == nil && bytes.Contains(line, []byte("\x00stand-in\x00"))
 	})
+}
+
+// LeadFirst puts the agent whose server is the lead first in Agents: which one that is
+// depends on who of them was there first.
+func (c *Cluster) LeadFirst(t testing.TB) {
+	t.Helper()
+	lead := c.Lead()
+	if lead == nil {
+		t.Fatal("there is no lead server")
+	}
+	i := slices.Index(c.Agents, lead)
+	c.Agents[0], c.Agents[i] = c.Agents[i], c.Agents[0]
 }
 
 // Lead returns the agent whose server is the lead, or nil.

@@ -16,7 +16,7 @@ import (
 
 // stopTime is how long a process may take to end after it was asked to: an agent
 // waits for its server.
-const stopTime = 30 * time.Second
+const stopTime = 60 * time.Second
 
 // Process is a running program.
 type Process struct {

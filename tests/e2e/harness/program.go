@@ -18,7 +18,7 @@ import (
 const ProgramVariable = "OMFLOW_BOOSTER_BINARY"
 
 // commandTime is how long a command may take that does not wait for anything.
-const commandTime = 30 * time.Second
+const commandTime = 60 * time.Second
 
 // Build builds the program into dir, unless the environment names one, and
 // returns its path.

@@ -75,11 +75,12 @@ func (r Record) String() string {
 		r.Begun.Format("15:04:05.000"), r.Took().Round(time.Millisecond), r.Failure())
 }
 
-// SlowestRead is how long the slowest of the reads took that were answered before then:
-// what this machine needs while nothing is wrong.
-func SlowestRead(records []Record, before time.Time) (most time.Duration) {
+// SlowestSpared is how long the slowest of the reads took that a server's failure can't
+// have slowed, as they were answered before it or by another server: what this machine
+// needs while nothing is wrong. That it stands still for some seconds shows there, too.
+func SlowestSpared(records []Record, server string, failed time.Time) (most time.Duration) {
 	for _, r := range records {
-		if r.Title == "" && r.Ended.Before(before) {
+		if r.Title == "" && (r.Ended.Before(failed) || r.On != server) {
 			most = max(most, r.Took())
 		}
 	}

@@ -5,6 +5,7 @@ package harness
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,16 +19,26 @@ import (
 // ServerPID returns the process of the agent's server, or 0 when there is none.
 func (n *Node) ServerPID() int { return listening(n.Server) }
 
-// ServerPIDs returns the processes of all servers, by name. All must run.
+// ServerPIDs returns the processes of all servers, by name.
 func (c *Cluster) ServerPIDs(t testing.TB) map[string]int {
 	t.Helper()
 	pids := map[string]int{}
 	for _, n := range c.Agents {
-		if pids[n.Name] = n.ServerPID(); pids[n.Name] == 0 {
-			t.Fatalf("server %s does not run", n.Name)
-		}
+		pids[n.Name] = n.runningPID(t)
 	}
 	return pids
+}
+
+// runningPID is ServerPID of one that runs, or is just being restarted and is waited for.
+func (n *Node) runningPID(t testing.TB) (pid int) {
+	t.Helper()
+	Wait(t, StartTime, "server "+n.Name+" runs", func() error {
+		if pid = n.ServerPID(); pid == 0 {
+			return errors.New("there is no process")
+		}
+		return nil
+	})
+	return pid
 }
 
 // KillServer ends the server of agent i with SIGKILL, and returns when it is dead:
@@ -35,7 +46,7 @@ func (c *Cluster) ServerPIDs(t testing.TB) map[string]int {
 func (c *Cluster) KillServer(t testing.TB, i int) {
 	t.Helper()
 	pid := c.signalServer(t, i, syscall.SIGKILL)
-	Wait(t, 10*time.Second, "the server dies", func() error {
+	Wait(t, 30*time.Second, "the server dies", func() error {
 		if Alive(pid) {
 			return fmt.Errorf("process %d lives", pid)
 		}
@@ -51,10 +62,7 @@ func (c *Cluster) StopServer(t testing.TB, i int) {
 
 func (c *Cluster) signalServer(t testing.TB, i int, s syscall.Signal) int {
 	t.Helper()
-	pid := c.Agents[i].ServerPID()
-	if pid == 0 {
-		t.Fatalf("server %s does not run", c.Agents[i].Name)
-	}
+	pid := c.Agents[i].runningPID(t)
 	if err := syscall.Kill(pid, s); err != nil {
 		t.Fatalf("send %v to server %s: %v", s, c.Agents[i].Name, err)
 	}
@@ -73,6 +81,9 @@ func (n *Node) Stats(t testing.TB) instrument.Stats {
 
 // ResetStats sets the counters of the agent's server to zero.
 func (n *Node) ResetStats(t testing.TB) { n.instrument(t, http.MethodDelete, "stats", nil) }
+
+// EndFault makes the agent's server behave again.
+func (n *Node) EndFault(t testing.TB) { n.instrument(t, http.MethodDelete, "fault", nil) }
 
 // Inject makes the agent's server misbehave.
 func (n *Node) Inject(t testing.TB, f instrument.Fault) {

@@ -13,7 +13,8 @@ import (
 const pollPeriod = 20 * time.Millisecond
 
 // Wait polls until ok returns nil, and fails the test with its last error when
-// that takes longer than limit.
+// that takes longer than limit. On a machine that stood still meanwhile it looks once
+// more.
 func Wait(t testing.TB, limit time.Duration, what string, ok func() error) {
 	t.Helper()
 	deadline := time.After(limit)
@@ -27,7 +28,10 @@ func Wait(t testing.TB, limit time.Duration, what string, ok func() error) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("%s: not within %s: %v", what, limit, err)
+			if err := ok(); err != nil {
+				t.Fatalf("%s: not within %s: %v", what, limit, err)
+			}
+			return
 		}
 	}
 }
