@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/rollout"
 	"github.com/omflow/booster/internal/testbed/observe"
 	"github.com/omflow/booster/internal/trust"
 )
@@ -115,6 +116,47 @@ func TestAgentsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.await(map[string]string{})
+}
+
+// TestTwoSayThatTheyAreTheLead: of two servers whose agents say so, the one is the lead that
+// was made it last, and the other one may be behind.
+func TestTwoSayThatTheyAreTheLead(t *testing.T) {
+	b := newBed(t)
+	address := freeAddress(t)
+	b.load(b.cluster(address, "", ""))
+	for _, name := range []string{"s1", "s2"} {
+		agent := peer(t, name, gossip.KindAgent, address)
+		report := gossip.Report{
+			Server: name, Address: newOrigin(t, name).address, State: gossip.ServerUp, Capacity: 4, Weight: 100, Managed: true, Lead: true,
+			Control: "booster-b=1",
+		}
+		if err := agent.SetReport(report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.await(map[string]string{"s1": "up", "s2": "up"})
+	other := peer(t, "booster-b", gossip.KindBooster, address)
+	for _, granted := range []string{"s1", "s2"} {
+		for key, value := range map[string]string{
+			rollout.LeadKey: fmt.Sprintf(`{"s":%q,"g":7,"n":["s1","s2"]}`, granted), rollout.EpochKey + "booster-b": "2",
+		} {
+			if err := other.SetMark(key, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		observe.Succeeds(t, granted+" alone is the lead", func() error {
+			status, err := b.status()
+			if err != nil {
+				return err
+			}
+			for _, s := range status.Servers {
+				if s.Lead != (s.Name == granted) || (s.State == "behind") == s.Lead {
+					return fmt.Errorf("%+v", status.Servers)
+				}
+			}
+			return nil
+		})
+	}
 }
 
 // TestStatusFields: the names of the status are what programs rely on.

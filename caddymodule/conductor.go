@@ -335,10 +335,11 @@ func (c *conductor) changed(f *fleet.Fleet) {
 // behind returns the servers that have not seen the newest control change, with the
 // reason.
 func behind(node *gossip.Node) map[string]string {
-	epoch := rollout.EpochOf(node.Marks())
+	epoch, lead := rollout.EpochOf(node.Marks()), leadOf(node)
 	names := make(map[string]string)
 	for _, r := range node.Reports() {
-		if r.Managed && !r.Lead && !rollout.Epoch(r.Control).Covers(epoch) {
+		isLead := r.Lead && (lead == "" || lead == r.Server)
+		if r.Managed && !isLead && !rollout.Epoch(r.Control).Covers(epoch) {
 			names[r.Server] = "it was started before the newest control change"
 		}
 	}

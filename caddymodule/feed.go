@@ -8,6 +8,7 @@ import (
 	"github.com/omflow/booster/gossip"
 	"github.com/omflow/booster/internal/balance"
 	"github.com/omflow/booster/internal/fleet"
+	"github.com/omflow/booster/internal/rollout"
 )
 
 // join feeds the fleet with what the cluster knows, now and at each change, until
@@ -71,6 +72,23 @@ func (f *feed) look() {
 	}
 }
 
+// leadOf returns the server whose agent is reached and says that it is the lead, or "". Of
+// two, as when the one before has stood still and says what was so, it is the one that was
+// made the lead last.
+func leadOf(node *gossip.Node) (lead string) {
+	reached := make(map[string]bool)
+	for _, m := range node.Members() {
+		reached[m.Name] = m.Kind == gossip.KindAgent && m.Reachable()
+	}
+	granted := rollout.Granted(node.Marks())
+	for _, r := range node.Reports() {
+		if r.Lead && reached[r.Server] && (lead == "" || lead != granted) {
+			lead = r.Server
+		}
+	}
+	return lead
+}
+
 // agents hands on what the agents report. An agent that said good-bye takes its
 // server with it, unless the server goes on: then its last report says so.
 func (f *feed) agents() error {
@@ -81,7 +99,6 @@ func (f *feed) agents() error {
 		}
 	}
 	var agents []fleet.Agent
-	lead := ""
 	for _, r := range f.node.Reports() {
 		m, known := there[r.Server]
 		if !known || m.State == gossip.Left && r.State != gossip.ServerUp {
@@ -92,14 +109,11 @@ func (f *feed) agents() error {
 			Health: healthOf(r.State), Reason: r.Reason, Lost: !m.Reachable(),
 			Managed: r.Managed, Release: r.Release, Database: r.Database,
 		})
-		if r.Lead && m.Reachable() {
-			lead = r.Server
-		}
 	}
 	if err := f.fleet.SetAgents(agents); err != nil {
 		return err
 	}
-	if lead != "" { // while there is none, the one before is waited for
+	if lead := leadOf(f.node); lead != "" { // while there is none, the one before is waited for
 		f.fleet.SetLead(lead)
 	}
 	return nil

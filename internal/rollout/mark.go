@@ -11,6 +11,13 @@ const LeadKey = "lead"
 // maxMark is how long a mark may be, in bytes.
 const maxMark = 512
 
+// Granted returns the server that the marks name as the one that was made the lead last,
+// or "" if they name none.
+func Granted(marks map[string]string) string {
+	m, _ := decodeMark(marks[LeadKey]) // an unreadable one names nobody
+	return m.Server
+}
+
 // mark is what LeadKey's mark holds.
 type mark struct {
 	Server string `json:"s"`
