@@ -122,6 +122,7 @@ type Coordinator struct {
 	changed    time.Time // when epoch was last seen to change
 	targeted   Target    // as last seen, since targetedAt
 	targetedAt time.Time
+	bad        badRelease
 	wanted     string // the lead that an operator asked for, or ""
 	// laggard is the server that is not made the lead since lagging because it lacks files
 	// of the replicated folder; "" when there is none.
@@ -236,7 +237,7 @@ func (c *Coordinator) look(now time.Time) {
 	}
 	c.agents, c.journal, c.between, c.looked, c.readAt, c.legacy = make(agents), Journal{}, Journal{}, false, time.Time{}, legacy{}
 	c.orders, c.doors, c.doorsAt, c.wanted = Orders{}, Doors{}, time.Time{}, ""
-	c.laggard, c.lagging = "", time.Time{}
+	c.laggard, c.lagging, c.bad = "", time.Time{}, badRelease{}
 	m, _ := decodeMark(c.cfg.Marks()[LeadKey]) // an unreadable one names nobody
 	c.before = m.Others
 	c.lease = remembered(now, c.cfg.Marks()[LeadKey])

@@ -73,7 +73,7 @@ func (c *Coordinator) due(now time.Time, a *asker) uint64 {
 		return a.apply
 	}
 	t := c.target()
-	if a.has(t) {
+	if a.has(t) || t == c.bad.Target {
 		return 0
 	}
 	anyRuns := false
@@ -112,9 +112,9 @@ const stageTime = 30 * time.Second
 func (c *Coordinator) nextRelease(now time.Time) (server string, t Target) {
 	t = c.target()
 	if t != c.targeted {
-		c.targeted, c.targetedAt = t, now
+		c.targeted, c.targetedAt, c.bad = t, now, badRelease{}
 	}
-	if t.Number == 0 {
+	if t.Number == 0 || t == c.bad.Target {
 		return "", t
 	}
 	lacks := func(a *asker) bool {
@@ -196,8 +196,36 @@ func (r *round) release(ctx context.Context, server string, t Target) error {
 		return fmt.Errorf("release %d can't be applied on server %s: %s", t.Number, server, trouble)
 	}
 	reason := fmt.Sprint(err)
-	if failed := c.cfg.Releases.Failed(ctx, t.Number, server, reason); failed != nil {
-		return fmt.Errorf("release %d on server %s: %s; it could not be taken back: %w", t.Number, server, reason, failed)
+	return c.failed(ctx, badRelease{Target: t, server: server, reason: reason})
+}
+
+// badRelease is a release that a server did not do well with, and that could not be
+// taken back, because the booster's disk is full, for instance: no other server gets it.
+type badRelease struct {
+	Target
+	server, reason string
+	tried          time.Time // to take it back
+}
+
+// failed takes a release back, and says so in any case.
+func (c *Coordinator) failed(ctx context.Context, b badRelease) error {
+	if err := c.cfg.Releases.Failed(ctx, b.Number, b.server, b.reason); err != nil {
+		c.mu.Lock()
+		b.tried = time.Now()
+		c.bad = b
+		c.mu.Unlock()
+		return fmt.Errorf("release %d on server %s: %s; it could not be taken back, and is not rolled out any further: %w", b.Number, b.server, b.reason, err)
 	}
-	return fmt.Errorf("release %d was taken back: server %s did not do well with it: %s", t.Number, server, reason)
+	return fmt.Errorf("release %d was taken back: server %s did not do well with it: %s", b.Number, b.server, b.reason)
+}
+
+// takeBack says what is to be done about a release that could not be taken back.
+func (c *Coordinator) takeBack(now time.Time) (what string, do func(context.Context, *round) error) {
+	b := c.bad
+	if b.Number == 0 || c.target() != b.Target || now.Sub(b.tried) < retryTime {
+		return "", nil
+	}
+	return fmt.Sprintf("taking back release %d, with which server %s did not do well", b.Number, b.server), func(ctx context.Context, _ *round) error {
+		return c.failed(ctx, b)
+	}
 }

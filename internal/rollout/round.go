@@ -108,6 +108,9 @@ func (c *Coordinator) plan(now time.Time) (what string, do func(context.Context,
 	if what, do := c.endPauses(now); do != nil {
 		return what, do
 	}
+	if what, do := c.takeBack(now); do != nil {
+		return what, do
+	}
 	if server, target := c.nextRelease(now); server != "" {
 		return fmt.Sprintf("bringing server %s to release %d", server, target.Number), func(ctx context.Context, r *round) error {
 			return r.release(ctx, server, target)

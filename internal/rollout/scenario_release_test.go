@@ -79,6 +79,32 @@ func TestBadRelease(t *testing.T) {
 	})
 }
 
+// TestBadReleaseStays: one that can't be taken back at once, since the booster's disk is
+// full, stops at the first server all the same, and is taken back later.
+func TestBadReleaseStays(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.faulty = true
+		w.do(func() {
+			w.releases.bad[1] = true
+			w.releases.full = 2
+			w.releases.publish("s2", false)
+		})
+		w.until(10*time.Minute, "it is taken back", func() bool { return w.releases.target.Number == 2 })
+		w.until(3*time.Minute, "all have what was before", w.releases.allHave)
+		w.do(func() {
+			for _, failed := range w.releases.failed {
+				if !strings.HasPrefix(failed, "1 on s2: ") {
+					w.problem("failures: %q", w.releases.failed)
+				}
+			}
+			if n := len(w.releases.failed); n != 3 {
+				w.problem("told %d times", n)
+			}
+		})
+	})
+}
+
 // TestReleaseAfterAServerCameBack: one that the boosters have last seen down, and that is up
 // again, is not tried before the origin, which is where a bad release is to stop.
 func TestReleaseAfterAServerCameBack(t *testing.T) {

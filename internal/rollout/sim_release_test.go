@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -11,6 +12,7 @@ type simReleases struct {
 	target Target
 	bad    map[uint64]bool // servers don't come up with them
 	failed []string
+	full   int // how many times Failed can't write
 }
 
 func (r *simReleases) hash(n uint64) string { return fmt.Sprintf("hash %d", n) }
@@ -30,6 +32,10 @@ func (r *simReleases) Failed(_ context.Context, n uint64, server, reason string)
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
 	r.failed = append(r.failed, fmt.Sprintf("%d on %s: %s", n, server, reason))
+	if r.full > 0 {
+		r.full--
+		return errors.New("the disk is full")
+	}
 	r.publish(r.target.Origin, false)
 	return nil
 }
