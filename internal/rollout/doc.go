@@ -145,12 +145,24 @@
 // out, restarted, and put back when it is well, one at a time. In the same way
 // servers are restarted whose flow queue has lost its database connections.
 //
+// # Releases
+//
+// The newest release that may be rolled out ([Releases].Target) is brought to one server
+// after the other, while all others are up: taken out, stopped, the files replaced by its
+// agent, started, and put back when it is well. One that is down anyway comes first, since
+// nothing is lost by it, then the one whose files it was made from, so that a bad release
+// stops where it was made, and the lead server last. A server that runs with it and is not
+// well within a minute ends the roll-out: the release is taken back ([Releases].Failed). One
+// that could not apply it is left alone for a minute, and the others get it.
+//
 // # What fails, and what then happens
 //
 //   - The coordinator dies: its orders to the boosters (servers taken out, work
 //     held) expire after [OrderTime]. The next one begins anew with what agents tell.
 //   - A server does not come back well: the round ends, the others are left alone,
 //     and it is tried again later. The server stays as behind as it was.
+//   - A bad release can't be taken back, because the booster's disk is full, for instance:
+//     no other server gets it, and taking it back is tried again each minute.
 //   - There is no lead server any more, or one has lost the database: a refresh that
 //     is under way ends for that.
 //   - An agent stands still with an order to restart: the order is none any more
