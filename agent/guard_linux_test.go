@@ -61,7 +61,7 @@ func TestLeadIsStopped(t *testing.T) {
 	}
 	b.to.mu.Lock()
 	defer b.to.mu.Unlock()
-	if last := b.to.asked; last.Grant != 0 || last.Runs != "" || last.Offer != 0 || last.Candidate {
+	if last := b.to.asked; last.Grant != 0 || last.Runs != "" || last.Offer != 0 {
 		t.Errorf("its last word: %+v", last)
 	}
 }

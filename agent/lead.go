@@ -103,7 +103,7 @@ func (m *monitor) retire() {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	last := m.question(time.Now())
-	last.Candidate, last.Offer = false, 0 // or it would be given the lease again
+	last.Offer = 0 // or it would be given the lease again
 	if _, err := m.to.Ask(ctx, last); err != nil {
 		m.log.Debug("the lease could not be given back; it runs out", "error", err)
 	}

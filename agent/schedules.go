@@ -53,9 +53,8 @@ type notice struct {
 
 func (n *notices) add(now time.Time, texts []string) {
 	for _, text := range texts {
-		if len(text) > rollout.MaxNoticeText {
-			text = strings.ToValidUTF8(text[:rollout.MaxNoticeText], "")
-		}
+		// In JSON a byte that is no UTF-8 would become three.
+		text = strings.ToValidUTF8(text[:min(len(text), rollout.MaxNoticeText)], "")
 		n.list = slices.DeleteFunc(n.list, func(e notice) bool { return e.text == text }) // what is still so
 		n.list = append(n.list, notice{text, now})
 	}

@@ -184,6 +184,9 @@ func (a *agentParts) watched() (trees []doctor.Tree) {
 		if a.Home != "" && !filepath.IsAbs(folder) {
 			return filepath.Join(a.Home, folder)
 		}
+		if filepath.IsAbs(folder) {
+			return filepath.Clean(folder)
+		}
 		return folder
 	}
 	if p := a.Patch; p != nil {

@@ -42,6 +42,7 @@ const (
 type releases struct {
 	*sequence.Sequencer
 	node     *gossip.Node
+	active   func() (term uint64, active bool)
 	changing func(server string) bool
 
 	mu        sync.Mutex
@@ -71,7 +72,7 @@ func newReleases(node *gossip.Node, log *slog.Logger, stateDir string, active fu
 	if err != nil {
 		return nil, fmt.Errorf("open the sequence of releases: %w", err)
 	}
-	return &releases{Sequencer: s, node: node, changing: changing, held: make(map[string]heldBack)}, nil
+	return &releases{Sequencer: s, node: node, active: active, changing: changing, held: make(map[string]heldBack)}, nil
 }
 
 // Propose implements api.Booster. A server that works on a control request has perhaps
@@ -80,7 +81,7 @@ func newReleases(node *gossip.Node, log *slog.Logger, stateDir string, active fu
 // or one never ends.
 func (r *releases) Propose(ctx context.Context, p api.Proposal, from string) error {
 	server := p.Manifest.Origin
-	if r.changing(server) && r.holdBack(server, time.Now()) {
+	if _, active := r.active(); active && r.changing(server) && r.holdBack(server, time.Now()) {
 		return fmt.Errorf("%w: server %s works on a control request, or did a second ago; what it has changed is published when that has ended, or after %s", api.ErrChanging, server, heldTime)
 	}
 	err := r.Sequencer.Propose(ctx, p, from)

@@ -20,8 +20,15 @@ func TestChanging(t *testing.T) {
 	}
 	c.mu.Unlock()
 	s1.write(content{"half": "1"})
+	pending := false
 	c.wait("it is held back, and tried again", func() bool {
 		poke(s1.attempt) // as when a booster is heard of
+		n := s1.State().Pending
+		if pending && n == 0 && held.Load() <= 3 {
+			t.Error("meanwhile nothing is told to wait")
+			pending = false
+		}
+		pending = pending || n > 0
 		return held.Load() > 3
 	})
 	c.numbered(2)

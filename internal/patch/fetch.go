@@ -112,9 +112,10 @@ func (m *Member) catchUp(ctx context.Context) error {
 	// The first release may be what the folder holds, and one that takes another back
 	// may change nothing here: then the server needs no restart for it. That is noted
 	// before anybody hears that the release could be applied; not where it waits for a
-	// person, who may let out one before it.
+	// person, who may let out one before it; what brings an older content back waits for
+	// nobody.
 	m.mu.Lock()
-	same := f.applied.m == nil || !m.cfg.Manual && len(release.Changes(f.applied.m, target)) == 0
+	same := f.applied.m == nil || (!m.cfg.Manual || target.Kind == release.Rollback) && len(release.Changes(f.applied.m, target)) == 0
 	m.mu.Unlock()
 	if same {
 		m.work.Lock()

@@ -57,7 +57,10 @@ type waiting struct {
 func (m *Member) publishAll(ctx context.Context) {
 	var d *draft
 	pause := retryMin
-	again := false // the folder is to be looked at, at the next retry
+	// again: the folder is to be looked at, at the next retry. looked: it was, and what was
+	// found counts as pending until the watcher gives it anew, or has had nothing to give for
+	// retryMax, which is longer than files may go on changing.
+	again, looked := false, false
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for {
@@ -70,7 +73,7 @@ func (m *Member) publishAll(ctx context.Context) {
 			if !ok {
 				return
 			}
-			d, pause, again = &draft{c.Tree, time.Now(), turn}, retryMin, false
+			d, pause, again, looked = &draft{c.Tree, time.Now(), turn}, retryMin, false, false
 			m.wait(len(c.Added)+len(c.Changed)+len(c.Removed), "")
 		case p := <-m.publish:
 			var number uint64
@@ -81,10 +84,14 @@ func (m *Member) publishAll(ctx context.Context) {
 			}
 		case <-m.attempt:
 		case <-retry.C:
-			if again {
-				again = false
-				m.wait(0, "")
+			switch {
+			case again:
+				again, looked = false, true
+				retry.Reset(retryMax)
 				m.rebase() // so that the watcher gives it when it has settled
+			case looked && d == nil: // it was taken back
+				looked = false
+				m.wait(0, "")
 			}
 		}
 		if d == nil {

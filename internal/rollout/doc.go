@@ -161,8 +161,9 @@
 //     held) expire after [OrderTime]. The next one begins anew with what agents tell.
 //   - A server does not come back well: the round ends, the others are left alone,
 //     and it is tried again later. The server stays as behind as it was.
-//   - A bad release can't be taken back, because the booster's disk is full, for instance:
-//     no other server gets it, and taking it back is tried again each minute.
+//   - A bad release can't be marked as bad, because the booster's disk is full, for instance:
+//     no other server gets it, and that is tried again each minute. If it is marked, and
+//     nothing can take its place, nothing is rolled out until a person acts.
 //   - There is no lead server any more, or one has lost the database: a refresh that
 //     is under way ends for that.
 //   - An agent stands still with an order to restart: the order is none any more

@@ -214,7 +214,7 @@ func TestLeadDiesWhileTheChosenOneIsWaitedFor(t *testing.T) {
 		w.pass(3 * second)
 		w.do(w.server("s1").lose)
 		w.until(time.Minute, "s3 is the lead", func() bool { return w.lead() == w.server("s3") })
-		if log := w.out.String(); strings.Contains(log, "that others have: "+errLate.Error()) {
+		if log := w.out.String(); strings.Contains(log, errLate.Error()+" for "+lagTime.String()+", for server s2 to have the files") {
 			t.Error("s2 was waited for to the end")
 		}
 		stop()

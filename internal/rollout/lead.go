@@ -41,6 +41,10 @@ func (c *Coordinator) nextLead(now time.Time) string {
 	if now.Sub(c.lagging) < lagTime {
 		return ""
 	}
+	// One that has all, though on an older release, loses nothing for good.
+	if i := slices.IndexFunc(candidates, func(name string) bool { return !c.agents[name].ask.Failed && !c.lags(now, name) }); i >= 0 {
+		return candidates[i]
+	}
 	return best
 }
 

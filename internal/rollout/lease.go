@@ -92,7 +92,7 @@ func (l *lease) heard(now, made time.Time, ask Ask, first, fenced bool) {
 		l.settled = l.running && ask.Age >= settledAge
 	case ask.Grant != 0 && ask.Grant == l.grant:
 		l.running = ask.Runs == Lead
-	case ask.Grant == 0 && l.grant != 0 && ask.Offer != l.offer:
+	case ask.Grant == 0 && l.grant != 0 && (ask.Offer == 0 || ask.Offer != l.offer):
 		l.end(now, made, ask.Ended) // its process has ended
 		return
 	}

@@ -152,7 +152,7 @@ func (b *bench) patch(rounds, peers int, by string) error {
 				m, err := measurePatch(s.syncer, s.source, fmt.Sprintf("round%d-%d", i, round), p)
 				if errors.Is(err, errLate) && !strings.HasPrefix(s.name, "booster") {
 					// What it has left to do would be measured with the next round.
-					fmt.Printf("%s is left out from round %d of %s on: %v\n", s.name, round+1, p.name, err)
+					fmt.Printf("%s is left out from round %d of %s on, and goes on beside the others: %v\n", s.name, round+1, p.name, err)
 					all = slices.DeleteFunc(slices.Clone(all), func(o *namedSyncer) bool { return o == s })
 					continue
 				}

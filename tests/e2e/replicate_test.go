@@ -14,8 +14,7 @@ import (
 	"github.com/omflow/booster/tests/e2e/harness"
 )
 
-// A new attachment is on all servers within two seconds, no server is restarted for it,
-// its deletion follows, and what is there for a moment while a ticket is opened stays
+// A new attachment comes to all servers, no server is restarted for it, its deletion follows, and what is there for a moment while a ticket is opened stays
 // where it is.
 func TestReplicate(t *testing.T) {
 	c := start(t, harness.Config{})

@@ -189,7 +189,7 @@ func (p *Profile) validateMessages() error {
 			}
 			for i, text := range texts {
 				if text == "" || len(text) > maxText || strings.ContainsRune(text, utf8.RuneError) {
-					return fmt.Errorf("%s[%d]: write the whole message, at most %d bytes of UTF-8", field, i, maxText)
+					return fmt.Errorf("%s[%d]: write the message, at most %d bytes of UTF-8", field, i, maxText)
 				}
 			}
 			count += len(texts)

@@ -2,6 +2,7 @@ package owners
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,7 +20,8 @@ const (
 	// (rollout.StuckTime). To suspect longer would have all that is in the journal of the
 	// same flow, and is not known to be anybody's, waited for on account of one error.
 	EndedTime = 10 * time.Minute
-	// MaxPending is how many requests without an answer are remembered.
+	// MaxPending is how many requests are remembered that nobody can say to be done: of more,
+	// a quarter of those that have ended are forgotten, or else the oldest.
 	MaxPending = 4096
 	// maxNames bounds the names of flows, and those of servers. When there are more,
 	// everything is forgotten; OMFLOW's flows are some hundreds.
@@ -128,9 +130,27 @@ func (b *Book) Sent(now time.Time, server string, r Request) (number uint64) {
 // wait keeps a pending request, and forgets the oldest when there are too many.
 func (b *Book) wait(number uint64, p pending) {
 	b.pending[number] = p
+	if len(b.pending) > MaxPending {
+		b.dropEnded()
+	}
 	for len(b.pending) > MaxPending {
 		delete(b.pending, b.oldest)
 		b.oldest++
+	}
+}
+
+// dropEnded makes room by the oldest requests that have ended: one that is on its way may
+// be just what is asked about when its server dies.
+func (b *Book) dropEnded() {
+	var ended []uint64
+	for number, p := range b.pending {
+		if p.until.Before(p.at.Add(MaxAge)) {
+			ended = append(ended, number)
+		}
+	}
+	slices.Sort(ended)
+	for _, number := range ended[:min(len(ended), MaxPending/4)] {
+		delete(b.pending, number)
 	}
 }
 

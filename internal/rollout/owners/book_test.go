@@ -167,6 +167,18 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// Of too many, those that have ended make room for one that is on its way.
+func TestEndedMakeRoom(t *testing.T) {
+	b := New()
+	waits := b.Sent(at(1), "s1", Request{Flow: flowA})
+	for range 3 * MaxPending {
+		b.Ended(at(1), b.Sent(at(1), "s2", Request{Flow: flowB}))
+	}
+	if _, ok := b.pending[waits]; !ok || len(b.pending) > MaxPending {
+		t.Errorf("%d are pending, the one on its way: %t", len(b.pending), ok)
+	}
+}
+
 // What is pending for too long is forgotten, also behind what is not, and the oldest number
 // is not left behind by those that are answered: to find it again would take long some day.
 func TestPendingExpires(t *testing.T) {

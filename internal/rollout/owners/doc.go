@@ -43,9 +43,9 @@
 // # Bounds, and what then happens
 //
 // [MaxRecords] are kept, the newest; none counts that is older than [MaxAge]. Of requests
-// of which the outcome is not known the newest [MaxPending] are kept. Whatever was forgotten is
-// not known, and is told as that: no claim. A book is in memory only, and a booster that
-// runs alone begins with an empty one.
+// of which the outcome is not known [MaxPending] are kept, rather those that are on their
+// way. Whatever was forgotten is not known, and is told as that: no claim. A book is in
+// memory only, and a booster that runs alone begins with an empty one.
 //
 // Noting a request, before and after, takes one to two microseconds of a processor in a
 // full book, most of it for memory that is not in its caches (see BenchmarkNote), and

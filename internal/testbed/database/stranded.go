@@ -38,7 +38,7 @@ var (
 	strandedTicket = `SELECT t.id, CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t` + strandedProof
 
 	strandedPast = `SELECT t.id, CASE WHEN length\(t.data_param\) <= \d{1,9} THEN t.data_param END, t.init_data_id FROM omformmodel_omdata_(\w{32}) t ` +
-		`WHERE t.id IN \(([\d,]{1,1000})\) AND t.running = false AND t.history = true AND t.closed = false AND t.error = false ` +
+		`WHERE t.id IN \(([\d,]+)\) AND t.running = false AND t.history = true AND t.closed = false AND t.error = false ` +
 		`AND NOT EXISTS \(SELECT 1 FROM omformmodel_omdata_\w{32} s WHERE s.id > t.id AND s.data_no = t.data_no\)` + strandedNowhere
 
 	strandedRestore = `INSERT INTO omflow_queuedata \(queue_id, name, input_param, module_name, method_name\) SELECT '([\w-]{1,128})', 'FormFlow', ` + sqlText +
@@ -50,7 +50,7 @@ var (
 
 	// Rows that were read to their end need not be looked through; the stand-in looks through
 	// all.
-	strandedNowhere = ` AND NOT EXISTS \(SELECT 1 FROM omflow_queuedata q WHERE (?:q.id IN \([\d,]{1,1000}\) AND )?` + strandedNaming("q") + `\) ` +
+	strandedNowhere = ` AND NOT EXISTS \(SELECT 1 FROM omflow_queuedata q WHERE (?:q.id IN \([\d,]+\) AND )?` + strandedNaming("q") + `\) ` +
 		`AND NOT EXISTS \(SELECT 1 FROM omflow_scheduler p WHERE p.cycle = 'Once' AND p.is_active = true AND ` + strandedNaming("p") + `\)`
 )
 

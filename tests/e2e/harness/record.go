@@ -76,7 +76,7 @@ func (r Record) String() string {
 }
 
 // SlowestSpared is how long the slowest of the reads took that a server's failure can't
-// have slowed, as they were answered before it or by another server: what this machine
+// have slowed, as they were answered before it or belong to sessions on other servers: what this machine
 // needs while nothing is wrong. That it stands still for some seconds shows there, too.
 func SlowestSpared(records []Record, server string, failed time.Time) (most time.Duration) {
 	for _, r := range records {
