@@ -267,6 +267,16 @@ func whole(dir string, p patchSize) bool {
 type targets struct {
 	folders   []string
 	processes []*process
+	copied    string // the newest folder that was copied, of those who watch nothing
+}
+
+// remove removes what was copied, from the source too, so that the disk does not run full.
+func (t *targets) remove(source string) error {
+	errs := []error{os.RemoveAll(filepath.Join(source, t.copied))}
+	for _, root := range t.folders {
+		errs = append(errs, os.RemoveAll(filepath.Join(root, t.copied)))
+	}
+	return errors.Join(errs...)
 }
 
 func (t *targets) arrived(folder string, p patchSize) (bool, error) {

@@ -34,6 +34,7 @@ type curlSync struct {
 }
 
 func (s *curlSync) waits() time.Duration { return 0 }
+func (s *curlSync) next() error          { return s.remove(s.source) }
 func (s *curlSync) sent() int64          { return s.bytes }
 
 const nginxFiles = `
@@ -131,6 +132,7 @@ func (s *curlSync) arrived(folder string, p patchSize) (bool, error) {
 	if err := errors.Join(errs...); err != nil {
 		return false, err
 	}
+	s.copied = folder
 	return s.targets.arrived(folder, p)
 }
 

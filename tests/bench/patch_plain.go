@@ -38,7 +38,7 @@ type plainSync struct {
 }
 
 func (s *plainSync) waits() time.Duration { return 0 }
-func (s *plainSync) next() error          { return nil }
+func (s *plainSync) next() error          { return s.remove(s.source) }
 func (s *plainSync) sent() int64          { return s.bytes.Load() }
 
 func (s *plainSync) start(_ *bench, dir, source string, peers int) error {
@@ -158,6 +158,7 @@ func (s *plainSync) arrived(folder string, p patchSize) (bool, error) {
 	if err := errors.Join(errs...); err != nil {
 		return false, err
 	}
+	s.copied = folder
 	return s.targets.arrived(folder, p)
 }
 
