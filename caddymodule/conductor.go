@@ -74,8 +74,8 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 		Marks: node.Marks, SetMark: node.SetMark,
 		FixedLead: func() string { return fixedLead(omflowFleet()) },
 		Strangers: func() bool { return hasStrangers(omflowFleet()) },
-		Releases:  c.releases.Releases(),
-		Logger:    log,
+		Releases:  c.releases.Releases(), Changing: changing,
+		Logger: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.releases.Close())

@@ -75,6 +75,10 @@ type Config struct {
 	Strangers func() bool
 	// Releases is the sequence of releases. Default: there are none.
 	Releases Releases
+	// Changing reports whether a server works on a control request, or did just now, at
+	// whichever booster, so that there may be files of it that are in no release yet. It
+	// must not block. Default: none ever does.
+	Changing func(server string) bool
 	// Settle is how long after the last control change the servers are refreshed.
 	// Default 3s.
 	Settle time.Duration

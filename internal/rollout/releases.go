@@ -38,7 +38,7 @@ type Releases interface {
 const releaseTime = time.Minute
 
 // pendingTime bounds how long the refresh after a control change waits for the files of
-// that change to become a release.
+// that change, or of one that is under way, to become a release.
 const pendingTime = 15 * time.Second
 
 // target is the release that servers should have. The caller holds c.mu, here and
@@ -149,10 +149,14 @@ func (c *Coordinator) nextRelease(now time.Time) (server string, t Target) {
 	return "", t
 }
 
-// unpublished reports whether a control change may still become a release.
+// unpublished reports whether a control change may still become a release: who is started
+// before that counts as having seen the change, and does not have its files.
 func (c *Coordinator) unpublished(now time.Time) bool {
 	lead := c.agents[c.lease.holder]
-	return lead != nil && lead.alive(now) && lead.ask.Pending && now.Sub(c.changed) < pendingTime
+	if lead == nil || !lead.alive(now) || now.Sub(c.changed) >= pendingTime {
+		return false
+	}
+	return lead.ask.Pending || c.cfg.Changing != nil && c.cfg.Changing(c.lease.holder)
 }
 
 // release brings one server to a release.

@@ -13,7 +13,7 @@ import (
 func (r *round) restart(ctx context.Context, server string, working bool) error {
 	c := r.c
 	r.yields = func(now time.Time) bool {
-		return working && (c.nextLead(now) != "" || !r.acted && (c.resumable(now) || len(c.stale(now)) > 0))
+		return working && (c.nextLead(now) != "" || !r.acted && (c.resumable(now) || len(c.stale(now)) > 0 || r.refreshes && c.unpublished(now)))
 	}
 	if err := r.spare(ctx, server); err != nil {
 		return err

@@ -42,6 +42,8 @@ type round struct {
 	// how many times that has failed; sifted: the flow queue was found at rest with them.
 	sifts, sifted bool
 	unsifted      int
+	// refreshes: a server is restarted for a control change, whose files it has.
+	refreshes bool
 	// yields reports whether something else comes first; nil: nothing does.
 	yields func(now time.Time) bool
 }
@@ -122,6 +124,7 @@ func (c *Coordinator) plan(now time.Time) (what string, do func(context.Context,
 	for _, name := range slices.Sorted(maps.Keys(c.agents)) {
 		if a := c.agents[name]; c.behind(now, name, a) && now.Sub(c.changed) >= c.cfg.Settle && now.Sub(a.failed) >= retryTime {
 			return "restarting server " + name + ", which has not seen the newest control change", func(ctx context.Context, r *round) error {
+				r.refreshes = true
 				return r.restart(ctx, name, true)
 			}
 		}

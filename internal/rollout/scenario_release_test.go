@@ -60,6 +60,39 @@ func TestDeploy(t *testing.T) {
 	})
 }
 
+// TestDeployDuringARefresh: who is restarted for a control change while another one is under
+// way would count as having seen both, without the files of the second.
+func TestDeployDuringARefresh(t *testing.T) {
+	for name, begins := range map[string]time.Duration{"before the refresh": 0, "while a server is drained for it": DefaultSettle + second} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, 2, 3, 1, func(w *world) {
+				w.until(10*second, "all are up", w.atRest)
+				flight := func(n int) { w.activeBooster().flight = map[string]int{"s2": n} }
+				w.do(func() { flight(min(int(begins), 1)) })
+				w.control()
+				w.pass(begins)
+				w.do(func() { w.changing = "s1"; flight(0) })
+				w.pass(DefaultSettle + 5*second)
+				w.do(func() {
+					if n := w.starts(); n["s2"] != 1 || n["s3"] != 1 {
+						w.problem("a server was restarted meanwhile: starts %v", n)
+					}
+					w.releases.publish("s1", true)
+				})
+				w.control()
+				w.do(func() { w.changing = "" })
+				w.until(2*time.Minute, "all have it", w.releases.allHave)
+				w.until(2*time.Minute, "all are fresh", w.fresh)
+				w.do(func() {
+					if n := w.starts(); n["s1"] != 1 || n["s2"] != 2 || n["s3"] != 2 {
+						w.problem("files and restart were to be one step: starts %v", n)
+					}
+				})
+			})
+		})
+	}
+}
+
 // TestBadRelease: it stops at the first server, and what was before comes back there.
 func TestBadRelease(t *testing.T) {
 	simulate(t, 2, 3, 1, func(w *world) {

@@ -83,8 +83,13 @@ func (b *simBooster) start() {
 		},
 		FixedLead: func() string { return "" },
 		Strangers: func() bool { return false },
-		Releases:  w.releases,
-		Logger:    w.log.With("booster", b.name),
+		Changing: func(server string) bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return server == w.changing
+		},
+		Releases: w.releases,
+		Logger:   w.log.With("booster", b.name),
 	})
 	if err != nil {
 		w.t.Fatal(err)

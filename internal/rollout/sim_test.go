@@ -41,7 +41,8 @@ type world struct {
 	restored int           // tickets that were put back from there
 	siftErr  error         // of looking for them
 	dbDown   bool
-	blind    bool // no agent can read the journal
+	blind    bool   // no agent can read the journal
+	changing string // the server that works on a control request
 	boot     time.Duration
 	blur     time.Duration // how long boosters don't see that a server is down
 	faulty   bool          // servers may be missing that nobody has stopped on purpose
