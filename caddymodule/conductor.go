@@ -74,8 +74,9 @@ func newConductor(node *gossip.Node, log *slog.Logger, stateDir string, active f
 		Marks: node.Marks, SetMark: node.SetMark,
 		FixedLead: func() string { return fixedLead(omflowFleet()) },
 		Strangers: func() bool { return hasStrangers(omflowFleet()) },
-		Releases:  c.releases.Releases(), Changing: changing,
-		Logger: log,
+		Releases:  c.releases.Releases(),
+		Changing:  changing,
+		Logger:    log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.releases.Close())
@@ -329,13 +330,13 @@ func (c *conductor) changed(f *fleet.Fleet) {
 		c.log.Error("a control change can't be told to the other nodes: refresh the servers by hand", "error", err)
 		return
 	}
-	f.SetBehind(behind(c.node))
+	f.SetBehind(behind(c.node, leadOf(c.node)))
 }
 
 // behind returns the servers that have not seen the newest control change, with the
-// reason.
-func behind(node *gossip.Node) map[string]string {
-	epoch, lead := rollout.EpochOf(node.Marks()), leadOf(node)
+// reason. lead is the lead server, or "".
+func behind(node *gossip.Node, lead string) map[string]string {
+	epoch := rollout.EpochOf(node.Marks())
 	names := make(map[string]string)
 	for _, r := range node.Reports() {
 		isLead := r.Lead && (lead == "" || lead == r.Server)

@@ -66,8 +66,9 @@ func (f *feed) run(ctx context.Context, wake <-chan struct{}) {
 // server that is new in the table gets no request in between.
 func (f *feed) look() {
 	f.marks()
-	f.fleet.SetBehind(behind(f.node))
-	if err := f.agents(); err != nil {
+	lead := leadOf(f.node)
+	f.fleet.SetBehind(behind(f.node, lead))
+	if err := f.agents(lead); err != nil {
 		f.log.Error("servers that agents report can't be used", "error", err)
 	}
 }
@@ -90,8 +91,9 @@ func leadOf(node *gossip.Node) (lead string) {
 }
 
 // agents hands on what the agents report. An agent that said good-bye takes its
-// server with it, unless the server goes on: then its last report says so.
-func (f *feed) agents() error {
+// server with it, unless the server goes on: then its last report says so. lead is the lead
+// server, or "".
+func (f *feed) agents(lead string) error {
 	there := make(map[string]gossip.Member)
 	for _, m := range f.node.Members() {
 		if m.Kind == gossip.KindAgent {
@@ -113,7 +115,7 @@ func (f *feed) agents() error {
 	if err := f.fleet.SetAgents(agents); err != nil {
 		return err
 	}
-	if lead := leadOf(f.node); lead != "" { // while there is none, the one before is waited for
+	if lead != "" { // while there is none, the one before is waited for
 		f.fleet.SetLead(lead)
 	}
 	return nil

@@ -66,13 +66,7 @@ func (c *Coordinator) lags(now time.Time, server string) bool {
 }
 
 // prefer is the server that was the lead before.
-func (c *Coordinator) prefer() string {
-	m, err := decodeMark(c.cfg.Marks()[LeadKey])
-	if err != nil {
-		return ""
-	}
-	return m.Server
-}
+func (c *Coordinator) prefer() string { return Granted(c.cfg.Marks()) }
 
 // install makes a server the lead.
 func (r *round) install(ctx context.Context, server string) error {

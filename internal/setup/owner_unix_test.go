@@ -4,7 +4,6 @@ package setup
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -14,20 +13,7 @@ import (
 // TestSettingsAreReadAsTheirOwner: root looks into the settings.py of another user, which
 // is code.
 func TestSettingsAreReadAsTheirOwner(t *testing.T) {
-	const nobody = 65534
-	if os.Geteuid() != 0 {
-		t.Skip("root alone can be another user")
-	}
-	python := ""
-	for _, path := range []string{programs.Python(t), "/usr/bin/python3"} {
-		// One that was installed for root alone won't do.
-		if exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--", path, "-c", "").Run() == nil {
-			python = path
-		}
-	}
-	if python == "" {
-		t.Skip("there is no setpriv, or no Python that another user may run")
-	}
+	python := programs.NobodysPython(t)
 	dir, err := os.MkdirTemp("", "owner") // t.TempDir's parent is root's alone
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +30,7 @@ func TestSettingsAreReadAsTheirOwner(t *testing.T) {
 	if got := suggested(); got != "10.0.0.11:5000" {
 		t.Errorf("root's own: %q", got)
 	}
-	if err := os.Chown(home, nobody, nobody); err != nil {
+	if err := os.Chown(home, programs.Nobody, programs.Nobody); err != nil {
 		t.Fatal(err)
 	}
 	if got := suggested(); got != "10.0.0.11:5534" {
@@ -53,7 +39,7 @@ func TestSettingsAreReadAsTheirOwner(t *testing.T) {
 	if err := os.Chown(home, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chown(filepath.Join(home, "omflow", "settings.py"), nobody, nobody); err != nil {
+	if err := os.Chown(filepath.Join(home, "omflow", "settings.py"), programs.Nobody, programs.Nobody); err != nil {
 		t.Fatal(err)
 	}
 	if got := suggested(); got != "10.0.0.11:5534" {
