@@ -79,12 +79,13 @@ func TestRestIsEnded(t *testing.T) {
 }
 
 // orphan starts a process group, ends its first process, and returns that and the one that
-// is left.
+// is left. Their session is their own, as a guard's is: the one that the tests run in is 0,
+// not known, in a container that was entered from outside.
 func orphan(t *testing.T) (gone record, left int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "orphaning")
 	cmd.Env = append(os.Environ(), childEnv...)
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
