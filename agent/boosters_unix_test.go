@@ -24,11 +24,14 @@ func TestBoostersAreReadAsTheirOwner(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(home, "omflow"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(home, "omflow", "settings.py"), []byte(text), 0o644); err != nil {
+	file := filepath.Join(home, "omflow", "settings.py")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(home, 0o755); err != nil {
-		t.Fatal(err)
+	for _, path := range []string{home, filepath.Dir(file), file} { // whatever the umask
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	a := &Agent{Home: home, Python: python}
 	for uid, want := range map[int]string{0: "10.0.0.11:5000", programs.Nobody: "10.0.0.11:5534"} {

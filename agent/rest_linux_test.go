@@ -25,7 +25,7 @@ func TestRestOfTheLead(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", `trap "" TERM; sleep 1000 & echo $!; wait`)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as a guard's server: the tests' own session may be 0, not known
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the tests' own session may be 0, not known
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,9 @@ func TestNewServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		ill("permission denied", "chown <user>: ").hold(t, "another's", result(t, NewServer{Home: filepath.Join(dir, "c")}.Checks(), "home"))
+		if err := os.Chmod(dir, 0o700); err != nil { // so that it can be removed
+			t.Fatal(err)
+		}
 	}
 	unknown("it has not arrived yet").hold(t, "none", result(t, NewServer{}.Checks(), "new server"))
 	ill("it is torn", "run this check as the user").hold(t, "torn", result(t, NewServer{Err: errors.New("it is torn")}.Checks(), "new server"))

@@ -83,8 +83,8 @@ func (a *Address) start() error {
 	a.cfg.Logger.Info("guard started", "pid", pid, "address", a.cfg.Address)
 	a.wg.Go(func() {
 		a.listen(pipe)
-		err := cmd.Wait()
-		a.cfg.Logger.Info("guard ended", "pid", pid, "error", err)
+		_ = cmd.Wait() // ProcessState says it all
+		a.cfg.Logger.Info("guard ended", "pid", pid, "exit", cmd.ProcessState.String())
 	})
 	return nil
 }

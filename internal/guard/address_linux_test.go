@@ -37,7 +37,11 @@ func holdAddress() {
 	check(err)
 	for first := true; ; first = false {
 		check(g.Extend(boottime.Now() + addressLease))
-		check(a.Add())
+		err := a.Add()
+		for try := 1; err != nil && try < 5; try++ { // the machine stood still meanwhile
+			err = a.Add()
+		}
+		check(err)
 		if first {
 			fmt.Println("held")
 		}

@@ -173,6 +173,20 @@ func watched(t *testing.T, l *Lead, pid int) {
 			return err == nil && to == "anon_inode:[pidfd]"
 		})
 	})
+	// It may still be finding out whether that process lives. When it looks into its file
+	// again, it has.
+	looks, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(looks)
+	if _, err := unix.InotifyAddWatch(looks, l.cfg.File, unix.IN_OPEN); err != nil {
+		t.Fatal(err)
+	}
+	observe.Eventually(t, "the guard looks again", func() bool {
+		n, _ := unix.Read(looks, make([]byte, 4096))
+		return n > 0 || !lives(pid)
+	})
 }
 
 // What a server has started may outlive it until the deadline, and no longer: it may

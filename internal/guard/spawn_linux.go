@@ -39,8 +39,8 @@ func spawn(c LeadConfig, guards *sync.WaitGroup, args ...string) (pid int, err e
 		return 0, fmt.Errorf("start guard: %w", err)
 	}
 	guards.Go(func() {
-		err := cmd.Wait()
-		c.Logger.Info("guard ended", "pid", cmd.Process.Pid, "error", err)
+		_ = cmd.Wait() // ProcessState says it all
+		c.Logger.Info("guard ended", "pid", cmd.Process.Pid, "exit", cmd.ProcessState.String())
 	})
 	_ = r.SetReadDeadline(time.Now().Add(spawnWait)) // fails for no pipe
 	b := make([]byte, 1)

@@ -20,8 +20,9 @@ func TestSettingsAreReadAsTheirOwner(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	home := filepath.Join(dir, "omflow")
-	write(t, filepath.Join(home, "omflow", "settings.py"), "import os\nBOOSTER_IP, BOOSTER_PORT = '10.0.0.11', str(5000 + os.getuid() % 1000)\n", 0o644)
-	for _, path := range []string{dir, home, filepath.Join(home, "omflow")} {
+	file := filepath.Join(home, "omflow", "settings.py")
+	write(t, file, "import os\nBOOSTER_IP, BOOSTER_PORT = '10.0.0.11', str(5000 + os.getuid() % 1000)\n", 0o644)
+	for _, path := range []string{dir, home, filepath.Join(home, "omflow"), file} { // whatever the umask
 		if err := os.Chmod(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func TestSettingsAreReadAsTheirOwner(t *testing.T) {
 	if err := os.Chown(home, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chown(filepath.Join(home, "omflow", "settings.py"), programs.Nobody, programs.Nobody); err != nil {
+	if err := os.Chown(file, programs.Nobody, programs.Nobody); err != nil {
 		t.Fatal(err)
 	}
 	if got := suggested(); got != "10.0.0.11:5534" {
