@@ -16,25 +16,33 @@ func (r *Replica) commit(ctx context.Context) {
 			return
 		case <-r.changed:
 		}
-		r.mu.Lock()
-		work := r.unsynced
-		r.unsynced = make(map[string]*Entry)
-		r.mu.Unlock()
-		err := r.syncFolders(slices.Collect(maps.Keys(work)))
-		r.mu.Lock()
-		if err == nil {
-			for path, e := range work {
-				if l := r.index.get(path).local; l != nil && l.same(e) {
-					r.note(path)
-				}
+		r.commitNow()
+	}
+}
+
+// commitNow does that for what has come up to now.
+func (r *Replica) commitNow() {
+	r.mu.Lock()
+	work := r.unsynced
+	r.unsynced = make(map[string]*Entry)
+	r.mu.Unlock()
+	if len(work) == 0 {
+		return
+	}
+	err := r.syncFolders(slices.Collect(maps.Keys(work)))
+	r.mu.Lock()
+	if err == nil {
+		for path, e := range work {
+			if l := r.index.get(path).local; l != nil && l.same(e) {
+				r.note(path)
 			}
-			r.save()
 		}
-		r.mu.Unlock()
-		if err != nil {
-			// What was put in place is found again after the next start.
-			r.say("commit", "folders are not brought to the disk", "error", err)
-		}
+		r.save()
+	}
+	r.mu.Unlock()
+	if err != nil {
+		// What was put in place is found again after the next start.
+		r.say("commit", "folders are not brought to the disk", "error", err)
 	}
 }
 

@@ -202,6 +202,7 @@ func (r *Replica) Close() error {
 	r.cancel()
 	r.queue.close()
 	r.tasks.Wait()
+	r.commitNow() // or what came last and is deleted before the next start would come back
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.journal == nil {
