@@ -84,6 +84,13 @@
 // one with the lower term stands down at its first beat. There are no agents
 // then that could obey both.
 //
+// One that has no witnesses and knows of no other booster at all, as where there is
+// only one, has a lease of a second, so that a busy machine does not cost it its right
+// for nothing. Nobody can take over meanwhile: a booster that comes looks for it for
+// two seconds at least, and joins the cluster at once, so that the lone one hears of it.
+// From that moment on the lease is that of two. After a pause of more than its lease the
+// lone one has none for two beats, to hear who has come.
+//
 // # Terms
 //
 // Each take-over has a term above all earlier ones. The primary's terms are odd

@@ -12,6 +12,13 @@ func (m *machine) leaseEnd() time.Duration {
 	}
 	standBy := func(name string) time.Duration { return m.elector(name).until }
 	end := min(quorum(m.list, m.vote, standBy), quorum(m.committed, m.vote, standBy))
+	if end == forever && m.peer.name == "" {
+		// Nobody is known who could take over, and who comes looks for this node first.
+		if m.now < m.awake+2*m.beat {
+			return 0 // but in a longer pause somebody may have come
+		}
+		return m.now + max(m.lease, loneLease)
+	}
 	if end == forever {
 		// Without witnesses nobody's word is needed; but after a pause the other
 		// booster's, if it has taken over meanwhile, must have come in.

@@ -61,6 +61,8 @@ type machine struct {
 	quiet time.Duration
 	// smooth is since when it runs without a pause.
 	smooth time.Duration
+	// awake is since when it runs without one of more than loneLease.
+	awake time.Duration
 	// held is until when the lease was good at last, while active.
 	held time.Duration
 
@@ -132,6 +134,7 @@ func newMachine(s settings, now time.Duration) *machine {
 		reserved:  s.saved.Reserved,
 		quiet:     now,
 		smooth:    now,
+		awake:     now - loneLease,
 		witnesses: make(map[string]*elector),
 		list:      s.saved.Witnesses,
 		committed: s.saved.Before,
@@ -181,9 +184,12 @@ func (m *machine) advance(now time.Duration) {
 	if now <= m.now {
 		return
 	}
-	if now-m.now > max(3*m.beat, m.failover/2) {
+	if pause := now - m.now; pause > max(3*m.beat, m.failover/2) {
 		m.quiet, m.smooth = now, now
 		m.ticket = nil
+		if pause > max(m.lease, loneLease) {
+			m.awake = now
+		}
 	}
 	m.now = now
 	touched := m.inTouch()

@@ -76,7 +76,8 @@ func New(c Config) (*Pair, error) {
 		return nil, fmt.Errorf("make pair's state folder: %w", err)
 	}
 	if err := durable.Sweep(c.StateDir); err != nil {
-		return nil, fmt.Errorf("tidy the pair's state folder: %w", err)
+		// It is in nobody's way, and a booster must be able to start on a disk that can only be read.
+		c.Logger.Warn("what a crash left in the pair's state folder can't be removed", "error", err)
 	}
 	s, err := load(c.StateDir)
 	if err != nil {

@@ -61,6 +61,11 @@ const (
 	primaryAlone   = 2 * time.Second
 	secondaryAlone = 4 * time.Second
 
+	// loneLease is the least lease of a booster without witnesses that knows of no other
+	// one. Who comes looks for it for primaryAlone at least, and is known to it from its
+	// first message on: so there is as much time again for that message.
+	loneLease = time.Second
+
 	// standDownAfter is how long after the last beat that counted an active
 	// booster takes itself for a standby. Until then it acts as neither, and goes
 	// on where it was as soon as enough acknowledgements come in: a machine that
