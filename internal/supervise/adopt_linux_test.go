@@ -16,11 +16,13 @@ import (
 )
 
 // crash runs an agent in a process of its own, lets it start a server in the
-// given mode, kills the agent, and returns the server's record.
+// given mode, kills the agent, and returns the server's record. The agent has a session of
+// its own, as systemd gives it: that of the tests may be 0, not known.
 func crash(t *testing.T, dir string, mode ...string) record {
 	t.Helper()
 	agent := exec.Command(os.Args[0], append([]string{"agent", dir, os.Args[0]}, mode...)...)
 	agent.Env = append(os.Environ(), childEnv...)
+	agent.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	var stderr bytes.Buffer
 	agent.Stderr = &stderr
 	if err := agent.Start(); err != nil {
@@ -52,10 +54,10 @@ func TestAdoption(t *testing.T) {
 	}
 	const slack = 5 * clockTick
 	observe.Eventually(t, "it is old enough for its age to tell", func() bool { return time.Since(after) > 4*slack })
-	s, j := supervisor(t, dir, nil, "serve", "x")
+	s, j := supervisor(t, dir, func(c *Config) { c.Stamp = func() string { return "of this one" } }, "serve", "x")
 	s.Start()
 	got := s.State()
-	if got.State != Running || got.PID != left.PID || !got.Adopted {
+	if got.State != Running || got.PID != left.PID || !got.Adopted || got.Stamp != "of the agent before" {
 		t.Fatalf("adopted: %+v, want pid %d", got, left.PID)
 	}
 	if got.Since.Before(before.Add(-slack)) || got.Since.After(after.Add(slack)) {
@@ -68,7 +70,7 @@ func TestAdoption(t *testing.T) {
 	unix.Kill(left.PID, unix.SIGKILL) // its end is noticed though it is no child
 	observe.Eventually(t, "a restart", func() bool {
 		now := s.State()
-		return now.State == Running && now.PID != left.PID && now.Restarts == 1 && !now.Adopted
+		return now.State == Running && now.PID != left.PID && now.Restarts == 1 && !now.Adopted && now.Stamp == "of this one"
 	})
 	waitOutput(t, j, "INFO serving x")
 }

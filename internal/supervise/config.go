@@ -59,6 +59,11 @@ type Config struct {
 	// Once says that a process which ends by itself is not started again: the state
 	// is Stopped then, with the reason. Default: it is.
 	Once bool
+	// Stamp is called just before a process is started, on a goroutine of the
+	// Supervisor's, so it must not block or call back. What it returns, of which at most
+	// 1 kB, is Status.Stamp as long as that process lives, also for a Supervisor that
+	// adopts it. Default: "".
+	Stamp func() string
 	// Logger gets what happens to the process, and its output. Default: none.
 	Logger *slog.Logger
 }

@@ -21,6 +21,8 @@ const (
 	// restGrace is the grace of what a process has left of its group that is gone itself.
 	// It is as short as that of a lead server without a lease: this may be one's rest.
 	restGrace = 2 * time.Second
+	// maxStamp bounds Config.Stamp, in bytes.
+	maxStamp = 1 << 10
 )
 
 // keeper is the Supervisor's one goroutine and all of its state.
@@ -35,7 +37,8 @@ type keeper struct {
 	proc     *process // the process, nil if there is none
 	running  string   // hash of what proc was started with
 	started  time.Time
-	stopping bool // proc was asked to end
+	stamp    string // that proc was started with
+	stopping bool   // proc was asked to end
 	adopted  bool
 	rest     bool // proc is what is left of a group whose first process is gone
 	closing  bool // nothing is started any more
@@ -93,7 +96,7 @@ func (k *keeper) run(requests <-chan func(*keeper)) {
 func (k *keeper) show(state State, reason string) {
 	s := Status{State: state, Since: time.Now(), Restarts: max(0, k.launched-1), LastExit: k.lastExit, Reason: reason}
 	if k.proc != nil {
-		s.PID, s.Since, s.Adopted = k.proc.pid, k.started, k.adopted
+		s.PID, s.Since, s.Adopted, s.Stamp = k.proc.pid, k.started, k.adopted, k.stamp
 	}
 	k.board.set(s)
 }
@@ -178,6 +181,12 @@ func (k *keeper) launch() {
 		return
 	}
 	k.show(Starting, "")
+	stamp := ""
+	if k.cfg.Stamp != nil {
+		if stamp = k.cfg.Stamp(); len(stamp) > maxStamp {
+			stamp = ""
+		}
+	}
 	begun := time.Now()
 	proc, err := startProcess(k.cfg, k.tail.out)
 	if err != nil {
@@ -186,7 +195,7 @@ func (k *keeper) launch() {
 		answer(&k.starts, err)
 		return
 	}
-	k.proc, k.running, k.started, k.adopted = proc, k.cfg.hash(), begun, false
+	k.proc, k.running, k.started, k.stamp, k.adopted = proc, k.cfg.hash(), begun, stamp, false
 	k.launched++
 	k.log.Info("server started", "pid", proc.pid, "command", k.cfg.Command[0])
 	k.write()
@@ -199,7 +208,9 @@ func (k *keeper) write() {
 	if !canAdopt || k.proc == nil {
 		return
 	}
-	if err := k.proc.record(k.running).save(k.cfg.StateDir); err != nil {
+	r := k.proc.record(k.running)
+	r.Stamp = k.stamp
+	if err := r.save(k.cfg.StateDir); err != nil {
 		if !k.unwritten {
 			k.log.Error("the server could not be adopted after a crash of the agent; it is tried again", "error", err)
 		}
@@ -250,7 +261,7 @@ func (k *keeper) find() {
 	proc, started, err := adoptProcess(r)
 	switch {
 	case err == nil:
-		k.proc, k.running, k.started, k.adopted = proc, r.Hash, started, true
+		k.proc, k.running, k.started, k.stamp, k.adopted = proc, r.Hash, started, r.Stamp, true
 	case errors.Is(err, errGone):
 		k.log.Info("the server of server.pid is gone", "pid", r.PID, "reason", err)
 		k.findRest(r)
@@ -267,7 +278,7 @@ func (k *keeper) findRest(r record) {
 	case err != nil:
 		k.log.Warn("what may hold the server's port is left alone", "error", err)
 	case proc != nil:
-		k.proc, k.running, k.started, k.adopted, k.rest = proc, r.Hash, started, true, true
+		k.proc, k.running, k.started, k.stamp, k.adopted, k.rest = proc, r.Hash, started, r.Stamp, true, true
 	default:
 		k.forget()
 	}

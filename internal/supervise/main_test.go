@@ -92,7 +92,7 @@ func child(args []string) {
 		fmt.Println(strings.Repeat("x", maxLine+1000))
 		fmt.Println("after")
 	case "agent": // an agent that supervises, until it is killed
-		s, err := New(Config{Name: "s1", Command: args[2:], Env: childEnv, StateDir: args[1]})
+		s, err := New(Config{Name: "s1", Command: args[2:], Env: childEnv, StateDir: args[1], Stamp: func() string { return "of the agent before" }})
 		check(err)
 		check(s.Start())
 		forever()

@@ -18,6 +18,7 @@ type record struct {
 	Session int    `json:"session,omitempty"` // session id; 0: not known
 	Boot    string `json:"boot"`              // /proc/sys/kernel/random/boot_id
 	Hash    string `json:"command"`           // Config.hash
+	Stamp   string `json:"stamp,omitempty"`   // Config.Stamp, when it was started
 }
 
 const maxRecord = 4 << 10
@@ -102,6 +103,9 @@ func parseRecord(data []byte) (record, error) {
 	// (kill(2)).
 	if r.PID < 2 || r.PID > 1<<30 || r.Start == 0 || r.Boot == "" {
 		return record{}, fmt.Errorf("pid %d, start %d, boot %q identify no process", r.PID, r.Start, r.Boot)
+	}
+	if len(r.Stamp) > maxStamp {
+		return record{}, fmt.Errorf("its stamp has %d bytes, more than %d", len(r.Stamp), maxStamp)
 	}
 	return r, nil
 }

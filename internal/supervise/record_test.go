@@ -11,7 +11,7 @@ func TestRecord(t *testing.T) {
 	if _, ok, err := loadRecord(dir); ok || err != nil {
 		t.Errorf("no record: %v, %v", ok, err)
 	}
-	want := record{PID: 4242, Start: 99, Boot: "b", Hash: "h"}
+	want := record{PID: 4242, Start: 99, Boot: "b", Hash: "h", Stamp: "s"}
 	if err := want.save(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +36,7 @@ func TestParseRecordRefuses(t *testing.T) {
 		`{"pid":-7,"start":5,"boot":"b"}`,
 		`{"pid":4242,"start":0,"boot":"b"}`,
 		`{"pid":4242,"start":5,"boot":""}`,
+		`{"pid":4242,"start":5,"boot":"b","stamp":"` + strings.Repeat("s", maxStamp+1) + `"}`,
 		`{"pid":4242,"start":5,"boot":"` + strings.Repeat("b", maxRecord) + `"}`,
 	} {
 		if r, err := parseRecord([]byte(in)); err == nil {

@@ -79,7 +79,7 @@ func TestRestIsEnded(t *testing.T) {
 }
 
 // orphan starts a process group, ends its first process, and returns that and the one that
-// is left. Their session is their own, as a guard's is: the one that the tests run in is 0,
+// is left. Their session is their own: the one that the tests run in is 0,
 // not known, in a container that was entered from outside.
 func orphan(t *testing.T) (gone record, left int) {
 	t.Helper()

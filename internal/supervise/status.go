@@ -36,6 +36,9 @@ type Status struct {
 	Since time.Time
 	// Adopted tells that the process was started by an earlier supervisor.
 	Adopted bool
+	// Stamp is what Config.Stamp returned just before the process was started, "" when
+	// there is none, or an adopted one was started without.
+	Stamp string
 	// Restarts counts the processes that took another's place since New.
 	Restarts int
 	// LastExit says how the last process ended, such as "exit status 1" or

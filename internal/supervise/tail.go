@@ -120,11 +120,14 @@ func (t *tail) pump(end bool) {
 	t.sayDropped(time.Now(), end)
 }
 
-// lastLine returns the last line of output that was not blank.
+// lastLine returns the last line of output that was not blank, for people on other
+// machines: without secrets, and at most lastMaxLine bytes.
 func (t *tail) lastLine() string {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.last
+	last := t.last
+	t.mu.Unlock()
+	last = WithoutSecrets(last)
+	return strings.ToValidUTF8(last[:min(len(last), lastMaxLine)], "")
 }
 
 func (t *tail) read() error {
@@ -193,7 +196,7 @@ func (t *tail) emit() {
 	if strings.TrimSpace(text) == "" && cut == 0 {
 		return
 	}
-	t.last = strings.ToValidUTF8(text[:min(len(text), lastMaxLine)], "")
+	t.last = text
 	now := time.Now()
 	if now.Sub(t.second) >= time.Second {
 		t.sayDropped(now, true)
