@@ -75,12 +75,17 @@ func TestCommandSaysMuch(t *testing.T) {
 	}
 	var said output
 	for range 3 {
-		if n, err := said.Write(make([]byte, maxReason-1)); n != maxReason-1 || err != nil {
+		if n, err := said.Write(make([]byte, maxOutput-1)); n != maxOutput-1 || err != nil {
 			t.Errorf("wrote %d, %v", n, err)
 		}
 	}
-	if len(said) != maxReason {
+	if len(said) != maxOutput {
 		t.Errorf("%d bytes are kept", len(said))
+	}
+	// What people on other machines are told has no passwords, wherever it is cut.
+	err = command(t, "printf x%480s; echo postgres://omflow:hunter2hunter2@db/omflow refused; exit 1").run(t.Context())
+	if err == nil || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -21,8 +21,6 @@ type keepsake struct {
 	// another boot speaks of no process that lives.
 	Grant uint64        `json:"grant,omitempty"`
 	Until time.Duration `json:"until,omitempty"`
-	// Epoch is the control epoch at the process's start.
-	Epoch rollout.Epoch `json:"epoch,omitempty"`
 }
 
 // maxKeepsake bounds the file, in bytes.
@@ -65,9 +63,6 @@ func loadKeepsake(dir string) (k keepsake, ok bool, err error) {
 	if err := json.Unmarshal(b[:n], &k); err != nil {
 		return keepsake{}, false, fmt.Errorf("read what the server ran as: %s: %w", f.Name(), err)
 	}
-	if err := k.Epoch.Validate(); err != nil {
-		return keepsake{}, false, fmt.Errorf("read what the server ran as: %s: %w", f.Name(), err)
-	}
 	return k, true, nil
 }
 
@@ -76,8 +71,8 @@ func (k keepsake) left() time.Duration { return k.Until - boottime.Now() }
 
 // remember writes down what a follower's process runs as, for the next agent.
 func (m *monitor) remember() {
-	k := keepsake{PID: m.process.PID, Part: rollout.Follower, Epoch: m.part.epoch}
+	k := keepsake{PID: m.process.PID, Part: rollout.Follower}
 	if err := k.save(m.dir); err != nil {
-		m.log.Warn("another agent would not know what this server has seen", "error", err)
+		m.log.Warn("another agent would not know what this server runs as", "error", err)
 	}
 }

@@ -37,7 +37,7 @@ func (m *monitor) guardLead(want rollout.Want) {
 		return
 	}
 	left := time.Until(want.Until)
-	k := keepsake{PID: m.process.PID, Part: rollout.Lead, Grant: want.Grant, Epoch: p.epoch, Until: bootDeadline(left)}
+	k := keepsake{PID: m.process.PID, Part: rollout.Lead, Grant: want.Grant, Until: bootDeadline(left)}
 	err := k.save(m.dir)
 	if err != nil && !p.unkept { // it is tried again at each renewal, each second
 		m.log.Warn("the lead server could not be taken over by another agent", "error", err)

@@ -201,6 +201,9 @@ func (m *monitor) command(s *settings, as rollout.Part) supervise.Config {
 		// Python holds output back that goes to a file, up to 8 kB of it.
 		cfg.Env = []string{"PYTHONUNBUFFERED=1"}
 	}
+	if m.part != nil {
+		cfg.Stamp = m.part.stamp
+	}
 	if as == rollout.Lead {
 		cfg.Env = append(cfg.Env, s.leadEnv...)
 		cfg.Once = true // each life of the lead needs a grant of its own
@@ -242,7 +245,6 @@ func (m *monitor) observe(status supervise.Status) {
 	if status.State != supervise.Running {
 		m.endChecks()
 		if m.part != nil && status.State != former.State {
-			m.part.epoch = m.to.Epoch() // what is started next has seen this
 			m.askNow()
 		}
 		return
@@ -308,6 +310,7 @@ func (m *monitor) endChecks() {
 
 // act does what the process needs, one thing at a time.
 func (m *monitor) act(ctx context.Context) {
+	m.foresee()
 	if m.acting != nil || len(m.before) > 0 {
 		return
 	}

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/omflow/booster/internal/supervise"
 )
 
 // commandTime bounds what `on_change run` runs.
@@ -47,17 +49,21 @@ func (p *patching) run(ctx context.Context) error {
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("run %s: %w: %s", command[0], err, bound(strings.TrimSpace(string(said))))
+		return fmt.Errorf("run %s: %w: %s", command[0], err, bound(supervise.WithoutSecrets(strings.TrimSpace(string(said)))))
 	}
 	p.log.Info("the command for a change was run", "command", command[0])
 	return nil
 }
 
-// output keeps the beginning of what a command says, as much as is told of it.
+// maxOutput is how much is kept of what a command says, in bytes: more than is told of it,
+// so that a password at the end of that is known as one.
+const maxOutput = 4 * maxReason
+
+// output keeps the beginning of what a command says.
 type output []byte
 
 // Write implements io.Writer; it never fails.
 func (o *output) Write(p []byte) (int, error) {
-	*o = append(*o, p[:min(len(p), maxReason-len(*o))]...)
+	*o = append(*o, p[:min(len(p), maxOutput-len(*o))]...)
 	return len(p), nil
 }

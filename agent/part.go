@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omflow/booster/gossip"
@@ -28,9 +29,9 @@ type part struct {
 	tenant *rollout.Tenant
 	// as is what the process runs as, "" when there is none.
 	as rollout.Part
-	// epoch is the control epoch at the start of the process. While there is none it
-	// is kept up to date, and what is started then has seen at least that.
-	epoch rollout.Epoch
+	// next is the control epoch that a process which is started now will have seen. Other
+	// goroutines read it.
+	next atomic.Pointer[rollout.Epoch]
 	// order is the newest order to restart when the process was started, told the one
 	// that the boosters were told of.
 	order, told uint64
@@ -69,7 +70,7 @@ func newPart() *part {
 func (m *monitor) question(now time.Time) rollout.Ask {
 	p := m.part
 	ask := rollout.Ask{
-		Server: m.name, Candidate: m.runs() && m.cur.home != "", Runs: p.as, Epoch: p.epoch,
+		Server: m.name, Candidate: m.runs() && m.cur.home != "", Runs: p.as, Epoch: m.seen(), NextEpoch: p.nextEpoch(),
 		Failed: m.process.State == supervise.Fatal, Stale: m.stale(),
 	}
 	if p.as != "" && m.process.PID != 0 {
@@ -171,7 +172,6 @@ func (m *monitor) play(ctx context.Context) {
 	}
 	if m.process.State == supervise.Stopped {
 		p.as = ""
-		p.epoch = m.to.Epoch()
 	}
 	if number := m.toApply(now, want); number != 0 && m.patchGate() == "" {
 		if m.process.State == supervise.Backoff {
@@ -241,7 +241,6 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 			m.applyRunning(ctx, want.Restart, number, grace)
 			return
 		}
-		p.epoch = m.to.Epoch()
 		m.log.Info("server is restarted: a booster asks for it")
 		m.do("restart", func() error { return m.sup.Replace(ctx, grace, "a booster asks for a restart") })
 	case p.order > p.told:
@@ -251,11 +250,9 @@ func (m *monitor) playOn(ctx context.Context, want rollout.Want) {
 		m.askNow()
 	case m.outdated:
 		m.outdated = false
-		p.epoch = m.to.Epoch()
 		m.log.Info("server is restarted: its command has changed")
 		m.do("restart", func() error { return m.sup.Restart(ctx) })
 	case hangs:
-		p.epoch = m.to.Epoch()
 		m.log.Error("server is replaced", "pid", m.process.PID, "reason", why)
 		m.replaced()
 		m.do("replace", func() error { return m.sup.Replace(ctx, idleGrace, why) })
@@ -269,7 +266,6 @@ func (m *monitor) askNow() { m.part.timer.Reset(0) }
 func (m *monitor) start(as rollout.Part) bool {
 	p := m.part
 	p.order = p.tenant.Want(time.Now()).Restart
-	p.epoch = m.to.Epoch()
 	if _, err := m.sup.Configure(m.command(m.cur, as)); err != nil {
 		m.log.Error("server could not be started", "error", err)
 		return false
@@ -305,9 +301,6 @@ func (m *monitor) adopt() {
 	}
 	m.observe(m.sup.State())
 	p.as, m.outdated = as, outdated
-	if k.PID == m.process.PID {
-		p.epoch = k.Epoch
-	}
 	if as == rollout.Lead {
 		p.tenant.Resume(k.Grant, time.Now().Add(k.left()))
 	}

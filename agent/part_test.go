@@ -113,11 +113,8 @@ func TestRestartOrder(t *testing.T) {
 	b := newBed(t)
 	b.start(b.agent(b.omflow()), nil)
 	first := b.to.wait(t, "up", up)
-	b.to.mu.Lock()
-	b.to.epoch = "booster-a=5"
-	b.to.mu.Unlock()
 	b.to.say(func(rollout.Ask) (rollout.Answer, error) {
-		return rollout.Answer{Term: 1, Part: rollout.Follower, Restart: 7, Fast: true}, nil
+		return rollout.Answer{Term: 1, Part: rollout.Follower, Restart: 7, Fast: true, Settled: rollout.Settled{Epoch: "booster-a=5"}}, nil
 	})
 	b.to.waitAsk(t, "done", func(a rollout.Ask) bool { return a.Done == 7 && a.Epoch == "booster-a=5" })
 	second := b.to.wait(t, "up again", upWithout(first.PID))

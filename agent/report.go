@@ -31,7 +31,7 @@ func (m *monitor) report() {
 	if m.part != nil {
 		r.Managed = m.runs()
 		r.Lead = m.part.as == rollout.Lead
-		r.Control = string(m.part.epoch)
+		r.Control = string(m.seen())
 	}
 	if m.patch != nil {
 		r.Release = m.patch.State().Applied.Number
@@ -49,7 +49,8 @@ func (m *monitor) tell(r gossip.Report) {
 	waits := r.State == gossip.ServerStarting && r.PID == 0 && r.Reason != m.told.Reason
 	if r.State != m.told.State || waits {
 		level, attrs := slog.LevelInfo, []slog.Attr{}
-		if r.State == gossip.ServerDown || r.State == gossip.ServerFailed {
+		planned := m.process.State == supervise.Stopping // one that hangs is told of where it is replaced
+		if (r.State == gossip.ServerDown || r.State == gossip.ServerFailed) && !planned {
 			level = slog.LevelWarn
 		}
 		if r.Reason != "" {

@@ -37,8 +37,8 @@ type board struct {
 	states []gossip.ServerState
 	asked  rollout.Ask
 	answer func(rollout.Ask) (rollout.Answer, error)
-	epoch  rollout.Epoch
-	copies replica.Peers // nil: there are no others
+	claims []gossip.Report // all in turn, of processes
+	copies replica.Peers   // nil: there are no others
 }
 
 func (b *board) Ask(_ context.Context, ask rollout.Ask) (rollout.Answer, error) {
@@ -75,11 +75,7 @@ func (b *board) Releases() patch.Peers { return nil }
 
 func (b *board) Witness(context.Context, []string) (reached, hears int) { return 0, 0 }
 
-func (b *board) Epoch() rollout.Epoch {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.epoch
-}
+func (b *board) Epoch() rollout.Epoch { return "" }
 
 // waitAsk polls until the agent has asked as wanted.
 func (b *board) waitAsk(t *testing.T, what string, ok func(rollout.Ask) bool) (last rollout.Ask) {
@@ -105,7 +101,9 @@ func (b *board) SetReport(r gossip.Report) error {
 	if r.State != b.last.State {
 		b.states = append(b.states, r.State)
 	}
-	b.last = r
+	if b.last = r; r.PID != 0 {
+		b.claims = append(b.claims, r)
+	}
 	return nil
 }
 

@@ -32,6 +32,8 @@ const adminBase = "/omflow/"
 //	GET  /omflow/releases/<number>
 //	POST /omflow/releases/<number>/approve|rollback
 //	POST /omflow/releases/publish
+//	POST /omflow/releases/confirm/<server>[/patch|/replicate]?finding=<finding>
+//	POST /omflow/releases/restore/<server>[/patch|/replicate]
 //	POST /omflow/failover
 //
 // It answers for the configuration that is in force when it is asked. Caddy makes

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -215,6 +216,9 @@ func (a *App) serveFailover(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "POST")
 		return apiError(http.StatusMethodNotAllowed, "%s: use POST", r.Method)
 	}
+	if a.agent != nil {
+		return a.askABooster()
+	}
 	node := runningNode()
 	if node == nil || node.pair == nil {
 		return apiError(http.StatusConflict, "this booster has no other: write `role` in the booster block of both")
@@ -226,4 +230,21 @@ func (a *App) serveFailover(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.log.Info("an operator had the boosters change places")
 	return answer(w, a.pairStatus(node.node.Members()))
+}
+
+// askABooster refuses on an agent what only boosters do, and says which there are.
+func (a *App) askABooster() error {
+	var known []string
+	if node := a.node.Load(); node != nil {
+		for _, m := range node.Members() {
+			if m.Kind == gossip.KindBooster {
+				known = append(known, m.Name+" at "+m.Address)
+			}
+		}
+	}
+	if len(known) == 0 {
+		return apiError(http.StatusConflict, "this is an agent, and no booster is heard: do it on a booster, or see --address")
+	}
+	slices.Sort(known)
+	return apiError(http.StatusConflict, "this is an agent: do it on a booster, which are %s, or see --address", strings.Join(known, ", "))
 }

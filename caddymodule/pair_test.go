@@ -1,11 +1,15 @@
 package caddymodule
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/omflow/booster/gossip"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // TestOtherBooster: a booster that was given another name is not looked for under the old one.
@@ -28,5 +32,22 @@ func TestOtherBooster(t *testing.T) {
 		if peer, agents := otherBooster(members); peer != want || !slices.Equal(agents, []string{"s1"}) {
 			t.Errorf("%q, %q, want %q", peer, agents, want)
 		}
+	}
+}
+
+// TestAgentNamesTheBoosters: what only a booster does is refused on an agent, with the
+// names of the boosters.
+func TestAgentNamesTheBoosters(t *testing.T) {
+	b := newBed(t)
+	address := freeAddress(t)
+	b.load(b.globals(fmt.Sprintf("omflow {\nname s1\nlisten %s\njoin %s\nstate_dir %s\nagent {\nserver 127.0.0.1:2\nhealth {\nlive /\n}\n}\n}", address, freeAddress(t), b.state)))
+	peer(t, "booster-a", gossip.KindBooster, address)
+	for _, path := range []string{"/omflow/failover", "/omflow/servers/s1/lead"} {
+		observe.Succeeds(t, path+" names the booster", func() error {
+			if err := b.api(http.MethodPost, path, nil); err == nil || !strings.Contains(err.Error(), "this is an agent") || !strings.Contains(err.Error(), "booster-a at ") {
+				return fmt.Errorf("refused with %w", err)
+			}
+			return nil
+		})
 	}
 }

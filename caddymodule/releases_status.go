@@ -129,9 +129,12 @@ func (s *ReleasesStatus) add(of standing) (problems []string) {
 	}
 	if n := len(of.Conflicts); n > 0 {
 		c := of.Conflicts[0]
-		problems = append(problems, fmt.Sprintf(
-			"server %s keeps %d versions of files that lost against a release, the newest of %s in %s: look at them and remove them",
-			of.server, n+of.More, c.Path, plain(c.File)))
+		problem := fmt.Sprintf("server %s keeps %d versions of files that lost against a release, the newest of %s in %s: look at them and remove them",
+			of.server, n+of.More, c.Path, plain(c.File))
+		if n+of.More == 1 {
+			problem = fmt.Sprintf("server %s keeps a version of %s that lost against a release in %s: look at it and remove it", of.server, c.Path, plain(c.File))
+		}
+		problems = append(problems, problem)
 	}
 	if of.Trouble != "" {
 		problems = append(problems, fmt.Sprintf("server %s: %s", of.server, plain(of.Trouble)))

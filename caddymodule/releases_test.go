@@ -108,10 +108,13 @@ func (a *patchAgent) publish(m *release.Manifest, p api.Proposal) *release.Manif
 // runs reports which release the agent's server has.
 func (a *patchAgent) runs(number uint64) {
 	a.t.Helper()
-	err := a.node.SetReport(gossip.Report{
-		Server: a.node.Name(), Address: "127.0.0.1:1", State: gossip.ServerUp, Capacity: 8, Weight: 100, Managed: true, Release: number,
-	})
-	if err != nil {
+	a.report(gossip.Report{State: gossip.ServerUp, Release: number})
+}
+
+func (a *patchAgent) report(r gossip.Report) {
+	a.t.Helper()
+	r.Server, r.Address, r.Capacity, r.Weight, r.Managed = a.node.Name(), "127.0.0.1:1", 8, 100, true
+	if err := a.node.SetReport(r); err != nil {
 		a.t.Fatal(err)
 	}
 }

@@ -145,6 +145,9 @@ func (a *App) serveLead(w http.ResponseWriter, r *http.Request, name string) err
 		w.Header().Set("Allow", "POST")
 		return apiError(http.StatusMethodNotAllowed, "%s: use POST", r.Method)
 	}
+	if a.agent != nil {
+		return a.askABooster()
+	}
 	node := runningNode()
 	if node == nil || node.conductor == nil {
 		return apiError(http.StatusConflict, "this process is no booster of a cluster: there is no lead server to choose")
@@ -177,7 +180,7 @@ func repairsOff(agent string, managed bool, database string, plain bool) []strin
 	case agent == "none":
 		why = "the server has no agent"
 	case !managed:
-		why = "its agent does not run it (`run` is missing)"
+		why = "its agent does not run it as an OMFLOW Server (that takes `home` and `run`)"
 	case database == "":
 		return []string{queue + ": its agent does not know the database", heal + ": its agent does not know the database"}
 	default:

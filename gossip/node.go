@@ -271,7 +271,7 @@ func (n *Node) watch(ctx context.Context) {
 
 // Leave tells the others that this node goes, so that they show it as left and
 // not as dead. It returns when they were told, at the latest at the deadline of
-// ctx or after two seconds. Close must follow.
+// ctx or after two seconds; that nobody was told is no error. Close must follow.
 func (n *Node) Leave(ctx context.Context) error {
 	// Held throughout, since memberlist must not be left once it is shut down.
 	n.mu.Lock()
@@ -289,7 +289,9 @@ func (n *Node) Leave(ctx context.Context) error {
 		timeout = max(min(timeout, time.Until(deadline)), time.Millisecond)
 	}
 	if err := n.list.Leave(timeout); err != nil {
-		return fmt.Errorf("leave cluster: %w", err)
+		// It fails in no other way than by waiting in vain, as the last one to go does while
+		// it takes the others for alive.
+		n.logger().Info("nobody has heard in time that this node leaves; some may take it for dead", "error", err)
 	}
 	return nil
 }

@@ -203,6 +203,20 @@ func TestLeft(t *testing.T) {
 	together(t, a, again)
 }
 
+// The last one to go takes the others for alive a while longer, and waits in vain for
+// somebody to tell: that is no failure.
+func TestLeaveUnheard(t *testing.T) {
+	a := newNode(t, "booster-a", KindBooster, nil)
+	b := newNode(t, "s1", KindAgent, func(c *Config) {
+		join(a.Addr())(c)
+		c.timing.gossip = time.Hour // what it broadcasts goes nowhere
+	})
+	together(t, a, b)
+	if err := b.Leave(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // A node that is restarted at once with another address takes its own place.
 func TestMovesToAnotherAddress(t *testing.T) {
 	// Neither a chance exchange nor memberlist's forgetting of the old self may

@@ -93,6 +93,15 @@ func (b *Balancer) InFlight(name string) int {
 	return s.InFlight()
 }
 
+// Away reports whether the server of that name was taken out of use, by an operator or a
+// roll-out.
+func (b *Balancer) Away(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.byName(name)
+	return s != nil && b.away(s)
+}
+
 // SetHold begins or ends the hold of work: while it lasts, requests with Work get no
 // slot. Those that wait already are held back, too. When it ends they take their old
 // places in the queue.

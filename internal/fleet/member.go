@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"time"
 
@@ -210,7 +211,11 @@ func (f *Fleet) tell(m *member) {
 	case state == balance.Up:
 		f.cfg.Logger.Info("server is up", "server", m.spec.Name, "address", m.spec.Address)
 	case m.told == balance.Up:
-		f.cfg.Logger.Warn("server is down", "server", m.spec.Name, "address", m.spec.Address, "reason", reason)
+		level := slog.LevelWarn
+		if f.balancer.Away(m.spec.Name) {
+			level = slog.LevelInfo // it is planned
+		}
+		f.cfg.Logger.Log(context.Background(), level, "server is down", "server", m.spec.Name, "address", m.spec.Address, "reason", reason)
 		// What runs there and may be repeated is repeated elsewhere.
 		m.up.Abort()
 	case state == balance.Failed:

@@ -57,6 +57,26 @@ func TestStaticServer(t *testing.T) {
 	})
 }
 
+// That a server goes down which was taken out of use is no alarm.
+func TestPlannedDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := begin(t, static("s1", "10.0.0.1:80"), static("s2", "10.0.0.2:80"), static("s3", "10.0.0.3:80"))
+		defer b.Close()
+		time.Sleep(4 * health.DefaultInterval)
+		b.SetOut(map[string]string{"s1": "is restarted"})
+		b.SetMark("s2", balance.Maintenance)
+		for _, address := range []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"} {
+			b.oracle.set(address, "gone")
+		}
+		time.Sleep(4 * health.DefaultInterval)
+		for server, level := range map[string]string{"s1": "INFO", "s2": "INFO", "s3": "WARN"} {
+			if want := "level=" + level + ` msg="server is down" server=` + server; !strings.Contains(b.log.String(), want) {
+				t.Errorf("nothing says %s:\n%s", want, b.log.String())
+			}
+		}
+	})
+}
+
 // A server with an agent must be well in both views.
 func TestBothViews(t *testing.T) {
 	for _, tt := range []struct {

@@ -111,11 +111,12 @@ func (m *Member) catchUp(ctx context.Context) error {
 	}
 	// The first release may be what the folder holds, and one that takes another back
 	// may change nothing here: then the server needs no restart for it. That is noted
-	// before anybody hears that the release could be applied; not where it waits for a
-	// person, who may let out one before it; what brings an older content back waits for
-	// nobody.
+	// before anybody hears that the release could be applied. Any other that changes
+	// nothing is not: it may wait for a person, by the configuration of whichever agent it
+	// stands on, who may let out one before it, and a folder never goes back. What brings
+	// an older content back waits for nobody.
 	m.mu.Lock()
-	same := f.applied.m == nil || (!m.cfg.Manual || target.Kind == release.Rollback) && len(release.Changes(f.applied.m, target)) == 0
+	same := f.applied.m == nil || target.Kind == release.Rollback && len(release.Changes(f.applied.m, target)) == 0
 	m.mu.Unlock()
 	if same {
 		m.work.Lock()

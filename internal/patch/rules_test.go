@@ -259,13 +259,14 @@ func TestOlderIsOrdered(t *testing.T) {
 	}
 }
 
-// TestWaitingIsNotNoted: where a person lets releases out, one that changes nothing here is
-// not taken for applied before that: the one before it may be let out alone, and is
-// applied then.
+// TestWaitingIsNotNoted: where a person lets some server's releases out, one that changes
+// nothing here is not taken for applied before that: the one before it may be let out
+// alone, and is applied then. It is no matter whose releases these are: this server's own
+// may wait for nobody.
 func TestWaitingIsNotNoted(t *testing.T) {
 	c := newCluster(t)
 	manual := func(cfg *Config) { cfg.Manual = true }
-	s1, s2 := c.add("s1", content{"a": "1"}, manual), c.add("s2", content{"a": "1"}, manual)
+	s1, s2 := c.add("s1", content{"a": "1"}, nil), c.add("s2", content{"a": "1"}, manual)
 	c.wait("release 1 to be noted on both", func() bool {
 		return c.head().Number == 1 && s1.State().Applied == c.head() && s2.State().Applied == c.head()
 	})

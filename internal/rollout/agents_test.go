@@ -216,9 +216,9 @@ func TestMayStart(t *testing.T) {
 
 func TestCoordinatorRefuses(t *testing.T) {
 	cfg := testConfig()
-	active := false
+	active, fixed := false, "s2"
 	cfg.Active = func() (uint64, bool) { return 3, active }
-	cfg.FixedLead = func() string { return "s2" }
+	cfg.FixedLead = func() string { return fixed }
 	c, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -243,6 +243,11 @@ func TestCoordinatorRefuses(t *testing.T) {
 	if err := c.SetLead("s1", false); err == nil || !strings.Contains(err.Error(), "s2") {
 		t.Errorf("the configuration is overruled: %v", err)
 	}
+	fixed = ""
+	if err := c.SetLead("s9", false); err == nil || !strings.Contains(err.Error(), "are s1") {
+		t.Errorf("a server that is unknown: %v", err)
+	}
+	fixed = "s2"
 	if s, ok := c.Status(); !ok || s.Lead != "" || !slices.Equal(s.Behind, nil) {
 		t.Errorf("%+v", s)
 	}

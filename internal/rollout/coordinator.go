@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,24 +108,23 @@ type Coordinator struct {
 	cfg  Config
 	wake chan struct{}
 
-	mu         sync.Mutex
-	active     bool
-	term       uint64
-	since      time.Time // of being active
-	agents     agents
-	before     []string // servers that the booster before could have made the lead
-	lease      lease
-	journal    Journal
-	between    Journal // the tickets between two steps, as last looked for
-	blind      error   // why the journal can't be read, or nil
-	readAt     time.Time
-	looked     bool // the journal was read, or could not be, since this booster is active
-	doors      Doors
-	doorsAt    time.Time // when doors was asked for
-	orders     Orders
-	epoch      Epoch
-	changed    time.Time // when epoch was last seen to change
-	targeted   Target    // as last seen, since targetedAt
+	mu      sync.Mutex
+	active  bool
+	term    uint64
+	since   time.Time // of being active
+	agents  agents
+	before  []string // servers that the booster before could have made the lead
+	lease   lease
+	journal Journal
+	between Journal // the tickets between two steps, as last looked for
+	blind   error   // why the journal can't be read, or nil
+	readAt  time.Time
+	looked  bool // the journal was read, or could not be, since this booster is active
+	doors   Doors
+	doorsAt time.Time // when doors was asked for
+	orders  Orders
+	changes
+	targeted   Target // as last seen, since targetedAt
 	targetedAt time.Time
 	bad        badRelease
 	wanted     string // the lead that an operator asked for, or ""
@@ -193,7 +193,7 @@ func (c *Coordinator) Ask(ask Ask) (Answer, error) {
 	if ask.Server == c.lease.holder && ask.Grant != 0 && ask.Grant == c.lease.grant {
 		c.note(now, ask.Witnesses)
 	}
-	answer := Answer{Term: c.term, Part: Follower, Number: a.answers.give(now), Alone: c.cfg.Alone(), Witnesses: c.lease.witnesses, Restart: a.restart, Fast: a.fast}
+	answer := Answer{Term: c.term, Part: Follower, Number: a.answers.give(now), Alone: c.cfg.Alone(), Witnesses: c.lease.witnesses, Restart: a.restart, Fast: a.fast, Settled: c.settled}
 	if c.cfg.Releases != nil {
 		answer.Head, answer.HeadHash = c.cfg.Releases.Head()
 	}
@@ -223,6 +223,9 @@ func (c *Coordinator) mayStart(now time.Time, ask Ask) bool {
 	case c.lease.holder == "" && now.Sub(c.since) < gatherTime+time.Second:
 		return false // it may become the lead: don't start it twice
 	}
+	if c.settling(now) {
+		return false
+	}
 	if c.lease.last == ask.Server && now.Sub(c.lease.ended) < time.Second {
 		return false // plan will say what comes next
 	}
@@ -246,7 +249,7 @@ func (c *Coordinator) look(now time.Time) {
 	c.before = m.Others
 	c.lease = remembered(now, c.cfg.Marks()[LeadKey])
 	c.restarts = uint64(max(0, now.UnixMilli())) // above those of another coordinator
-	c.epoch, c.changed = EpochOf(c.cfg.Marks()), now
+	c.begin(now, EpochOf(c.cfg.Marks()), c.head())
 }
 
 // poke makes Run look at once.
@@ -304,10 +307,15 @@ func (c *Coordinator) serve(ctx context.Context) {
 	c.doing, c.waiting = "", ""
 	c.mu.Unlock()
 	r.end(ctx)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errTermOver) {
+	switch {
+	case err == nil || ctx.Err() != nil || errors.Is(err, errTermOver):
+		return
+	case errors.Is(err, errYield): // it is planned, and no news for people
+		c.cfg.Logger.Info(what + " is put off for something that comes first")
+	default:
 		c.cfg.Logger.Warn(what+" did not go as planned; it is tried again", "error", err)
-		sleep(ctx, againTime)
 	}
+	sleep(ctx, againTime)
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -317,6 +325,21 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-t.C:
 	}
+}
+
+// eligible says for people which servers can be made the lead. The caller holds c.mu.
+func (c *Coordinator) eligible(now time.Time) string {
+	var names []string
+	for name, a := range c.agents {
+		if a.alive(now) && a.ask.Candidate {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "no server can be the lead now"
+	}
+	slices.Sort(names)
+	return "the servers that can be the lead are " + strings.Join(names, ", ")
 }
 
 // SetLead asks for another lead server. It returns at once; Status tells how it goes.
@@ -336,7 +359,7 @@ func (c *Coordinator) SetLead(server string, gone bool) error {
 	a := c.agents[server]
 	switch {
 	case a == nil:
-		return fmt.Errorf("server %s has no agent that could make it the lead", server)
+		return fmt.Errorf("server %s has no agent that could make it the lead: %s", server, c.eligible(now))
 	case !a.alive(now):
 		return fmt.Errorf("the agent of server %s does not answer", server)
 	case !a.ask.Candidate:

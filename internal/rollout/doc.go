@@ -141,9 +141,28 @@
 // # Refresh
 //
 // A control request that succeeded on the lead server begins a new control epoch
-// ([Epoch]). Followers whose process was started before it are behind: each is taken
+// ([Epoch]). Followers that have not seen it are behind: each is taken
 // out, restarted, and put back when it is well, one at a time. In the same way
 // servers are restarted whose flow queue has lost its database connections.
+//
+// No server is taken for one that has seen a change, and has not, because:
+//
+//   - A change is noted when its request was answered, before its client is told, and once
+//     more when a request that nobody waited for any longer has ended. So what it wrote into
+//     the database is read by each process that is started after it was noted.
+//   - Its files are in a release, if it has written any. So a change counts for new processes
+//     only when it is settled ([Settled]): when the lead server's agent, asked later, has no
+//     files that are in no release, and only on the files of that release. A server that is
+//     started by itself before that, or without the files, is behind, and is restarted once:
+//     with the release, or when the change is settled, if no files came of it. One that can't
+//     get the files is behind for as long, and is not restarted for nothing.
+//   - What a process has seen is determined before it is started, and belongs to it: however
+//     late its agent hears of its start, and whatever of new changes before, and when another
+//     agent takes it over ([Ask].Epoch).
+//   - A coordinator that has just become the active one takes nothing for settled before it
+//     has waited as for a change that was made then.
+//   - A change is never older than one that its booster has noted before, and who has joined
+//     the cluster has all marks that those know whom it has joined.
 //
 // # Releases
 //
@@ -162,8 +181,8 @@
 //   - A server does not come back well: the round ends, the others are left alone,
 //     and it is tried again later. The server stays as behind as it was.
 //   - A bad release can't be marked as bad, because the booster's disk is full, for instance:
-//     no other server gets it, and that is tried again each minute. If it is marked, and
-//     nothing can take its place, nothing is rolled out until a person acts.
+//     no other server gets it, and that is tried again each minute. If it is marked, nothing
+//     is rolled out until something takes its place (package release/sequence).
 //   - There is no lead server any more, or one has lost the database: a refresh that
 //     is under way ends for that.
 //   - An agent stands still with an order to restart: the order is none any more

@@ -18,6 +18,14 @@ import (
 // Epoch is before all changes.
 type Epoch string
 
+// Settled is a control epoch that a server has seen if it is started from now on with the
+// files of Release or of a later release: all files that its changes have written are in
+// those. Release 0 is any files.
+type Settled struct {
+	Epoch   Epoch  `json:"epoch,omitempty"`
+	Release uint64 `json:"release,omitempty"`
+}
+
 // EpochKey begins the names of the marks that hold the numbers, one for each
 // booster.
 const EpochKey = "control/"

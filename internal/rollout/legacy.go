@@ -35,9 +35,7 @@ func (l *legacy) observed(begun, now time.Time) {
 // tend notes what has changed by itself. The caller holds c.mu, as for all methods of
 // Coordinator here but oldDoors.
 func (c *Coordinator) tend(now time.Time) {
-	if epoch := EpochOf(c.cfg.Marks()); epoch != c.epoch {
-		c.epoch, c.changed = epoch, now
-	}
+	c.follow(now)
 	c.lease.expire(now, c.cfg.Alone(), func(names []string) int { return c.agents.hearing(now, names) })
 	if c.lease.lost {
 		c.lease.lost = false

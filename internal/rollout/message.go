@@ -75,8 +75,10 @@ type Ask struct {
 	Age time.Duration `json:"age,omitempty"`
 	// Done is the last order to restart that was carried out.
 	Done uint64 `json:"done,omitempty"`
-	// Epoch is the control epoch at the process's start.
-	Epoch Epoch `json:"epoch,omitempty"`
+	// Epoch is the control epoch that the process has seen, and NextEpoch the one that it
+	// will have seen if it is started anew now, see Settled.
+	Epoch     Epoch `json:"epoch,omitempty"`
+	NextEpoch Epoch `json:"next_epoch,omitempty"`
 	// Release is the release that the server's files are, and ReleaseHash the hash of
 	// its manifest in hexadecimal digits; 0 and "" are none.
 	Release     uint64 `json:"release,omitempty"`
@@ -164,7 +166,7 @@ func (a Ask) Validate() error {
 	if err := checkWitnesses(a.Witnesses); err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
-	return a.Epoch.Validate()
+	return errors.Join(a.Epoch.Validate(), a.NextEpoch.Validate())
 }
 
 // Bounds of what an agent tells people of one kind of thing: sentences, and bytes of each.
@@ -225,6 +227,9 @@ type Answer struct {
 	// "" are none.
 	Head     uint64 `json:"head,omitempty"`
 	HeadHash string `json:"head_hash,omitempty"`
+	// Settled is what a process that is started from now on has seen. Without an Epoch the
+	// booster knows nothing newer than what it, or the one before it, has said.
+	Settled Settled `json:"settled,omitzero"`
 }
 
 // Validate refuses what no coordinator says.
@@ -242,6 +247,9 @@ func (a Answer) Validate() error {
 		return errors.New("answer: a lead process that ran after the last one ended")
 	}
 	if err := checkWitnesses(a.Witnesses); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	if err := a.Settled.Epoch.Validate(); err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
 	return nil

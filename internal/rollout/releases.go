@@ -28,18 +28,15 @@ type Releases interface {
 	Target() Target
 	// Head is the newest release that there is, rolled out or not; 0 is none.
 	Head() (number uint64, hash string)
-	// Failed tells that a server did not do well with a release: it is not rolled out
-	// any further, and a new one brings back what was before.
+	// Failed tells that a server did not do well with a release: it is not the target any
+	// more, and a new one brings back what was before, as soon as it can. An error says why
+	// the release is the target still.
 	Failed(ctx context.Context, number uint64, server, reason string) error
 }
 
 // releaseTime bounds the time from a server's start with a new release until it is
 // well: then the release is taken for a bad one.
 const releaseTime = time.Minute
-
-// pendingTime bounds how long the refresh after a control change waits for the files of
-// that change, or of one that is under way, to become a release.
-const pendingTime = 15 * time.Second
 
 // target is the release that servers should have. The caller holds c.mu, here and
 // below.
@@ -112,13 +109,19 @@ const stageTime = 30 * time.Second
 func (c *Coordinator) nextRelease(now time.Time) (server string, t Target) {
 	t = c.target()
 	if t != c.targeted {
-		c.targeted, c.targetedAt, c.bad = t, now, badRelease{}
+		c.targeted, c.targetedAt = t, now
+	}
+	if t.Number != 0 && t != c.bad.Target { // none is no other one: releases are compared just now
+		c.bad = badRelease{}
 	}
 	if t.Number == 0 || t == c.bad.Target {
 		return "", t
 	}
+	head := Target{}
+	head.Number, head.Hash = c.cfg.Releases.Head()
 	lacks := func(a *asker) bool {
-		return a != nil && a.alive(now) && a.ask.Candidate && a.ask.Runs != "" && !a.has(t)
+		// One that holds the newest of all, which waits for a person, is not brought back.
+		return a != nil && a.alive(now) && a.ask.Candidate && a.ask.Runs != "" && !a.has(t) && !a.has(head)
 	}
 	may := func(a *asker) bool {
 		return lacks(a) && a.ask.Staged >= t.Number && (a.refused != t.Number || now.Sub(a.failed) >= retryTime)
@@ -147,16 +150,6 @@ func (c *Coordinator) nextRelease(now time.Time) (server string, t Target) {
 		return c.lease.holder, t
 	}
 	return "", t
-}
-
-// unpublished reports whether a control change may still become a release: who is started
-// before that counts as having seen the change, and does not have its files.
-func (c *Coordinator) unpublished(now time.Time) bool {
-	lead := c.agents[c.lease.holder]
-	if lead == nil || !lead.alive(now) || now.Sub(c.changed) >= pendingTime {
-		return false
-	}
-	return lead.ask.Pending || c.cfg.Changing != nil && c.cfg.Changing(c.lease.holder)
 }
 
 // release brings one server to a release.
@@ -189,41 +182,46 @@ func (r *round) release(ctx context.Context, server string, t Target) error {
 	case err == nil && has:
 		c.cfg.Logger.Info("server has the release", "server", server, "release", t.Number)
 		return nil
-	case !has && trouble == "":
-		return err // it was not stopped: nothing is said of the release
 	}
 	c.mu.Lock()
 	a.failed, a.refused = time.Now(), t.Number
 	c.mu.Unlock()
-	if !has {
+	switch {
+	case !has && trouble != "":
 		// A full disk, for instance, says nothing of the release: the others get it.
 		return fmt.Errorf("release %d can't be applied on server %s: %s", t.Number, server, trouble)
+	case !has && err != nil:
+		return err // it was not stopped, or not started again: nothing is said of the release
+	case !has:
+		return fmt.Errorf("server %s was restarted for release %d, and its agent has not applied it and does not say why", server, t.Number)
 	}
 	reason := fmt.Sprint(err)
 	return c.failed(ctx, badRelease{Target: t, server: server, reason: reason})
 }
 
 // badRelease is a release that a server did not do well with, and that could not be
-// taken back, because the booster's disk is full, for instance: no other server gets it.
+// marked as bad, because the booster's disk is full, for instance: no other server gets it.
 type badRelease struct {
 	Target
 	server, reason string
-	tried          time.Time // to take it back
+	tried          time.Time // to mark it
 }
 
-// failed takes a release back, and says so in any case.
+// failed has a release marked as bad, and says so in any case.
 func (c *Coordinator) failed(ctx context.Context, b badRelease) error {
-	if err := c.cfg.Releases.Failed(ctx, b.Number, b.server, b.reason); err != nil {
-		c.mu.Lock()
+	err := c.cfg.Releases.Failed(ctx, b.Number, b.server, b.reason)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
 		b.tried = time.Now()
 		c.bad = b
-		c.mu.Unlock()
-		return fmt.Errorf("release %d on server %s: %s; it could not be taken back, and is not rolled out any further: %w", b.Number, b.server, b.reason, err)
+		return fmt.Errorf("release %d on server %s: %s; it could not be marked as bad, and is not rolled out any further: %w", b.Number, b.server, b.reason, err)
 	}
-	return fmt.Errorf("release %d was taken back: server %s did not do well with it: %s", b.Number, b.server, b.reason)
+	c.bad = badRelease{} // if it is the target again, a person wants it tried again
+	return fmt.Errorf("release %d is bad, and is not rolled out any further: server %s did not do well with it: %s", b.Number, b.server, b.reason)
 }
 
-// takeBack says what is to be done about a release that could not be taken back.
+// takeBack says what is to be done about a release that could not be marked as bad.
 func (c *Coordinator) takeBack(now time.Time) (what string, do func(context.Context, *round) error) {
 	b := c.bad
 	if b.Number == 0 || c.target() != b.Target || now.Sub(b.tried) < retryTime {

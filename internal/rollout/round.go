@@ -122,7 +122,11 @@ func (c *Coordinator) plan(now time.Time) (what string, do func(context.Context,
 		return "", nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.agents)) {
-		if a := c.agents[name]; c.behind(now, name, a) && now.Sub(c.changed) >= c.cfg.Settle && now.Sub(a.failed) >= retryTime {
+		a := c.agents[name]
+		if c.behind(now, name, a) && c.onItsWay(now, a) {
+			return "", nil
+		}
+		if c.behind(now, name, a) && a.ask.NextEpoch.Covers(c.epoch) && now.Sub(a.failed) >= retryTime {
 			return "restarting server " + name + ", which has not seen the newest control change", func(ctx context.Context, r *round) error {
 				r.refreshes = true
 				return r.restart(ctx, name, true)

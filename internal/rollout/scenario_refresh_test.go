@@ -9,7 +9,11 @@ import (
 // fresh reports whether all servers have seen all control changes. The caller holds
 // w.mu.
 func (w *world) fresh() bool {
-	epoch := EpochOf(w.activeBooster().marks.values())
+	b := w.activeBooster()
+	if b == nil {
+		return false
+	}
+	epoch := EpochOf(b.marks.values())
 	for _, s := range w.servers {
 		if s.proc == nil || !s.proc.lead && !s.proc.epoch.Covers(epoch) {
 			return false

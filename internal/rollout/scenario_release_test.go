@@ -138,6 +138,67 @@ func TestBadReleaseStays(t *testing.T) {
 	})
 }
 
+// TestBadReleaseStaysStopped: it is not rolled out again after there was no target for a
+// moment, as while releases are compared.
+func TestBadReleaseStaysStopped(t *testing.T) {
+	simulate(t, 2, 3, 1, func(w *world) {
+		w.until(10*second, "all are up", w.atRest)
+		w.faulty = true
+		w.do(func() {
+			w.releases.bad[1] = true
+			w.releases.full = 1000
+			w.releases.publish("s2", false)
+		})
+		w.until(5*time.Minute, "it can't be marked", func() bool { return len(w.releases.failed) > 0 })
+		w.do(func() { w.releases.none = true })
+		w.pass(5 * second)
+		w.do(func() { w.releases.none = false })
+		w.pass(5 * time.Minute)
+		w.do(func() {
+			for _, failed := range w.releases.failed {
+				if !strings.HasPrefix(failed, "1 on s2: ") {
+					w.problem("failures: %q", w.releases.failed)
+				}
+			}
+			w.releases.full = 0
+		})
+		w.until(10*time.Minute, "it is taken back", func() bool { return w.releases.target.Number == 2 })
+	})
+}
+
+// TestReleaseThatIsHeld: a server that holds a later release than the target does not go
+// back. Is it the newest, it is left alone; else it is tried now and then. The others get
+// the target.
+func TestReleaseThatIsHeld(t *testing.T) {
+	for name, tt := range map[string]struct {
+		head   uint64
+		starts int
+	}{"the newest": {2, 1}, "another": {3, 2}} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, 2, 3, 1, func(w *world) {
+				w.until(10*second, "all are up", w.atRest)
+				w.do(func() {
+					w.releases.publish("s2", false)
+					w.releases.head = tt.head
+					a := w.server("s2").agent
+					a.release, a.changed = 2, true
+				})
+				w.until(time.Minute, "the others have it", func() bool {
+					return w.atRest() && w.server("s1").proc.release == 1 && w.server("s3").proc.release == 1
+				})
+				w.do(func() {
+					if n := w.starts(); n["s2"] != tt.starts {
+						w.problem("starts: %v", n)
+					}
+					if len(w.releases.failed) != 0 {
+						w.problem("failures: %q", w.releases.failed)
+					}
+				})
+			})
+		})
+	}
+}
+
 // TestReleaseAfterAServerCameBack: one that the boosters have last seen down, and that is up
 // again, is not tried before the origin, which is where a bad release is to stop.
 func TestReleaseAfterAServerCameBack(t *testing.T) {

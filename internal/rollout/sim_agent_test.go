@@ -25,6 +25,7 @@ type simAgent struct {
 	changed  bool
 	release  uint64
 	staged   uint64
+	pending  bool
 	trouble  string
 	full     bool      // its disk
 	applying time.Time // until when it applies a release
@@ -98,7 +99,8 @@ func (a *simAgent) run(ctx context.Context) {
 
 // says is what the agent tells. The caller holds w.mu.
 func (a *simAgent) says(now time.Time) Ask {
-	ask := Ask{Server: a.s.name, Candidate: true, Release: a.release, Staged: a.staged, Trouble: a.trouble, MissingFiles: a.missing, Uncompared: a.uncompared}
+	ask := Ask{Server: a.s.name, Candidate: true, Release: a.release, Staged: a.staged, Pending: a.pending, Trouble: a.trouble, MissingFiles: a.missing, Uncompared: a.uncompared}
+	ask.NextEpoch = a.tenant.NextEpoch(a.release)
 	if a.release != 0 {
 		ask.ReleaseHash = a.s.w.releases.hash(a.release)
 	}
@@ -184,7 +186,7 @@ func (a *simAgent) act() {
 		a.changed = true
 		return
 	}
-	if p == nil && want.Apply != 0 && want.Apply != a.release && a.trouble == "" {
+	if p == nil && want.Apply > a.release && a.trouble == "" { // it never goes back
 		a.apply(want.Apply)
 		return
 	}

@@ -12,7 +12,9 @@ type simReleases struct {
 	target Target
 	bad    map[uint64]bool // servers don't come up with them
 	failed []string
-	full   int // how many times Failed can't write
+	full   int    // how many times Failed can't write
+	head   uint64 // the newest, if it waits for a person
+	none   bool   // there is no target, as while releases are compared
 }
 
 func (r *simReleases) hash(n uint64) string { return fmt.Sprintf("hash %d", n) }
@@ -20,12 +22,17 @@ func (r *simReleases) hash(n uint64) string { return fmt.Sprintf("hash %d", n) }
 func (r *simReleases) Target() Target {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
+	if r.none {
+		return Target{}
+	}
 	return r.target
 }
 
 func (r *simReleases) Head() (uint64, string) {
-	t := r.Target()
-	return t.Number, t.Hash
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	n := max(r.target.Number, r.head)
+	return n, r.hash(n)
 }
 
 func (r *simReleases) Failed(_ context.Context, n uint64, server, reason string) error {

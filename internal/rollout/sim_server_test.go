@@ -88,7 +88,7 @@ func (s *simServer) begin(lead bool, grant uint64, until time.Time) *process {
 	now := time.Now()
 	p := &process{
 		s: s, lead: lead, grant: grant, born: now, ready: now.Add(w.boot + time.Second), stale: w.dbDown,
-		epoch: EpochOf(s.agent.marks.values()), deadline: until.Add(GuardTime), ended: make(chan struct{}), mine: make(map[*ticket]bool),
+		epoch: s.agent.tenant.NextEpoch(s.agent.release), deadline: until.Add(GuardTime), ended: make(chan struct{}), mine: make(map[*ticket]bool),
 		release: s.agent.release,
 	}
 	s.proc = p

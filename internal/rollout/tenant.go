@@ -50,6 +50,8 @@ type Tenant struct {
 	// vacant is the time without a lead server before the grant, on this clock.
 	vacant vacancy
 	sifted bool // see Answer.Sifted
+	// settled is the newest that was told.
+	settled Settled
 }
 
 // Want is what the server should be run as.
@@ -116,6 +118,9 @@ func (t *Tenant) Answered(sent, now time.Time, a Answer) {
 	t.alone, t.witnesses = a.Alone, slices.Clone(a.Witnesses)
 	t.restart, t.fast = a.Restart, a.Fast
 	t.apply, t.head, t.headHash = a.Apply, a.Head, a.HeadHash
+	if a.Settled.Epoch != "" {
+		t.settled = a.Settled
+	}
 	switch {
 	case a.Part != Lead:
 		t.part = a.Part
@@ -188,6 +193,15 @@ func (t *Tenant) Hears(now time.Time) bool {
 
 // Heard returns whether a booster has ever answered.
 func (t *Tenant) Heard() bool { return !t.heard.IsZero() }
+
+// NextEpoch returns the control epoch that a process which is started now, on the files of
+// a release or a later one, will have seen: "" while that is not known.
+func (t *Tenant) NextEpoch(release uint64) Epoch {
+	if release < t.settled.Release {
+		return ""
+	}
+	return t.settled.Epoch
+}
 
 // Term returns the highest term that was heard of.
 func (t *Tenant) Term() uint64 { return t.term }

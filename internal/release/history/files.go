@@ -66,7 +66,10 @@ func (l *Log) list() error {
 	for _, e := range entries {
 		ref, err := parseFileName(e.Name())
 		if err != nil {
-			l.log.Warn("a file that is no release lies in the release log", "file", e.Name())
+			if !l.strays[e.Name()] { // Reopen comes again and again
+				l.strays[e.Name()] = true
+				l.log.Warn("a file that is no release lies in the release log", "file", e.Name())
+			}
 			continue
 		}
 		n := len(l.releases)

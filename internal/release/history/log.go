@@ -69,6 +69,7 @@ type Log struct {
 	quarantined map[release.Ref]string
 	published   *os.File // nil: trouble says why
 	trouble     error
+	strays      map[string]bool // files that are no releases and were told of
 }
 
 type known struct {
@@ -82,7 +83,7 @@ func Open(cfg Config) (*Log, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	l := &Log{dir: cfg.Dir, manifests: filepath.Join(cfg.Dir, "manifests"), keep: cfg.Keep, log: cfg.Log}
+	l := &Log{dir: cfg.Dir, manifests: filepath.Join(cfg.Dir, "manifests"), keep: cfg.Keep, log: cfg.Log, strays: make(map[string]bool)}
 	if l.keep == 0 {
 		l.keep = DefaultKeep
 	}

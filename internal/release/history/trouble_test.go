@@ -2,8 +2,10 @@ package history
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/omflow/booster/internal/release"
@@ -65,5 +67,36 @@ func TestTolerate(t *testing.T) {
 			}
 			propose(t, l, next(t, all[2], "4"))
 		})
+	}
+}
+
+// TestReopenIsQuiet: what lies in the folder and is no release is told of once, however
+// often the log is opened again.
+func TestReopenIsQuiet(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{filepath.Join("manifests", "notes.txt"), filepath.Join(publishedFile, "full")} {
+		if err := os.MkdirAll(filepath.Join(dir, path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var told strings.Builder
+	l, err := Open(Config{Dir: dir, Tolerate: true, Log: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	for range 3 {
+		if err := l.Reopen(); err == nil {
+			t.Fatal("it was opened too early")
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, publishedFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(told.String(), "notes.txt"); n != 1 {
+		t.Errorf("it was told of %d times:\n%s", n, &told)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/omflow/booster/internal/release"
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/history"
+	"github.com/omflow/booster/internal/testbed/observe"
 )
 
 // cluster is nodes in one process, which can be cut off from each other.
@@ -27,6 +28,7 @@ type cluster struct {
 	mu    sync.Mutex
 	nodes map[string]*member
 	clock int // of the marks
+	out   observe.Buffer
 }
 
 // member is a booster or an agent.
@@ -157,7 +159,7 @@ func (c *cluster) booster(name, dir string, check func(*release.Manifest) error)
 	m := &member{name: name, booster: true, marks: make(map[string]stamped), dir: dir}
 	var err error
 	m.Sequencer, err = New(Config{
-		Dir: dir, Node: name, Check: check, Logger: slog.New(slog.DiscardHandler), Do: c.do(m),
+		Dir: dir, Node: name, Check: check, Logger: slog.New(slog.NewTextHandler(&c.out, nil)), Do: c.do(m),
 		Active: func() (uint64, bool) { c.mu.Lock(); defer c.mu.Unlock(); return m.term, m.active },
 		Others: func() (boosters, agents []string) { return c.others(m) },
 		Marks:  func() map[string]string { return c.marks(m) },

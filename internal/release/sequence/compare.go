@@ -18,11 +18,13 @@ import (
 const maxNames = 4_000_000
 
 // Run compares the sequence with the other nodes' while this booster is the active one,
-// and gets releases from them whose files can't be read here, until ctx ends.
+// has something take the place of a release in quarantine for which that has failed, and
+// gets releases from other nodes whose files can't be read here, until ctx ends.
 func (s *Sequencer) Run(ctx context.Context) {
 	t := time.NewTicker(pollTime)
 	defer t.Stop()
 	last, tried := time.Time{}, time.Now() // of a comparison, and to open the log
+	replaced := time.Time{}                // of a try to replace what is in quarantine
 	var mending sync.WaitGroup
 	defer mending.Wait()
 	mending.Go(func() { s.mendAll(ctx) })
@@ -49,6 +51,10 @@ func (s *Sequencer) Run(ctx context.Context) {
 		if active && (!ready || woken || time.Since(last) >= compareTime) {
 			last = time.Now()
 			s.compare(ctx)
+		}
+		if active && ready && time.Since(replaced) >= replaceTime {
+			replaced = time.Now()
+			s.replaceAgain(ctx)
 		}
 	}
 }

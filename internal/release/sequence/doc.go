@@ -38,7 +38,9 @@
 // the failed release had that content already, as when a release that took one back
 // fails too, the cause is not in the files: it is only put in quarantine, so that
 // nothing more is rolled out until a new release comes or a person approves it again.
-// So it never goes back and forth.
+// So it never goes back and forth. If it can't be published for another reason, as when
+// the disk is full, the active booster tries that again each minute, whichever of the two
+// that is by then.
 //
 // # On disk, below Config.Dir
 //
@@ -61,7 +63,7 @@
 //     release from the agents.
 //   - A crash after a release was written and before it was copied: the same.
 //   - A crash in mid-quarantine: the release is in quarantine and no new one has been
-//     made, so nothing is rolled out; the status says so.
+//     made, so nothing is rolled out until the booster that is active next has made it.
 //   - A release's file is damaged: it is fetched from any node that has it, within
 //     seconds of when that is found. Until then no release can follow the newest one,
 //     and one that is to be rolled out is no target.

@@ -2,9 +2,12 @@ package sequence
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/omflow/booster/internal/release/api"
 	"github.com/omflow/booster/internal/release/history"
@@ -36,9 +39,13 @@ func TestFailed(t *testing.T) {
 			t.Errorf("%+v, %v", back, err)
 		}
 		// What came back does not do well either.
-		err = a.Failed(t.Context(), 3, "s1", "still")
-		if err == nil || !strings.Contains(err.Error(), "the cause is not in its files") {
+		if err := a.Failed(t.Context(), 3, "s1", "still"); err != nil {
 			t.Errorf("the second time: %v", err)
+		}
+		time.Sleep(2*replaceTime + pollTime)
+		settle()
+		if n := strings.Count(c.out.String(), "the cause is not in its files"); n != 1 {
+			t.Errorf("it was said %d times that a person must act", n)
 		}
 		c.want(a, 0, "")
 		if a.Head().Number != 3 {
@@ -96,13 +103,48 @@ func TestFailedMeanwhile(t *testing.T) {
 	})
 }
 
+// TestFailedOnAFullDisk: what can't be replaced when it is put in quarantine is replaced
+// later, by the booster that is active then.
+func TestFailedOnAFullDisk(t *testing.T) {
+	for name, active := range map[string]string{"the same booster": "a", "the other one": "b"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, a, _ := pair(t)
+				one := c.must(a, c.make(nil, "s1", "1"), api.Proposal{})
+				c.must(a, c.make(one, "s1", "bad"), api.Proposal{})
+				approved := filepath.Join(a.dir, "approved.json")
+				if err := errors.Join(os.Remove(approved), os.Mkdir(approved, 0o700)); err != nil {
+					t.Fatal(err)
+				}
+				if err := a.Releases().Failed(t.Context(), 2, "s1", "x"); err != nil {
+					t.Errorf("it is in quarantine all the same: %v", err)
+				}
+				c.want(a, 0, "")
+				if active == "a" {
+					time.Sleep(replaceTime + pollTime)
+					c.want(a, 0, "")
+					if err := os.Remove(approved); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(replaceTime + pollTime)
+				} else {
+					c.setDown(a, true)
+					c.elect(c.nodes[active], 3)
+				}
+				settle()
+				c.want(c.nodes[active], 3, "1")
+			})
+		})
+	}
+}
+
 // TestFirstFailed: nothing takes the place of the first release.
 func TestFirstFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a, _ := pair(t)
 		c.must(a, c.make(nil, "s1", "1"), api.Proposal{})
-		if err := a.Failed(t.Context(), 1, "s2", "x"); err == nil || !strings.Contains(err.Error(), "no release before 1") {
-			t.Error(err)
+		if err := a.Failed(t.Context(), 1, "s2", "x"); err != nil || !strings.Contains(c.out.String(), "no release before 1") {
+			t.Errorf("%v, %s", err, c.out.String())
 		}
 		c.want(a, 0, "")
 		if err := a.Approve(t.Context(), 1); err != nil {

@@ -201,7 +201,8 @@ func (s *Sequencer) revert(ctx context.Context, head, old *release.Manifest, not
 }
 
 // Failed tells that a server did not do well with a release. See the package's
-// description for what becomes of it. An error says why nothing takes its place.
+// description for what becomes of it. An error says why it could not be put in
+// quarantine; that nothing can take its place is none, and is logged.
 func (s *Sequencer) Failed(ctx context.Context, number uint64, server, reason string) error {
 	if err := s.lead(ctx); err != nil {
 		return err
@@ -211,48 +212,13 @@ func (s *Sequencer) Failed(ctx context.Context, number uint64, server, reason st
 	if !ok {
 		return fmt.Errorf("quarantine release %d: %w", number, history.ErrUnknown)
 	}
-	wasTarget := s.target().Number == number
 	if err := s.quarantine(ref, fmt.Sprintf("server %s did not do well with it: %s", server, reason)); err != nil {
 		return err
 	}
 	s.renew()
 	s.log.Error("a release is in quarantine: it is not rolled out any further", "release", ref, "server", server, "reason", reason)
-	if !wasTarget { // another one has taken its place already
-		s.copyAll(ctx)
-		return nil
-	}
-	err := s.takeBack(ctx, number)
-	if err != nil {
-		s.log.Error("nothing takes the place of a release in quarantine; nothing more is rolled out", "release", ref, "error", err)
+	if !s.replace(ctx) {
 		s.copyAll(ctx)
 	}
-	return err
-}
-
-// takeBack publishes the newest good content before a failed release. The caller holds
-// work.
-func (s *Sequencer) takeBack(ctx context.Context, number uint64) error {
-	bad, err := s.chain.Get(number)
-	if err != nil {
-		return err
-	}
-	head, err := s.chain.Get(s.chain.Head().Number)
-	if err != nil {
-		return err
-	}
-	for _, e := range s.chain.List() { // newest first
-		if e.Ref.Number >= number || e.Quarantined != "" {
-			continue
-		}
-		good, err := s.chain.Get(e.Ref.Number)
-		if err != nil {
-			return err
-		}
-		if slices.Equal(good.Files, bad.Files) {
-			return fmt.Errorf("release %d has the content of release %d, so the cause is not in its files; when that is mended, try again with `booster omflow releases approve %d`", number, good.Number, number)
-		}
-		_, err = s.revert(ctx, head, good, fmt.Sprintf("back to release %d, since release %d did not do well", good.Number, number))
-		return err
-	}
-	return fmt.Errorf("there is no release before %d that could take its place; when the cause is mended, try again with `booster omflow releases approve %d`", number, number)
+	return nil
 }

@@ -50,6 +50,7 @@ type Sequencer struct {
 	// What follows is of whoever holds work.
 	approvals approvals
 	keep      int
+	vacant    string // why nothing takes the place of a release in quarantine; see replace
 
 	mu     sync.Mutex
 	term   uint64

@@ -3,6 +3,7 @@ package owners
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -142,7 +143,7 @@ func (f *finder) find(t Ticket) []Claim {
 
 // pushed returns who took the last push of the ticket's row.
 func (f *finder) pushed(t Ticket) (claims []Claim) {
-	var last time.Duration
+	last := time.Duration(math.MinInt64) // copies may be older than this book
 	f.names(t.Flow, func(name int32, perhaps bool) {
 		number, ok := f.b.rows[ticketKey{name, t.Row}]
 		if r, there := f.b.at(number); ok && there {
