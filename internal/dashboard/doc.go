@@ -1,5 +1,6 @@
 // Package dashboard serves the status page: one page that shows in a browser what
-// `booster omflow status` prints, and keeps itself up to date.
+// `booster omflow status` prints, and keeps itself up to date. Of what is only there to be
+// read, like the figures of an Oracle database, it leaves out some.
 //
 // # How it works
 //

@@ -1,5 +1,5 @@
 // Asks for the status and draws it. All texts of the status are put in as text.
-import { Trends, figures, fill, language, tone, why } from "./model.js";
+import { Trends, figures, fill, isLost, language, toPutRight, tone, why } from "./model.js";
 
 const every = 1000; // milliseconds between two questions
 const patience = 5000; // milliseconds that an answer may take
@@ -42,7 +42,8 @@ function list(pairs) {
 function header(s) {
   const parts = [s.node, s.version].filter(Boolean);
   if (s.pair) {
-    parts.push(fill(t("pair"), word(s.pair.role), word(s.pair.state), s.pair.term));
+    parts.push(fill(t("pair"), word(s.pair.role), word(s.pair.state)));
+    if (s.pair.term) parts.push(fill(t("term"), s.pair.term));
     if (s.pair.virtual_ip_here) parts.push(fill(t("virtualIP"), s.pair.virtual_ip));
     if (s.pair.peer) parts.push(fill(t("peer"), s.pair.peer, word(s.pair.peer_state)));
   }
@@ -51,8 +52,10 @@ function header(s) {
 }
 
 function problems(s) {
-  const of = s.problems ?? [];
-  put("problems", el("h2", {}, t("problems")), el("ul", {}, ...of.map((p) => el("li", {}, p)))).hidden = of.length === 0;
+  const of = toPutRight(s);
+  const kinds = { missed: t("missed"), stranded: t("stranded"), commandFailed: t("commandFailed") };
+  put("problems", el("h2", {}, t("problems")), el("ul", {}, ...of.map(({ kind, text }) =>
+    el("li", {}, kind ? el("b", {}, kinds[kind]) : null, kind ? " " : null, text)))).hidden = of.length === 0;
 }
 
 function numbers(s) {
@@ -100,12 +103,16 @@ function servers(s) {
 
 function lead(s) {
   const l = s.lead;
+  const unknown = !l && s.pair && s.pair.state !== "active";
   if (l) {
     const queue = l.flow_queue_error || (l.flow_queue ? fill(t("flowItems"), l.flow_queue, Math.round(l.flow_queue_age)) : t("empty"));
-    put("lead", el("h2", {}, t("lead")), list([[t("server"), l.server || t("none")], [t("state"), word(l.state)], [t("doing"), l.doing],
-      [t("waiting"), l.waiting], [t("flowQueue"), queue], [t("behind"), (l.behind ?? []).join(", ")]]));
+    put("lead", el("h2", {}, t("lead")), list([[t("server"), l.server || t("none")], [t("state"), isLost(l) ? t("lastLead") : word(l.state)],
+      [t("doing"), l.doing], [t("waiting"), l.waiting], [t("flowQueue"), queue], [t("behind"), (l.behind ?? []).join(", ")],
+      [t("overdue"), l.overdue_pauses ? String(l.overdue_pauses) : ""], [t("pausesOff"), s.pauses?.off], [t("saidBy"), l.from]]));
+  } else if (unknown) {
+    put("lead", el("h2", {}, t("lead")), el("p", { class: "soft" }, t("leadUnknown")));
   }
-  document.getElementById("lead").hidden = !l;
+  document.getElementById("lead").hidden = !l && !unknown;
 }
 
 function releases(s) {

@@ -38,6 +38,19 @@ export function figures(status) {
   };
 }
 
+/** toPutRight is what a person has to see to: the problems, then what nobody but people can make up for, each with its kind. */
+export function toPutRight(status) {
+  const of = (kind, texts) => (texts ?? []).map((text) => ({ kind, text }));
+  const lead = status.lead ?? {};
+  return [...of("", status.problems), ...of("missed", lead.missed_schedules), ...of("stranded", lead.stranded_tickets),
+    ...of("commandFailed", lead.failed_commands)];
+}
+
+/** isLost tells that the server was the lead last and that its agent does not answer: nobody makes it the lead at the moment. */
+export function isLost(lead) {
+  return lead.state === "starting" && !lead.doing;
+}
+
 /** why is what a person should know of a server beside its state, in sentences. */
 export function why(server) {
   const out = [server.reason, server.behind, ...(server.repairs_off ?? [])].filter(Boolean);

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 // A browser knows from its Content-Type that the file is a module.
 const source = readFileSync(new URL("../assets/model.js", import.meta.url), "utf8");
-const { Trends, figures, fill, language, tone, why } = await import("data:text/javascript," + encodeURIComponent(source));
+const { Trends, figures, fill, isLost, language, toPutRight, tone, why } = await import("data:text/javascript," + encodeURIComponent(source));
 
 const there = ["en", "zh-TW", "zh-CN", "ja"];
 
@@ -30,6 +30,19 @@ test("figures add up, also of a status without parts", () => {
 test("a server's reasons are said once", () => {
   assert.deepEqual(why({ reason: "drain", behind: "drain", repairs_off: ["x"] }), ["drain", "x"]);
   assert.deepEqual(why({ reason: "" }), []);
+});
+
+test("what is to be put right is told, problems first", () => {
+  assert.deepEqual(toPutRight({}), []);
+  assert.deepEqual(toPutRight({ lead: { server: "s1" }, problems: ["a"] }), [{ kind: "", text: "a" }]);
+  assert.deepEqual(toPutRight({ lead: { missed_schedules: ["m"], stranded_tickets: ["s", "t"], failed_commands: ["f"] }, problems: ["a"] }).map(({ kind, text }) => `${kind} ${text}`),
+    [" a", "missed m", "stranded s", "stranded t", "commandFailed f"]);
+});
+
+test("a lead that nobody starts is lost", () => {
+  assert.equal(isLost({ server: "s1", state: "starting" }), true);
+  assert.equal(isLost({ server: "s1", state: "starting", doing: "starting the lead server s1" }), false);
+  for (const state of ["lead", "none"]) assert.equal(isLost({ server: "s1", state }), false, state);
 });
 
 test("every state has its tone", () => {
