@@ -22,6 +22,7 @@ const slowPage = "/my-mission/api/my-mission/list/"
 // Each server in turn is drained and brought back under load: no request fails, no
 // session is logged out, and `drain --wait` returns when the last request is done.
 func TestRollingDrain(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	sessions := c.SignIn(t, 60)
 	held := c.SignIn(t, 9)
@@ -109,6 +110,7 @@ func drain(t *testing.T, c *harness.Cluster, a *harness.Node, s *harness.Session
 // Commands end with 0 when all is well, 1 when the thing asked for is not so, and 2
 // for wrong usage, and only the answer is on standard output.
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{Servers: []harness.Server{{}}})
 	cases := []struct {
 		args string

@@ -14,6 +14,7 @@ import (
 // in its cache: seen with one program in one hour, so that it can't be held to the
 // megabyte.
 func TestIdleMemory(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	const (
 		megabyte    = 1 << 20

@@ -120,6 +120,11 @@ func holds(a *harness.Node, name, want string) error {
 func newest(t *testing.T, c *harness.Cluster) (release uint64) {
 	t.Helper()
 	harness.Wait(t, 3*time.Minute, "all is in a release", func() error {
+		out := c.Booster.Command(t, "releases", "publish")
+		if out.Code != 0 || strings.Count(out.Stdout, ": nothing has changed\n") != len(c.Agents) {
+			return errors.New(out.Stdout + out.Stderr)
+		}
+		// Only now, as the last change may have become a release right before that.
 		status, err := c.Booster.Status()
 		if err != nil {
 			return err
@@ -127,15 +132,11 @@ func newest(t *testing.T, c *harness.Cluster) (release uint64) {
 		if len(status.Servers) != len(c.Agents) {
 			return fmt.Errorf("servers: %+v", status.Servers)
 		}
-		release = status.Servers[0].Release
+		release = status.Releases.Head
 		for _, s := range status.Servers {
 			if s.State != "up" || s.Release != release || release == 0 {
-				return fmt.Errorf("server %s: %s with release %d", s.Name, s.State, s.Release)
+				return fmt.Errorf("server %s: %s with release %d of %d", s.Name, s.State, s.Release, release)
 			}
-		}
-		out := c.Booster.Command(t, "releases", "publish")
-		if out.Code != 0 || strings.Count(out.Stdout, ": nothing has changed\n") != len(c.Agents) {
-			return errors.New(out.Stdout + out.Stderr)
 		}
 		return nil
 	})

@@ -18,6 +18,7 @@ import (
 // Tickets of one client whose first step is a pause go on after it, and for that no
 // server is restarted.
 func TestPauses(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	leads := c.WatchLeads(t)
 	defer leads.Stop(t)

@@ -14,29 +14,42 @@ import (
 )
 
 // Everything that several servers break behind a round robin holds behind the booster,
-// and at no time do two lead servers run.
-func TestPromises(t *testing.T) {
-	// They come in the order of what they do to a cluster; three clusters share them.
-	rest := faults.Promises()
-	before := func(first string) []faults.Promise {
-		at := slices.IndexFunc(rest, func(p faults.Promise) bool { return p.Name == first })
-		if at < 0 {
-			t.Fatalf("there is no promise %s, from which on another cluster is used", first)
+// and at no time do two lead servers run. The promises come in the order of what they do
+// to a cluster; three clusters share them.
+func TestPromisesOfChanges(t *testing.T)  { keep(t, "", firstRestart) }
+func TestPromisesOfRestarts(t *testing.T) { keep(t, firstRestart, firstDeath) }
+func TestPromisesOfDeaths(t *testing.T)   { keep(t, firstDeath, "") }
+
+// The promises from which on the second and the third cluster are used.
+const (
+	firstRestart = "create-honest"
+	firstDeath   = "schedule-kill"
+)
+
+// between returns the promises from one up to another one; "" are the first and the end.
+func between(t *testing.T, from, to string) []faults.Promise {
+	t.Helper()
+	all := faults.Promises()
+	at := func(name string) int {
+		i := slices.IndexFunc(all, func(p faults.Promise) bool { return p.Name == name })
+		if i < 0 {
+			t.Fatalf("there is no promise %s, from which on another cluster is used", name)
 		}
-		some := rest[:at]
-		rest = rest[at:]
-		return some
+		return i
 	}
-	changes, restarts := before("create-honest"), before("schedule-kill")
-	for name, some := range map[string][]faults.Promise{"changes": changes, "restarts": restarts, "deaths": rest} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			keep(t, some)
-		})
+	first, end := 0, len(all)
+	if from != "" {
+		first = at(from)
 	}
+	if to != "" {
+		end = at(to)
+	}
+	return all[first:end]
 }
 
-func keep(t *testing.T, promises []faults.Promise) {
+func keep(t *testing.T, from, to string) {
+	t.Parallel()
+	promises := between(t, from, to)
 	c := start(t, harness.Config{Front: "control_settle 500ms"})
 	c.LeadFirst(t)
 	leads := c.WatchLeads(t)

@@ -25,6 +25,7 @@ import (
 // and sessions have cookies that only TLS carries. A WebSocket passes through a
 // plain balancer.
 func TestProtocols(t *testing.T) {
+	t.Parallel()
 	echo := echoServer(t)
 	secure, plain := harness.FreeAddress(t), harness.FreeAddress(t)
 	c := start(t, harness.Config{
@@ -160,6 +161,7 @@ func webSocket(t *testing.T, address string) {
 // The questions of load balancers in front: alive while it serves, ready while a
 // server can take requests, active while it is the active booster.
 func TestWellKnown(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{Servers: []harness.Server{{}}})
 	check := func(want map[string]int) {
 		t.Helper()

@@ -87,6 +87,7 @@ func TestReload(t *testing.T) {
 // The server of an agent that was killed goes on serving, and the agent that is
 // started after it takes the very process over.
 func TestKilledAgent(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	a := c.Agents[0]
 	pid := a.ServerPID()

@@ -17,6 +17,7 @@ import (
 // A new attachment comes to all servers, no server is restarted for it, its deletion follows, and what is there for a moment while a ticket is opened stays
 // where it is.
 func TestReplicate(t *testing.T) {
+	t.Parallel()
 	c := start(t, harness.Config{})
 	newest(t, c)
 	before := c.ServerPIDs(t)

@@ -38,6 +38,7 @@ func restartSignal(t *testing.T) os.Signal {
 // An upgrade of the program restarts one agent after the other: each adopts the server
 // that the one before it ran, the lead server as the lead, and no user notices.
 func TestRestartedAgents(t *testing.T) {
+	t.Parallel()
 	signal := restartSignal(t)
 	c := start(t, harness.Config{})
 	lead := c.Lead()

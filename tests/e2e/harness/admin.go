@@ -44,6 +44,9 @@ type Status struct {
 		Pausing int    `json:"pausing"`
 		Off     string `json:"off"`
 	} `json:"pauses"`
+	Releases struct {
+		Head uint64 `json:"head"`
+	} `json:"releases"`
 	Problems []string `json:"problems"`
 }
 
