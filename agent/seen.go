@@ -17,8 +17,11 @@ func (m *monitor) foresee() {
 		return
 	}
 	release := uint64(math.MaxUint64) // somebody else brings the files
-	if m.patch != nil {
+	switch {
+	case m.patch != nil:
 		release = m.patch.State().Applied.Number
+	case m.cur != nil && m.cur.patch != nil: // later settings were refused halfway
+		release = 0
 	}
 	if next := m.part.tenant.NextEpoch(release); next != m.part.nextEpoch() {
 		m.part.next.Store(&next)

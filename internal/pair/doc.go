@@ -88,8 +88,9 @@
 // only one, has a lease of a second, so that a busy machine does not cost it its right
 // for nothing. Nobody can take over meanwhile: a booster that comes looks for it for
 // two seconds at least, and joins the cluster at once, so that the lone one hears of it.
-// From that moment on the lease is that of two. After a pause of more than its lease the
-// lone one has none for two beats, to hear who has come.
+// From that moment on the lease is that of two. After a pause of more than a second the
+// lone one has none for two beats, to hear who has come, or stands down, as above, and is
+// active again in the next term.
 //
 // # Terms
 //
@@ -184,7 +185,7 @@
 //     empty, if the boosters hear each other.
 //   - A machine is halted from outside together with its clocks, as hypervisors do
 //     it: when it goes on, its lease seems to be as good as it was. For the rest of
-//     it, 0.7 F at most, it may act beside the one that has taken over; agents obey
+//     it, 0.7 F at most, or a second where it was alone, it may act beside the one that has taken over; agents obey
 //     the higher term.
 //   - Both boosters have the same role: the one whose name comes first is the
 //     primary, and Status.Problem says what to write.

@@ -17,7 +17,7 @@ func (m *machine) leaseEnd() time.Duration {
 		if m.now < m.awake+2*m.beat {
 			return 0 // but in a longer pause somebody may have come
 		}
-		return m.now + max(m.lease, loneLease)
+		return m.now + loneLease
 	}
 	if end == forever {
 		// Without witnesses nobody's word is needed; but after a pause the other

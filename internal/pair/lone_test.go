@@ -7,16 +7,17 @@ import (
 )
 
 // lone is a network without witnesses in which a booster is active that knows of no other.
-func lone(t *testing.T, seed uint64, role Role) (s *sim, n *simNode) {
+func lone(t *testing.T, seed uint64, role Role, failover time.Duration) (s *sim, n *simNode) {
 	t.Helper()
 	s = newSim(seed, 0, false)
+	s.failover = failover
 	n = s.boosters()[0]
 	if role == Secondary {
 		n = s.boosters()[1]
 	}
 	s.start(n)
 	n.m.setPeer("")
-	if _, ok := s.until(10*time.Second, s.only(n.name)); !ok {
+	if _, ok := s.until(10*time.Second+2*failover, s.only(n.name)); !ok {
 		t.Fatalf("%s does not become active\n%s", n.name, s.log())
 	}
 	s.run(s.now + time.Second)
@@ -26,19 +27,28 @@ func lone(t *testing.T, seed uint64, role Role) (s *sim, n *simNode) {
 // TestLoneStandsStill: a booster that knows of no other does not lose its lease when its
 // machine is busy for a moment, and takes nothing for granted after a longer one.
 func TestLoneStandsStill(t *testing.T) {
-	for pause, held := range map[time.Duration]bool{700 * time.Millisecond: true, 1500 * time.Millisecond: false} {
-		s, a := lone(t, 1, Primary)
+	for _, tt := range []struct {
+		failover, pause time.Duration
+		held            bool
+	}{
+		{simFailover, 700 * time.Millisecond, true}, {simFailover, 1500 * time.Millisecond, false},
+		// Who comes looks for two seconds, whatever the failover time is.
+		{10 * time.Second, 700 * time.Millisecond, true}, {10 * time.Second, 1500 * time.Millisecond, false},
+		{10 * time.Second, 6 * time.Second, false},
+	} {
+		pause, held := tt.pause, tt.held
+		s, a := lone(t, 1, Primary, tt.failover)
 		s.stop(a)
 		s.run(s.now + pause - 10*time.Millisecond)
 		if got := a.valid > s.now; got != held {
-			t.Errorf("after %s its lease is good: %t", pause, got)
+			t.Errorf("failover %s: after %s its lease is good: %t", tt.failover, pause, got)
 		}
 		s.run(s.now + 10*time.Millisecond)
 		s.resume(a)
 		if got := a.valid > s.now; got != held {
-			t.Errorf("when it goes on after %s its lease is good: %t", pause, got)
+			t.Errorf("failover %s: when it goes on after %s its lease is good: %t", tt.failover, pause, got)
 		}
-		if _, ok := s.until(time.Second, s.only("a")); !ok {
+		if _, ok := s.until(time.Second+2*tt.failover, s.only("a")); !ok {
 			t.Errorf("after %s it is not active any more\n%s", pause, s.log())
 		}
 	}
@@ -46,7 +56,7 @@ func TestLoneStandsStill(t *testing.T) {
 
 // TestLoneKnowsAnother: its lease is that of two as soon as it hears that there is another.
 func TestLoneKnowsAnother(t *testing.T) {
-	s, a := lone(t, 1, Primary)
+	s, a := lone(t, 1, Primary, simFailover)
 	a.m.setPeer("b")
 	s.settle(a)
 	if left := a.valid - s.now; left > leaseOf(simFailover)+time.Millisecond {
@@ -63,7 +73,7 @@ func TestLoneAndAnother(t *testing.T) {
 		if seed%2 == 1 {
 			role = Secondary
 		}
-		s, a := lone(t, seed, role)
+		s, a := lone(t, seed, role, simFailover)
 		s.lone = false // so that it is a failure if both are active
 		b := s.boosters()[seed%2^1]
 		ms := func(n int64) time.Duration { return time.Duration(s.rand.Int64N(n)) * time.Millisecond }

@@ -184,12 +184,13 @@ func (m *machine) advance(now time.Duration) {
 	if now <= m.now {
 		return
 	}
-	if pause := now - m.now; pause > max(3*m.beat, m.failover/2) {
+	pause := now - m.now
+	if pause > max(3*m.beat, m.failover/2) {
 		m.quiet, m.smooth = now, now
 		m.ticket = nil
-		if pause > max(m.lease, loneLease) {
-			m.awake = now
-		}
+	}
+	if pause > loneLease {
+		m.awake = now
 	}
 	m.now = now
 	touched := m.inTouch()

@@ -61,7 +61,7 @@ const (
 	primaryAlone   = 2 * time.Second
 	secondaryAlone = 4 * time.Second
 
-	// loneLease is the least lease of a booster without witnesses that knows of no other
+	// loneLease is the lease of a booster without witnesses that knows of no other
 	// one. Who comes looks for it for primaryAlone at least, and is known to it from its
 	// first message on: so there is as much time again for that message.
 	loneLease = time.Second

@@ -1,6 +1,7 @@
 package pair
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +19,8 @@ type sim struct {
 	queue  events
 	serial int
 	nodes  []*simNode // boosters first
+
+	failover time.Duration // 0: simFailover
 
 	loss    float64
 	delay   time.Duration
@@ -197,7 +200,7 @@ func (s *sim) start(n *simNode) {
 		return
 	}
 	n.m = newMachine(settings{
-		name: n.name, role: n.role, failover: simFailover, preempt: DefaultPreempt, gone: simGone, run: run, saved: n.disk,
+		name: n.name, role: n.role, failover: cmp.Or(s.failover, simFailover), preempt: DefaultPreempt, gone: simGone, run: run, saved: n.disk,
 	}, s.clock(n))
 	other := s.boosters()[0]
 	if other == n {

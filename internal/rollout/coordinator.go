@@ -223,7 +223,7 @@ func (c *Coordinator) mayStart(now time.Time, ask Ask) bool {
 	case c.lease.holder == "" && now.Sub(c.since) < gatherTime+time.Second:
 		return false // it may become the lead: don't start it twice
 	}
-	if c.settling(now) {
+	if c.settling(now, c.agents[ask.Server]) {
 		return false
 	}
 	if c.lease.last == ask.Server && now.Sub(c.lease.ended) < time.Second {

@@ -118,7 +118,9 @@ func (c *Coordinator) unpublished(now time.Time) bool {
 }
 
 // settling reports whether a server that is started now would be restarted soon, for a
-// control change that is not settled.
-func (c *Coordinator) settling(now time.Time) bool {
-	return !c.isSettled() && now.Sub(c.changed) < c.cfg.Settle+settleSlack
+// control change that is not settled. It is not kept for longer than one change takes, since
+// others may follow without end.
+func (c *Coordinator) settling(now time.Time, a *asker) bool {
+	limit := min(c.cfg.Settle, pendingTime) + settleSlack
+	return !c.isSettled() && now.Sub(c.changed) < limit && now.Sub(a.down) < limit
 }
