@@ -55,7 +55,7 @@ endif
 	@$(call packages,$$caddy) && set -x && $(PURE) $(GO) test -timeout $(TIMEOUT) $$pkgs
 
 e2e: ## real processes: booster, agents, servers
-	$(PURE) $(GO) test -count=1 -parallel 4 -timeout 15m ./tests/e2e
+	$(PURE) $(GO) test -count=1 -parallel 3 -timeout 15m ./tests/e2e
 
 databases: ## the tests on real PostgreSQL 15 and MariaDB, neither of which may be missing
 	$(PURE) OMFLOW_TEST_DATABASES=required $(GO) test -count=1 -timeout $(TIMEOUT) $(DATABASES)

@@ -89,7 +89,7 @@
 // for nothing. Nobody can take over meanwhile: a booster that comes looks for it for
 // two seconds at least, and joins the cluster at once, so that the lone one hears of it.
 // From that moment on the lease is that of two. After a pause of more than a second the
-// lone one has none for two beats, to hear who has come, or stands down, as above, and is
+// lone one has none for two beats, to hear who has come, or stands down, as below, and is
 // active again in the next term.
 //
 // # Terms

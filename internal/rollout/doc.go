@@ -152,7 +152,8 @@
 //     the database is read by each process that is started after it was noted.
 //   - Its files are in a release, if it has written any. So a change counts for new processes
 //     only when it is settled ([Settled]): when the lead server's agent, asked later, has no
-//     files that are in no release, and only on the files of that release. A server that is
+//     files that are in no release, or could not have them published for 15 s, as with a
+//     full disk, and only on the files of that release, if there is one. A server that is
 //     started by itself before that, or without the files, is behind, and is restarted once:
 //     with the release, or when the change is settled, if no files came of it. One that can't
 //     get the files is behind for as long, and is not restarted for nothing.

@@ -44,9 +44,11 @@ func (h *changes) see(now time.Time, epoch Epoch, head uint64) {
 
 func (h *changes) isSettled() bool { return h.settled.Epoch == h.epoch }
 
-// leadServer is the server that takes control requests, or "". The caller holds c.mu, here
-// and below.
-func (c *Coordinator) leadServer() string { return cmp.Or(c.lease.holder, c.cfg.FixedLead()) }
+// leadServer is the server that takes control requests, or has taken them last while there
+// is none, or "". The caller holds c.mu, here and below.
+func (c *Coordinator) leadServer() string {
+	return cmp.Or(c.lease.holder, c.lease.last, c.cfg.FixedLead())
+}
 
 // head is the newest release that there is, 0 for none.
 func (c *Coordinator) head() uint64 {
@@ -67,7 +69,9 @@ func (c *Coordinator) follow(now time.Time) {
 	}
 	target := c.target()
 	// The release of the lead server's change is there already, or there is none.
-	complete := h.head > h.last && target.Number == h.head && target.Origin == c.leadServer()
+	lead := c.agents[c.leadServer()]
+	complete := h.head > h.last && target.Number == h.head && target.Origin == c.leadServer() &&
+		lead != nil && lead.made.After(h.changed) // it says now that it has no others
 	if !complete && !c.quietChange(now) {
 		return
 	}

@@ -5,7 +5,7 @@ import "regexp"
 var (
 	secretInURL = regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*://[^\s:/@"']*:)[^\s"']*@`)
 	secretNamed = regexp.MustCompile(`(?i)([\w-]*(?:password|passwd|passphrase|pwd|secret|token|api_?key)[\w-]*["']?\s*[:=]>?\s*)` +
-		`(?:[bru]?"(?:\\.|[^"\\])*(?:"|$)|[bru]?'(?:\\.|[^'\\])*(?:'|$)|\{[^}]*(?:\}|$)|[^\s,;&)\]}"']+)`)
+		`\(?(?:[bruf]{0,2}"(?:\\.|[^"\\])*(?:"|$)|[bruf]{0,2}'(?:\\.|[^'\\])*(?:'|$)|\{[^}]*(?:\}|$)|(?:[^\s,;&)\]}"']|[)\]}"'][^\s,;&)\]}"'])+)`)
 )
 
 // WithoutSecrets puts an ellipsis in the place of what looks like a password in a program's

@@ -19,6 +19,9 @@ func TestWithoutSecrets(t *testing.T) {
 		`{"db_password":"a b","port":1}`:                                                 `{"db_password":…,"port":1}`,
 		`bad value for EMAIL_HOST_PASSWORD: b'cut off in the midd`:                       `bad value for EMAIL_HOST_PASSWORD: …`,
 		`connect(host=db, passwd=x)`:                                                     `connect(host=db, passwd=…)`,
+		`invalid dsn: password=hun)t"er2 host=db`:                                        `invalid dsn: password=… host=db`,
+		`{'PASSWORD': f"hun ter2", 'x': 1}`:                                              `{'PASSWORD': …, 'x': 1}`,
+		`{"a":{"token":null},"b":1}`:                                                     `{"a":{"token":…},"b":1}`,
 		`GET /x?token=abc&next=/`:                                                        `GET /x?token=…&next=/`,
 	} {
 		if got := WithoutSecrets(line); got != want {

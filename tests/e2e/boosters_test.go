@@ -15,7 +15,6 @@ import (
 // Two boosters serve side by side: a session is on the same server through either,
 // what one is told of a server the other knows, and one goes on without the other.
 func TestTwoBoosters(t *testing.T) {
-	t.Parallel()
 	c := start(t, harness.Config{Boosters: 2})
 	first, second := c.Boosters[0], c.Boosters[1]
 	sessions := c.SignIn(t, 6)

@@ -18,7 +18,6 @@ import (
 
 // The demo serves, says what to try, and leaves nothing behind after Ctrl-C.
 func TestDemo(t *testing.T) {
-	t.Parallel()
 	needProgram(t)
 	dir := t.TempDir()
 	files := filepath.Join(dir, "demo")

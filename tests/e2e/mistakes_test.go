@@ -67,7 +67,6 @@ func TestPortTaken(t *testing.T) {
 
 // Two agents of one name: the first keeps it, and the booster's status says so.
 func TestAgentsOfOneName(t *testing.T) {
-	t.Parallel()
 	c := start(t, harness.Config{})
 	pid := c.Agents[0].ServerPID()
 	double := c.AddAgent(t, "s1-double", harness.Server{})

@@ -85,11 +85,13 @@ func TestReload(t *testing.T) {
 }
 
 // The server of an agent that was killed goes on serving, and the agent that is
-// started after it takes the very process over.
+// started after it takes the very process over. It is a follower: the lead server would
+// be killed when its lease runs out before there is another agent.
 func TestKilledAgent(t *testing.T) {
 	t.Parallel()
 	c := start(t, harness.Config{})
-	a := c.Agents[0]
+	c.LeadFirst(t)
+	a := c.Agents[1]
 	pid := a.ServerPID()
 	load := harness.StartLoad(t, c.SignIn(t, 30), harness.LoadConfig{Rate: 50, CreateEvery: 5, Titles: "agent"})
 	a.Kill()

@@ -217,6 +217,7 @@ func (s *Sequencer) Failed(ctx context.Context, number uint64, server, reason st
 	}
 	s.renew()
 	s.log.Error("a release is in quarantine: it is not rolled out any further", "release", ref, "server", server, "reason", reason)
+	s.vacant = "" // why nothing replaces this one is news
 	if !s.replace(ctx) {
 		s.copyAll(ctx)
 	}

@@ -23,8 +23,8 @@ func (s *Sequencer) replaceAgain(ctx context.Context) {
 }
 
 // replace has something take the place of the newest approved release, if that is in
-// quarantine, and reports whether it has. Why nothing does is logged when it is new. The
-// caller holds work.
+// quarantine, and reports whether it has. Why nothing does is logged when it reads otherwise
+// than before. The caller holds work.
 func (s *Sequencer) replace(ctx context.Context) bool {
 	ref := s.approved()
 	if ref.IsZero() || s.chain.QuarantineReason(ref) == "" {
