@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,6 +180,10 @@ func (f *Fleet) observe(name string, round int, status health.Status) {
 	f.tell(m)
 }
 
+// wellOnce is the reason of a server that is down and has done well since, not yet often
+// enough.
+const wellOnce = "it has done well in its last check, and is checked again"
+
 // view is what all that is known of the server comes to.
 func (m *member) view() (balance.Health, string) {
 	if a := m.agent; a != nil && !a.Lost && a.Health != balance.Up {
@@ -188,9 +193,9 @@ func (m *member) view() (balance.Health, string) {
 	case m.refused != "":
 		return balance.Down, m.refused
 	case m.status.Live == health.Down:
-		return balance.Down, m.status.LiveReason
+		return balance.Down, cmp.Or(m.status.LiveReason, wellOnce)
 	case m.status.Ready == health.Down:
-		return balance.Down, m.status.ReadyReason
+		return balance.Down, cmp.Or(m.status.ReadyReason, wellOnce)
 	case m.status.Ready == health.Up:
 		return balance.Up, ""
 	}

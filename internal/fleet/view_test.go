@@ -49,7 +49,9 @@ func TestStaticServer(t *testing.T) {
 			t.Error("no server is up, but ready")
 		}
 		b.oracle.set("10.0.0.1:80/ready", "")
-		time.Sleep(3 * health.DefaultInterval)
+		time.Sleep(health.DefaultInterval)
+		b.want("s1", "down", wellOnce)
+		time.Sleep(2 * health.DefaultInterval)
 		b.want("s1", "up", "")
 		if log := b.log.String(); strings.Count(log, "server is up") != 3 || strings.Count(log, "server is down") != 2 {
 			t.Errorf("log:\n%s", log)
