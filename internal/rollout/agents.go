@@ -9,6 +9,9 @@ import (
 )
 
 const (
+	// ageJitter is how much less a process's age may seem to be than it was before, as that
+	// of one that was adopted, whose start is known to a tick of the clock.
+	ageJitter = 100 * time.Millisecond
 	// retryTime is how long a server that did not come back well is left alone.
 	retryTime = time.Minute
 	// lostTime is how long the server of an agent that does not ask any more is
@@ -26,8 +29,8 @@ type asker struct {
 	answers answers
 	// since is when the agent began to ask and be answered without a gap.
 	since time.Time
-	// started is when its process was started, as early as that can have been by all that
-	// was said of it; zero when there is none. sure: it surely was not before.
+	// started is when its process was started, as early as that can have been by what was
+	// said of it; zero when there is none. sure: it surely was not before.
 	started time.Time
 	sure    bool
 	// restart is the order that it was last given, 0 for none.
@@ -80,7 +83,8 @@ func (g agents) take(now time.Time, ask Ask) *asker {
 		a.since = now
 	}
 	word := asker{ask: ask, heard: now, made: a.answers.made(now, ask)}
-	another := ask.Runs != a.ask.Runs || word.begin().After(a.begin().Add(ageSlack)) // process than before, its age says
+	// Another process than before, its age says: it is less, also while there is none.
+	another := ask.Runs != a.ask.Runs || ask.Age < a.ask.Age-ageJitter || word.begin().After(a.begin().Add(ageSlack))
 	if a.ask.Runs == Follower && a.restart == 0 && ask.Grant == 0 {
 		a.died = a.died || another
 	}
@@ -106,6 +110,10 @@ func (a *asker) begun(word asker, another bool) {
 		a.started, a.sure = time.Time{}, false
 	case another || a.started.IsZero() || proved && !a.sure:
 		a.started, a.sure = born, proved
+	case proved && a.sure:
+		if born.After(a.started) { // it was started after both
+			a.started = born
+		}
 	case born.Before(a.started):
 		a.started = born
 	}

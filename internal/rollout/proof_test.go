@@ -135,8 +135,46 @@ func TestLateWordOfAProcess(t *testing.T) {
 	}
 }
 
+// TestQuickDeaths: a server that dies again and again is another process each time, however
+// little lies between, and what one of them had is not the next one's.
+func TestQuickDeaths(t *testing.T) {
+	c, err := New(testConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(now, age float64) *asker { // each proves when it was made
+		ask := Ask{Server: "s1", Candidate: true, Runs: Follower, Age: time.Duration(age * float64(time.Second))}
+		if a := c.agents["s1"]; a != nil {
+			ask.Answer = a.answers.give(at(now - 1))
+		}
+		return c.agents.take(at(now), ask)
+	}
+	say(100, 50)
+	for _, step := range []struct {
+		now, age float64
+		died     bool
+	}{
+		{101, 51, false},
+		{101.6, 0, true}, {102.6, 0, false}, // it has no process
+		{103.1, 0.3, false}, {103.9, 1.1, false}, // since 102.8
+		{104.1, 0, true}, {105.1, 0, false}, // it has ended at 104
+		{106.3, 0.2, false}, {107.3, 1.2, false}, // since 106.1
+	} {
+		a := say(step.now, step.age)
+		if a.died != step.died {
+			t.Errorf("at %g: died %t", step.now, a.died)
+		}
+		a.died = false
+	}
+	for seconds, want := range map[float64]Fate{101.5: Dead, 103.95: Dead, 106.2: Living} {
+		if got := c.fate(at(107.3), []owners.Claim{{Server: "s1", At: at(seconds)}}, ""); got != want {
+			t.Errorf("what it took at %g is %s, want %s", seconds, got, want)
+		}
+	}
+}
+
 // When a process was started is known by the message that was fastest until one proves it,
-// and counts anew for another process.
+// then by the one that proves the latest, and counts anew for another process.
 func TestStarted(t *testing.T) {
 	g := make(agents)
 	for _, tt := range []struct {
@@ -147,7 +185,7 @@ func TestStarted(t *testing.T) {
 		sure     bool
 	}{
 		{10, 5, 0, Follower, 5, false}, {11, 6.5, 0, Follower, 4.5, false}, {12, 7, 0, Follower, 4.5, false},
-		{13, 8.5, 12.9, Follower, 4.4, true}, {14, 9.5, 13.8, Follower, 4.3, true}, {15, 10, 0, Follower, 4.3, true},
+		{13, 8.5, 12.9, Follower, 4.4, true}, {14, 9.5, 13.8, Follower, 4.4, true}, {15, 10, 0, Follower, 4.4, true},
 		{16, 0, 15.9, "", -1, false},
 		{17, 0.5, 0, Follower, 16.5, false}, {19, 2.5, 18.9, Lead, 16.4, true}, {20, 3.6, 0, Lead, 16.4, true},
 		{28, 1, 27.9, Lead, 26.9, true}, {29, 1, 0, Lead, 26.9, true},
