@@ -185,8 +185,8 @@
 //     empty, if the boosters hear each other.
 //   - A machine is halted from outside together with its clocks, as hypervisors do
 //     it: when it goes on, its lease seems to be as good as it was. For the rest of
-//     it, 0.7 F at most, or a second where it was alone, it may act beside the one that has taken over; agents obey
-//     the higher term.
+//     it, 0.7 F at most, or a second where it was alone, it may act beside the one
+//     that has taken over; agents obey the higher term.
 //   - Both boosters have the same role: the one whose name comes first is the
 //     primary, and Status.Problem says what to write.
 package pair

@@ -93,6 +93,15 @@ func TestDeployDuringARefresh(t *testing.T) {
 	}
 }
 
+// failedOnly sees that all failures that were told begin so. The caller holds w.mu.
+func (w *world) failedOnly(prefix string) {
+	for _, failed := range w.releases.failed {
+		if !strings.HasPrefix(failed, prefix) {
+			w.problem("failures: %q", w.releases.failed)
+		}
+	}
+}
+
 // TestBadRelease: it stops at the first server, and what was before comes back there.
 func TestBadRelease(t *testing.T) {
 	simulate(t, 2, 3, 1, func(w *world) {
@@ -126,11 +135,7 @@ func TestBadReleaseStays(t *testing.T) {
 		w.until(10*time.Minute, "it is taken back", func() bool { return w.releases.target.Number == 2 })
 		w.until(3*time.Minute, "all have what was before", w.releases.allHave)
 		w.do(func() {
-			for _, failed := range w.releases.failed {
-				if !strings.HasPrefix(failed, "1 on s2: ") {
-					w.problem("failures: %q", w.releases.failed)
-				}
-			}
+			w.failedOnly("1 on s2: ")
 			if n := len(w.releases.failed); n != 3 {
 				w.problem("told %d times", n)
 			}
@@ -155,11 +160,7 @@ func TestBadReleaseStaysStopped(t *testing.T) {
 		w.do(func() { w.releases.none = false })
 		w.pass(5 * time.Minute)
 		w.do(func() {
-			for _, failed := range w.releases.failed {
-				if !strings.HasPrefix(failed, "1 on s2: ") {
-					w.problem("failures: %q", w.releases.failed)
-				}
-			}
+			w.failedOnly("1 on s2: ")
 			w.releases.full = 0
 		})
 		w.until(10*time.Minute, "it is taken back", func() bool { return w.releases.target.Number == 2 })
